@@ -1,0 +1,429 @@
+//! What the engine says and hears: the one stream of [`Event`]s that everything about a run is folded from, and the
+//! [`Command`]s that travel the other way.
+//!
+//! This is the lowest room of the crate: plain data, no tensors, no widgets, no files. An event that is written to
+//! the journal is a [`Record`]: the event and the moment it happened. The JSON is stable: fields are only ever added,
+//! and a reader skips events it does not know ([`Event::Unknown`]).
+
+use serde::{Deserialize, Serialize};
+
+/// One line of the journal: an event and when it happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Seconds since the Unix epoch, to the millisecond.
+    pub at: f64,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// What a stage will do, known before the run starts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StagePlan {
+    /// The loss's name as the schedule's vocabulary spells it: `softmax`, `arcface`, ...
+    pub loss: String,
+    /// The optimiser's name, or `keep` when the stage goes on with the one before it.
+    pub optimizer: String,
+    /// Epochs of this stage.
+    pub epochs: u32,
+    /// Whether only the head (the bottleneck layer) is trained.
+    pub bottleneck_only: bool,
+    /// Optimiser steps in each of its epochs.
+    pub steps_per_epoch: u64,
+}
+
+/// The facts of a run that do not change while it runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunHeader {
+    /// Identifies the run and names its folder: `<name>-<date>-<time>`.
+    pub run_id: String,
+    /// The schedule's `name`: the stem of the checkpoints.
+    pub name: String,
+    /// The schedule file.
+    pub schedule: String,
+    /// facetui's version.
+    pub version: String,
+    /// The network, for example `mobilefacenet`.
+    pub model: String,
+    /// Trainable and fixed weights of the basic model (without head).
+    pub parameters: u64,
+    /// Length of an embedding.
+    pub embedding_size: u64,
+    /// Identities of the training set.
+    pub classes: u64,
+    /// Images of the training set.
+    pub images: u64,
+    /// Images a step.
+    pub batch_size: u64,
+    /// The device in words: `cpu (2 threads)`, `cuda:0 NVIDIA H200`.
+    pub device: String,
+    /// `fp32` or `bf16`.
+    pub precision: String,
+    /// Names of the evaluation bins, in the schedule's order; the last one decides which basic model is best.
+    pub bins: Vec<String>,
+    /// What is to be trained, in order.
+    pub stages: Vec<StagePlan>,
+    /// The global epoch the run starts from (0 unless it continues an earlier one).
+    pub initial_epoch: u32,
+    /// Process id of the trainer.
+    pub pid: u32,
+}
+
+/// The figures of one evaluation bin after one epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BinResult {
+    /// The bin's name (its file's stem).
+    pub bin: String,
+    /// Best accuracy over the thresholds, 0 to 1 (the reference's figure).
+    #[serde(with = "finite")]
+    pub accuracy: f64,
+    /// The cosine similarity where that accuracy is reached.
+    #[serde(with = "finite")]
+    pub threshold: f64,
+    /// Mean accuracy of ten folds, 0 to 1; absent where the folds cannot be formed.
+    pub fold_mean: Option<f64>,
+    /// Standard deviation of the ten folds.
+    pub fold_deviation: Option<f64>,
+    /// Pairs in the bin.
+    pub pairs: u64,
+    /// Seconds the evaluation took.
+    pub seconds: f64,
+}
+
+/// What a gentle or immediate stop should do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopKind {
+    /// Finish the epoch with its evaluation and its files, then end.
+    AfterEpoch,
+    /// End after the current step; the checkpoint of the last epoch stays.
+    Now,
+}
+
+/// Which kind of file a checkpoint is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckpointKind {
+    /// The whole model with its head and optimiser: `<name>.h5`.
+    Model,
+    /// The best basic model of the last bin: `<name>_basic_<bin>_epoch_<n>_<acc>.h5`.
+    Basic,
+    /// The history: `<name>_hist.json`.
+    History,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// Every stage was trained.
+    Completed,
+    /// The user asked for the end.
+    Stopped,
+    /// Something went wrong.
+    Failed {
+        /// What, in one sentence, with names and places.
+        error: String,
+        /// What to do about it.
+        help: Option<String>,
+    },
+}
+
+/// How loud a log line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Something worth knowing.
+    Info,
+    /// Something worth looking at.
+    Warning,
+    /// Something that went wrong.
+    Error,
+}
+
+/// Everything the engine says. Epochs and steps are counted from 1, stages from 0.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// Something before the first step takes time: `listing images`, `building the network`.
+    Preparing {
+        /// What is being done.
+        what: String,
+        /// How far it is.
+        done: u64,
+        /// Out of how much; 0 when unknown.
+        total: u64,
+    },
+    /// The run begins.
+    RunStarted(Box<RunHeader>),
+    /// A stage begins.
+    StageStarted {
+        /// Index of the stage.
+        stage: usize,
+        /// Its optimiser, by name, also when it is kept from the stage before.
+        optimizer: String,
+    },
+    /// An epoch begins.
+    EpochStarted {
+        /// Index of the stage.
+        stage: usize,
+        /// The epoch's number as the reference prints it (a bottleneck-only stage counts its own from 1).
+        epoch: u32,
+        /// Position in the history, from 1: every epoch of every stage counts.
+        index: u32,
+        /// Steps this epoch has.
+        steps: u64,
+        /// Learning rate of the epoch.
+        learning_rate: f64,
+    },
+    /// Steps were taken since the last such event (some dozens of them, so that nothing is synchronised a step).
+    Steps {
+        /// Position of the epoch in the history, from 1.
+        index: u32,
+        /// Last step taken, counted within the epoch.
+        step: u64,
+        /// Loss of each step since the last event.
+        #[serde(with = "finite_list")]
+        loss: Vec<f32>,
+        /// Accuracy of each step since the last event; empty where the loss has none (triplet).
+        #[serde(with = "finite_list")]
+        accuracy: Vec<f32>,
+        /// Images a second since the last event, waiting included.
+        images_per_second: f64,
+        /// Share of the time since the last event that the engine waited for data, 0 to 1.
+        waited: f64,
+        /// Resident memory of the process (CPU) or memory held on the device (GPU), in bytes.
+        memory: u64,
+    },
+    /// A bin is being embedded.
+    Evaluating {
+        /// Its name.
+        bin: String,
+        /// Images done.
+        done: u64,
+        /// Images in all.
+        total: u64,
+    },
+    /// A bin was evaluated.
+    BinEvaluated {
+        /// Position of the epoch in the history, from 1.
+        index: u32,
+        /// The figures.
+        #[serde(flatten)]
+        result: BinResult,
+    },
+    /// An epoch ended, evaluation included.
+    EpochEnded {
+        /// Index of the stage.
+        stage: usize,
+        /// The epoch's number as the reference prints it.
+        epoch: u32,
+        /// Position in the history, from 1.
+        index: u32,
+        /// Mean loss of the epoch.
+        #[serde(with = "finite")]
+        loss: f64,
+        /// Mean training accuracy; none for triplet losses.
+        accuracy: Option<f64>,
+        /// Learning rate of the epoch.
+        learning_rate: f64,
+        /// Seconds of training, evaluation not counted.
+        seconds: f64,
+        /// Images a second over the epoch, evaluation not counted.
+        images_per_second: f64,
+        /// Share of the training time spent waiting for data, 0 to 1.
+        waited: f64,
+    },
+    /// A file was written, synced and renamed into place.
+    CheckpointWritten {
+        /// What it is.
+        kind: CheckpointKind,
+        /// Where it lies.
+        path: String,
+        /// Position of the epoch in the history, from 1.
+        index: u32,
+        /// Its size.
+        bytes: u64,
+        /// Seconds it took, beside the training.
+        seconds: f64,
+    },
+    /// A stage ended.
+    StageEnded {
+        /// Index of the stage.
+        stage: usize,
+    },
+    /// A stop was asked for; it takes effect at the next border of its kind.
+    StopRequested {
+        /// At which border.
+        kind: StopKind,
+    },
+    /// The gentle stop was taken back.
+    StopWithdrawn,
+    /// Training holds between two steps.
+    Paused,
+    /// Training goes on.
+    Resumed,
+    /// Images that could not be read were skipped.
+    BadImage {
+        /// The file.
+        path: String,
+        /// Why it could not be read.
+        reason: String,
+        /// How many there have been in all.
+        count: u64,
+    },
+    /// A line for the log.
+    Log {
+        /// How loud.
+        level: Level,
+        /// The sentence.
+        message: String,
+    },
+    /// The run ended. Nothing follows.
+    Finished {
+        /// How.
+        #[serde(flatten)]
+        outcome: Outcome,
+        /// Seconds since the run started.
+        seconds: f64,
+    },
+    /// An event of a newer facetui.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Everything the engine can be asked while it runs. It answers with events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Ask for a stop.
+    Stop(StopKind),
+    /// Withdraw a gentle stop.
+    WithdrawStop,
+    /// Hold between two steps.
+    Pause,
+    /// Go on.
+    Resume,
+    /// Evaluate the bins now, without waiting for the epoch's end.
+    Evaluate,
+    /// Write the whole model now.
+    Save,
+}
+
+/// JSON has no NaN and no infinity: they are written as the strings `nan`, `inf` and `-inf`.
+mod finite {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    pub(super) enum Written {
+        Number(f64),
+        Word(String),
+    }
+
+    impl Written {
+        pub(super) fn value(&self) -> f64 {
+            match self {
+                Self::Number(number) => *number,
+                Self::Word(word) => match word.as_str() {
+                    "inf" => f64::INFINITY,
+                    "-inf" => f64::NEG_INFINITY,
+                    _ => f64::NAN,
+                },
+            }
+        }
+    }
+
+    pub(super) fn word(value: f64) -> &'static str {
+        if value.is_nan() {
+            "nan"
+        } else if value > 0.0 {
+            "inf"
+        } else {
+            "-inf"
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    pub(super) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        if value.is_finite() { serializer.serialize_f64(*value) } else { serializer.serialize_str(word(*value)) }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        Ok(Written::deserialize(deserializer)?.value())
+    }
+}
+
+/// The same for a list of numbers.
+mod finite_list {
+    use serde::ser::SerializeSeq;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::finite::{Written, word};
+
+    pub(super) fn serialize<S: Serializer>(values: &[f32], serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(Some(values.len()))?;
+        for value in values {
+            if value.is_finite() {
+                list.serialize_element(value)?;
+            } else {
+                list.serialize_element(word(f64::from(*value)))?;
+            }
+        }
+        list.end()
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f32>, D::Error> {
+        Ok(Vec::<Written>::deserialize(deserializer)?.iter().map(|written| written.value() as f32).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round_trip(event: Event) -> Record {
+        let line = serde_json::to_string(&Record { at: 1.5, event }).expect("serialises");
+        serde_json::from_str(&line).expect("reads back")
+    }
+
+    #[test]
+    fn not_a_number_survives_the_journal() {
+        let back = round_trip(Event::Steps {
+            index: 1,
+            step: 3,
+            loss: vec![1.0, f32::NAN, f32::INFINITY],
+            accuracy: vec![],
+            images_per_second: 10.0,
+            waited: 0.0,
+            memory: 1,
+        });
+        let Event::Steps { loss, .. } = back.event else { panic!("another event came back") };
+        assert!((loss[0] - 1.0).abs() < 1e-9 && loss[1].is_nan() && loss[2].is_infinite());
+    }
+
+    #[test]
+    fn flattened_fields_come_back() {
+        let event = Event::Finished {
+            outcome: Outcome::Failed { error: "no space".into(), help: Some("make room".into()) },
+            seconds: 2.0,
+        };
+        assert_eq!(round_trip(event.clone()).event, event);
+        let result = BinResult {
+            bin: "lfw".into(),
+            accuracy: 0.5,
+            threshold: 0.1,
+            fold_mean: None,
+            fold_deviation: None,
+            pairs: 6000,
+            seconds: 1.0,
+        };
+        let event = Event::BinEvaluated { index: 2, result };
+        assert_eq!(round_trip(event.clone()).event, event);
+    }
+
+    #[test]
+    fn an_event_of_the_future_is_read() {
+        let record: Record = serde_json::from_str(r#"{"at": 1, "event": "teleported", "to": "mars"}"#).expect("reads");
+        assert_eq!(record.event, Event::Unknown);
+    }
+}

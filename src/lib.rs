@@ -1,0 +1,25 @@
+//! facetui trains face-recognition models from a terminal.
+//!
+//! # The rooms
+//! Data flows one way: config → data → engine → events → screen. A room may use the rooms below it, never those above
+//! (`tests/rooms.rs` enforces it).
+//!
+//! | room | what it holds |
+//! |---|---|
+//! | `cli` | arguments → one `Action` → exit code |
+//! | `tui` | the terminal front end: app loop, a file a pane, keymap, theme, charts |
+//! | `report` | headless lines, tables |
+//! | [`run`] | journal, [`run::state::RunState`], run folder, history index |
+//! | `train` | the engine: stages, loop, losses, optimisers, checkpoint callbacks |
+//! | `eval` | bins, embeddings, accuracy, thresholds, folds |
+//! | `nn` | a `Graph` executed on libtorch: layers, flat parameters, initialisers |
+//! | `data` | sources, decoding, augmentation, the prefetching loader |
+//! | `synth` | the embedded demo data: faces drawn from a seed |
+//! | `checkpoint` | Keras `.h5` read and write, atomic files, names |
+//! | `graph` | layers, shapes, Keras config, backbones; no tensors |
+//! | [`schedule`] | the YAML file, checked |
+//! | [`event`] | what the engine says and hears |
+
+pub mod event;
+pub mod run;
+pub mod schedule;

@@ -1,0 +1,2 @@
+//! facetui.
+fn main() {}

@@ -1,0 +1,404 @@
+//! [`RunState`]: everything a screen, a report or a plot shows of a run, folded from its events one by one.
+//!
+//! The fold is pure: the same journal gives the same state, live or years later. There are no widgets here.
+
+use std::collections::VecDeque;
+
+use crate::event::{BinResult, CheckpointKind, Event, Level, Outcome, Record, RunHeader, StopKind};
+
+/// Log lines that are kept in memory; the journal holds them all.
+const LOG_LINES: usize = 1000;
+
+/// Where a run stands.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Phase {
+    /// Before the first step: listing data, building the network.
+    #[default]
+    Preparing,
+    /// Taking steps.
+    Training,
+    /// Embedding a bin after an epoch.
+    Evaluating,
+    /// Holding between two steps.
+    Paused,
+    /// Ended.
+    Ended(Outcome),
+}
+
+/// One finished epoch: a row of the history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EpochRow {
+    /// Index of its stage.
+    pub stage: usize,
+    /// The epoch's number as the reference prints it.
+    pub epoch: u32,
+    /// Position in the history, from 1.
+    pub index: u32,
+    /// Mean loss.
+    pub loss: f64,
+    /// Mean training accuracy, 0 to 1; none for triplet losses.
+    pub accuracy: Option<f64>,
+    /// Learning rate.
+    pub learning_rate: f64,
+    /// Seconds of training.
+    pub seconds: f64,
+    /// Images a second.
+    pub images_per_second: f64,
+    /// Share of the time spent waiting for data.
+    pub waited: f64,
+    /// Number of steps taken in all when the epoch ended: where its border lies on the step axis.
+    pub total_steps: u64,
+}
+
+/// The epoch that is being trained.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct CurrentEpoch {
+    /// Index of its stage.
+    pub stage: usize,
+    /// The epoch's number as the reference prints it.
+    pub epoch: u32,
+    /// Position in the history, from 1.
+    pub index: u32,
+    /// Steps taken.
+    pub step: u64,
+    /// Steps it has.
+    pub steps: u64,
+    /// Learning rate.
+    pub learning_rate: f64,
+    /// When it began, in seconds since the Unix epoch.
+    pub started: f64,
+    /// Sum of the losses and their number so far, for the running mean.
+    pub loss_sum: (f64, u64),
+    /// Sum of the accuracies and their number so far.
+    pub accuracy_sum: (f64, u64),
+}
+
+impl CurrentEpoch {
+    /// Mean loss so far.
+    pub fn loss(&self) -> Option<f64> {
+        (self.loss_sum.1 > 0).then(|| self.loss_sum.0 / self.loss_sum.1 as f64)
+    }
+
+    /// Mean accuracy so far, 0 to 1.
+    pub fn accuracy(&self) -> Option<f64> {
+        (self.accuracy_sum.1 > 0).then(|| self.accuracy_sum.0 / self.accuracy_sum.1 as f64)
+    }
+}
+
+/// What is known of one evaluation bin.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct BinState {
+    /// Its name.
+    pub name: String,
+    /// The results, each with its epoch's position in the history.
+    pub results: Vec<(u32, BinResult)>,
+    /// Index into `results` of the best accuracy (the first of equals).
+    pub best: Option<usize>,
+    /// Images embedded and images in all, while it is being evaluated.
+    pub progress: Option<(u64, u64)>,
+}
+
+impl BinState {
+    /// The newest result.
+    pub fn last(&self) -> Option<&BinResult> {
+        self.results.last().map(|(_, result)| result)
+    }
+
+    /// The best result and the position of its epoch in the history.
+    pub fn best(&self) -> Option<&(u32, BinResult)> {
+        self.best.and_then(|best| self.results.get(best))
+    }
+}
+
+/// How far a stage is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StageProgress {
+    /// Not begun.
+    ToCome,
+    /// Being trained; epochs finished.
+    Current(u32),
+    /// Trained to its end, or ended early.
+    Done,
+}
+
+/// A line of the log pane.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogLine {
+    /// Seconds since the Unix epoch.
+    pub at: f64,
+    /// How loud.
+    pub level: Level,
+    /// The sentence.
+    pub message: String,
+}
+
+/// A checkpoint on disk, as last written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckpointFile {
+    /// What it is.
+    pub kind: CheckpointKind,
+    /// Where it lies.
+    pub path: String,
+    /// Position of its epoch in the history.
+    pub index: u32,
+    /// Its size in bytes.
+    pub bytes: u64,
+}
+
+/// A run, folded from its events.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RunState {
+    /// The fixed facts, once known.
+    pub header: Option<RunHeader>,
+    /// Where the run stands.
+    pub phase: Phase,
+    /// What is being prepared, how far it is and out of how much (0 when unknown).
+    pub preparing: Option<(String, u64, u64)>,
+    /// When the first event was, in seconds since the Unix epoch.
+    pub started: Option<f64>,
+    /// When the newest event was.
+    pub updated: f64,
+    /// Progress of each stage.
+    pub stages: Vec<StageProgress>,
+    /// The optimiser that each begun stage really uses.
+    pub optimizers: Vec<Option<String>>,
+    /// Finished epochs.
+    pub epochs: Vec<EpochRow>,
+    /// The epoch being trained.
+    pub current: Option<CurrentEpoch>,
+    /// Loss of every step, in order; non-finite values are kept.
+    pub step_loss: Vec<f32>,
+    /// Accuracy of every step of the stages that have one; NaN elsewhere, so that both lists are equally long.
+    pub step_accuracy: Vec<f32>,
+    /// Number of steps taken when each stage began: the stage borders on the step axis.
+    pub stage_steps: Vec<(usize, u64)>,
+    /// The evaluation bins.
+    pub bins: Vec<BinState>,
+    /// Images a second, newest measurement.
+    pub images_per_second: f64,
+    /// Share of the time waiting for data, newest measurement.
+    pub waited: f64,
+    /// Bytes of memory, newest measurement.
+    pub memory: u64,
+    /// A stop that was asked for and has not taken effect.
+    pub stop: Option<StopKind>,
+    /// Files written, the newest of each path.
+    pub checkpoints: Vec<CheckpointFile>,
+    /// Images that could not be read, in all.
+    pub bad_images: u64,
+    /// The newest log lines.
+    pub log: VecDeque<LogLine>,
+}
+
+impl RunState {
+    /// The state after a whole journal.
+    pub fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Self {
+        let mut state = Self::default();
+        for record in records {
+            state.apply(record);
+        }
+        state
+    }
+
+    /// Whether the run ended.
+    pub const fn is_ended(&self) -> bool {
+        matches!(self.phase, Phase::Ended(_))
+    }
+
+    /// Steps taken in all.
+    pub const fn total_steps(&self) -> u64 {
+        self.step_loss.len() as u64
+    }
+
+    /// Epochs the whole schedule has.
+    pub fn planned_epochs(&self) -> u32 {
+        self.header.as_ref().map_or(0, |header| header.stages.iter().map(|stage| stage.epochs).sum())
+    }
+
+    /// Folds one event into the state.
+    pub fn apply(&mut self, record: &Record) {
+        self.started.get_or_insert(record.at);
+        self.updated = record.at;
+        match &record.event {
+            Event::Preparing { what, done, total } => self.preparing = Some((what.clone(), *done, *total)),
+            Event::RunStarted(header) => {
+                self.stages = vec![StageProgress::ToCome; header.stages.len()];
+                self.optimizers = vec![None; header.stages.len()];
+                self.bins =
+                    header.bins.iter().map(|name| BinState { name: name.clone(), ..BinState::default() }).collect();
+                self.log(record.at, Level::Info, format!("run `{}` on {}", header.run_id, header.device));
+                self.header = Some((**header).clone());
+            }
+            Event::StageStarted { stage, optimizer } => {
+                self.preparing = None;
+                set(&mut self.stages, *stage, StageProgress::Current(0), StageProgress::ToCome);
+                set(&mut self.optimizers, *stage, Some(optimizer.clone()), None);
+                self.stage_steps.push((*stage, self.total_steps()));
+                let plan = self.header.as_ref().and_then(|header| header.stages.get(*stage));
+                let what = plan.map_or_else(String::new, |plan| {
+                    let frozen = if plan.bottleneck_only { ", head only" } else { "" };
+                    format!(": {} with {optimizer}, {} epochs{frozen}", plan.loss, plan.epochs)
+                });
+                self.log(record.at, Level::Info, format!("stage {}{what}", stage + 1));
+            }
+            Event::EpochStarted { stage, epoch, index, steps, learning_rate } => {
+                self.phase = Phase::Training;
+                self.preparing = None;
+                self.current = Some(CurrentEpoch {
+                    stage: *stage,
+                    epoch: *epoch,
+                    index: *index,
+                    steps: *steps,
+                    learning_rate: *learning_rate,
+                    started: record.at,
+                    ..CurrentEpoch::default()
+                });
+            }
+            Event::Steps { step, loss, accuracy, images_per_second, waited, memory, .. } => {
+                self.phase = Phase::Training;
+                self.images_per_second = *images_per_second;
+                self.waited = *waited;
+                self.memory = *memory;
+                self.step_loss.extend_from_slice(loss);
+                self.step_accuracy.extend_from_slice(accuracy);
+                self.step_accuracy.resize(self.step_loss.len(), f32::NAN);
+                if let Some(current) = &mut self.current {
+                    current.step = *step;
+                    add(&mut current.loss_sum, loss);
+                    add(&mut current.accuracy_sum, accuracy);
+                }
+            }
+            Event::Evaluating { bin, done, total } => {
+                self.phase = Phase::Evaluating;
+                let bin = self.bin(bin);
+                bin.progress = Some((*done, *total));
+            }
+            Event::BinEvaluated { index, result } => {
+                let bin = self.bin(&result.bin);
+                bin.progress = None;
+                bin.results.push((*index, result.clone()));
+                let newest = bin.results.len() - 1;
+                let better = bin.best().is_none_or(|(_, best)| result.accuracy > best.accuracy);
+                if better && result.accuracy.is_finite() {
+                    bin.best = Some(newest);
+                }
+                let folds = match (result.fold_mean, result.fold_deviation) {
+                    (Some(mean), Some(deviation)) => format!(", 10-fold {mean:.4} ± {deviation:.4}"),
+                    _ => String::new(),
+                };
+                let mark = if better { " (best)" } else { "" };
+                let line = format!(
+                    "{}: accuracy {:.4} at threshold {:.4}{folds}{mark}",
+                    result.bin, result.accuracy, result.threshold
+                );
+                self.log(record.at, Level::Info, line);
+            }
+            Event::EpochEnded {
+                stage,
+                epoch,
+                index,
+                loss,
+                accuracy,
+                learning_rate,
+                seconds,
+                images_per_second,
+                waited,
+            } => {
+                self.phase = Phase::Training;
+                for bin in &mut self.bins {
+                    bin.progress = None;
+                }
+                if let Some(StageProgress::Current(done)) = self.stages.get_mut(*stage) {
+                    *done += 1;
+                }
+                self.epochs.push(EpochRow {
+                    stage: *stage,
+                    epoch: *epoch,
+                    index: *index,
+                    loss: *loss,
+                    accuracy: *accuracy,
+                    learning_rate: *learning_rate,
+                    seconds: *seconds,
+                    images_per_second: *images_per_second,
+                    waited: *waited,
+                    total_steps: self.total_steps(),
+                });
+                let accuracy = accuracy.map_or_else(String::new, |accuracy| format!(", accuracy {accuracy:.4}"));
+                self.log(record.at, Level::Info, format!("epoch {epoch} ended: loss {loss:.4}{accuracy}"));
+            }
+            Event::CheckpointWritten { kind, path, index, bytes, .. } => {
+                let file = CheckpointFile { kind: *kind, path: path.clone(), index: *index, bytes: *bytes };
+                match self.checkpoints.iter_mut().find(|known| known.path == *path) {
+                    Some(known) => *known = file,
+                    None => self.checkpoints.push(file),
+                }
+                if *kind != CheckpointKind::History {
+                    self.log(record.at, Level::Info, format!("wrote `{path}`"));
+                }
+            }
+            Event::StageEnded { stage } => set(&mut self.stages, *stage, StageProgress::Done, StageProgress::ToCome),
+            Event::StopRequested { kind } => {
+                self.stop = Some(*kind);
+                let when = match kind {
+                    StopKind::AfterEpoch => "after this epoch",
+                    StopKind::Now => "now",
+                };
+                self.log(record.at, Level::Info, format!("stopping {when}, as asked"));
+            }
+            Event::StopWithdrawn => {
+                self.stop = None;
+                self.log(record.at, Level::Info, "going on: the stop was withdrawn".to_owned());
+            }
+            Event::Paused => self.phase = Phase::Paused,
+            Event::Resumed => self.phase = Phase::Training,
+            Event::BadImage { path, reason, count } => {
+                self.bad_images = *count;
+                self.log(record.at, Level::Warning, format!("skipped `{path}`: {reason}"));
+            }
+            Event::Log { level, message } => self.log(record.at, *level, message.clone()),
+            Event::Finished { outcome, .. } => {
+                if let Outcome::Failed { error, help } = outcome {
+                    self.log(record.at, Level::Error, error.clone());
+                    if let Some(help) = help {
+                        self.log(record.at, Level::Info, format!("help: {help}"));
+                    }
+                }
+                self.phase = Phase::Ended(outcome.clone());
+                self.preparing = None;
+                self.stop = None;
+            }
+            Event::Unknown => {}
+        }
+    }
+
+    fn bin(&mut self, name: &str) -> &mut BinState {
+        let at = self.bins.iter().position(|bin| bin.name == name).unwrap_or_else(|| {
+            self.bins.push(BinState { name: name.to_owned(), ..BinState::default() });
+            self.bins.len() - 1
+        });
+        &mut self.bins[at]
+    }
+
+    fn log(&mut self, at: f64, level: Level, message: String) {
+        if self.log.len() == LOG_LINES {
+            self.log.pop_front();
+        }
+        self.log.push_back(LogLine { at, level, message });
+    }
+}
+
+/// Adds the finite values to a running sum.
+fn add(sum: &mut (f64, u64), values: &[f32]) {
+    for value in values.iter().filter(|value| value.is_finite()) {
+        sum.0 += f64::from(*value);
+        sum.1 += 1;
+    }
+}
+
+/// Sets a place in a list that may be too short (a journal whose header was lost).
+fn set<T: Clone>(list: &mut Vec<T>, at: usize, value: T, filler: T) {
+    if list.len() <= at {
+        list.resize(at + 1, filler);
+    }
+    list[at] = value;
+}
