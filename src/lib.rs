@@ -21,5 +21,6 @@
 //! | [`event`] | what the engine says and hears |
 
 pub mod event;
+pub mod graph;
 pub mod run;
 pub mod schedule;
