@@ -22,5 +22,7 @@
 
 pub mod event;
 pub mod graph;
+pub mod nn;
 pub mod run;
 pub mod schedule;
+pub mod train;

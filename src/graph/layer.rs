@@ -394,7 +394,7 @@ impl Layer {
                 weights.push(WeightSpec::new("alpha", &shape, Initializer::Zeros));
             }
             Self::NormDense { units } => {
-                weights.push(WeightSpec::new("norm_dense_w", &[channels, *units], Initializer::GlorotUniform));
+                weights.push(WeightSpec::new("norm_dense_w", &[channels, *units], Initializer::GlorotNormal));
             }
             _ => {}
         }

@@ -1,0 +1,13 @@
+//! A [`Graph`](crate::graph::Graph) executed on libtorch.
+//!
+//! Tensors are logically NCHW and lie in memory channels-last (NHWC), weights too: on the CPU that is more than twice
+//! as fast as NCHW. All trainable weights are views of one flat buffer ([`parameters`]), so that an optimiser step, a
+//! gradient norm or a snapshot is a handful of kernels however many layers there are.
+
+pub mod device;
+pub mod init;
+mod layers;
+pub mod network;
+pub mod parameters;
+
+pub use network::{Mode, Network};

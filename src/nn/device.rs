@@ -1,0 +1,109 @@
+//! Where to compute: finds CUDA at run time, although the binary is linked against libtorch's CPU libraries only.
+//!
+//! libtorch registers its CUDA kernels when `libtorch_cuda.so` is loaded. Loading it by hand before the first tensor
+//! makes one binary serve machines with and without a GPU.
+
+use std::path::{Path, PathBuf};
+
+use tch::{Cuda, Device, Kind};
+use thiserror::Error;
+
+use crate::schedule::{DeviceChoice, Precision};
+
+/// A device that is not there.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("the schedule asks for `cuda:{wanted}`, but {found}")]
+pub struct DeviceError {
+    /// The number asked for.
+    pub wanted: usize,
+    /// What there is instead, in words.
+    pub found: String,
+}
+
+/// The folder libtorch is loaded from: where the first of the process's libraries named `libtorch_cpu.so` lies.
+fn libtorch_folder() -> Option<PathBuf> {
+    let maps = fs_err::read_to_string("/proc/self/maps").ok()?;
+    let line = maps.lines().find(|line| line.ends_with("/libtorch_cpu.so"))?;
+    let path = line.split_once('/').map(|(_, path)| format!("/{path}"))?;
+    Path::new(&path).parent().map(Path::to_path_buf)
+}
+
+/// Loads libtorch's CUDA half when it lies beside the half that is loaded. Does nothing elsewhere. Call it before the
+/// first tensor is made.
+pub fn load_cuda() {
+    let Some(library) = libtorch_folder().map(|folder| folder.join("libtorch_cuda.so")) else { return };
+    if !library.exists() {
+        return;
+    }
+    #[cfg(unix)]
+    {
+        use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
+        #[expect(unsafe_code, reason = "loading a library runs its initialisers")]
+        // SAFETY: this is libtorch's own second half, of the same release as the one that is loaded; its initialisers
+        // only register kernels. It is kept for the life of the process.
+        match unsafe { Library::open(Some(&library), RTLD_NOW | RTLD_GLOBAL) } {
+            Ok(loaded) => std::mem::forget(loaded),
+            Err(error) => tracing::warn!("cannot load `{}`: {error}; going on without CUDA", library.display()),
+        }
+    }
+}
+
+/// The device of a choice.
+///
+/// # Errors
+/// A GPU that is not there.
+pub fn choose(choice: DeviceChoice) -> Result<Device, DeviceError> {
+    let gpus = if Cuda::is_available() { Cuda::device_count() as usize } else { 0 };
+    match choice {
+        DeviceChoice::Cpu => Ok(Device::Cpu),
+        DeviceChoice::Auto => Ok(if gpus > 0 { Device::Cuda(0) } else { Device::Cpu }),
+        DeviceChoice::Cuda(wanted) if wanted < gpus => Ok(Device::Cuda(wanted)),
+        DeviceChoice::Cuda(wanted) => {
+            let found = match gpus {
+                0 => "no GPU is usable: is the driver installed, and libtorch the GPU build".to_owned(),
+                1 => "there is one GPU, `cuda:0`".to_owned(),
+                _ => format!("there are {gpus} GPUs, `cuda:0` to `cuda:{}`", gpus - 1),
+            };
+            Err(DeviceError { wanted, found })
+        }
+    }
+}
+
+/// The number format of activations and products on a device.
+pub const fn compute_kind(precision: Precision, device: Device) -> Kind {
+    match (precision, device) {
+        (Precision::Fp32, _) | (Precision::Auto, Device::Cpu) => Kind::Float,
+        (Precision::Bf16 | Precision::Auto, _) => Kind::BFloat16,
+    }
+}
+
+/// The device in words for the status line.
+pub fn describe(device: Device) -> String {
+    match device {
+        Device::Cpu => {
+            let threads = tch::get_num_threads();
+            format!("cpu ({threads} thread{})", if threads == 1 { "" } else { "s" })
+        }
+        Device::Cuda(number) => format!("cuda:{number}"),
+        other => format!("{other:?}").to_lowercase(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_gpu_is_named() {
+        let error = choose(DeviceChoice::Cuda(99)).expect_err("nobody has a hundred");
+        assert!(error.to_string().contains("cuda:99"), "{error}");
+        assert_eq!(choose(DeviceChoice::Cpu), Ok(Device::Cpu));
+    }
+
+    #[test]
+    fn automatic_precision_follows_the_device() {
+        assert_eq!(compute_kind(Precision::Auto, Device::Cpu), Kind::Float);
+        assert_eq!(compute_kind(Precision::Auto, Device::Cuda(0)), Kind::BFloat16);
+        assert_eq!(compute_kind(Precision::Bf16, Device::Cpu), Kind::BFloat16);
+    }
+}

@@ -1,0 +1,120 @@
+//! [`Network`]: a graph, its weights on a device, and the way through it.
+
+use tch::{Device, Kind, Tensor};
+
+use super::layers;
+use super::parameters::Parameters;
+use crate::graph::layer::{Activation, Layer};
+use crate::graph::{Graph, NodeId, Weights};
+
+/// Whether batch norms use the batch's statistics and dropout drops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Batch statistics (the moving ones are updated), dropout active.
+    Train,
+    /// Moving statistics, no dropout.
+    Infer,
+}
+
+/// A graph on a device. The graph is a basic model, or a basic model with one head layer after its embedding.
+#[derive(Debug)]
+pub struct Network {
+    graph: Graph,
+    embedding: NodeId,
+    /// The weights.
+    pub parameters: Parameters,
+    device: Device,
+    compute: Kind,
+    /// For each node, the nodes whose results are not needed after it.
+    released: Vec<Vec<NodeId>>,
+}
+
+impl Network {
+    /// Lays a graph and its weights onto a device. `embedding` is the node whose result is the embedding; `compute` is
+    /// the number format of the basic model's activations (fp32 or bf16).
+    pub fn new(graph: Graph, embedding: NodeId, weights: &Weights, device: Device, compute: Kind) -> Self {
+        let parameters = Parameters::new(&graph, weights, device, compute);
+        let mut last_use: Vec<NodeId> = (0..graph.nodes().len()).collect();
+        for (at, node) in graph.nodes().iter().enumerate() {
+            for input in &node.inputs {
+                last_use[*input] = at;
+            }
+        }
+        let mut released = vec![Vec::new(); graph.nodes().len()];
+        for (node, last) in last_use.iter().enumerate() {
+            released[*last].push(node);
+        }
+        Self { graph, embedding, parameters, device, compute, released }
+    }
+
+    /// The graph.
+    pub const fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The node whose result is the embedding.
+    pub const fn embedding(&self) -> NodeId {
+        self.embedding
+    }
+
+    /// Where it computes.
+    pub const fn device(&self) -> Device {
+        self.device
+    }
+
+    /// The head's first node; one past the last node when there is no head.
+    pub const fn head(&self) -> NodeId {
+        self.embedding + 1
+    }
+
+    /// Whether a head follows the embedding.
+    pub fn has_head(&self) -> bool {
+        self.graph.nodes().len() > self.head()
+    }
+
+    /// Embeddings (B, E), fp32, of images (B, 3, H, W) in [-1, 1], channels-last.
+    pub fn embed(&self, images: &Tensor, mode: Mode) -> Tensor {
+        let nodes = self.graph.nodes();
+        let mut results: Vec<Option<Tensor>> = (0..=self.embedding).map(|_| None).collect();
+        for (at, node) in nodes.iter().enumerate().take(self.embedding + 1) {
+            let result = if matches!(node.layer, Layer::Input { .. }) {
+                images.to_kind(self.compute)
+            } else {
+                let inputs: Vec<&Tensor> = node.inputs.iter().filter_map(|input| results[*input].as_ref()).collect();
+                // A frozen layer of a saved model keeps its statistics, as in Keras.
+                let mode = if node.trainable { mode } else { Mode::Infer };
+                layers::forward(&node.layer, &inputs, self.parameters.node(at), &node.shape, mode)
+            };
+            results[at] = Some(result);
+            for dead in &self.released[at] {
+                if *dead != self.embedding {
+                    results[*dead] = None;
+                }
+            }
+        }
+        let embedding = results.swap_remove(self.embedding);
+        embedding.unwrap_or_else(|| images.shallow_clone()).to_kind(Kind::Float)
+    }
+
+    /// What the head makes of embeddings, (B, C) in fp32: the logits of a softmax head (before its softmax), the
+    /// cosines of an arcface head, the embeddings themselves where there is no head.
+    pub fn head_output(&self, embeddings: &Tensor) -> Tensor {
+        let mut x = embeddings.shallow_clone();
+        for (at, node) in self.graph.nodes().iter().enumerate().skip(self.head()) {
+            let weights: Vec<Tensor> =
+                self.parameters.node(at).iter().map(|weight| weight.to_kind(Kind::Float)).collect();
+            x = match &node.layer {
+                Layer::Dense { use_bias, activation: Activation::Softmax, .. } => {
+                    layers::dense(&x, &weights, *use_bias)
+                }
+                layer => layers::forward(layer, &[&x], &weights, &node.shape, Mode::Infer),
+            };
+        }
+        x
+    }
+}
+
+/// Images (B, H, W, 3) of bytes as the networks take them: (B, 3, H, W), `(x / 255 - 0.5) * 2`, channels-last.
+pub fn normalize_images(images: &Tensor) -> Tensor {
+    images.permute([0, 3, 1, 2]).to_kind(Kind::Float) * (2.0 / 255.0) - 1.0
+}

@@ -1,0 +1,295 @@
+//! The weights of a network: one flat fp32 buffer of everything an optimiser changes, one of the moving statistics, and
+//! views of both in the shapes libtorch computes with.
+//!
+//! The views of trainable weights are autograd leaves. libtorch returns their gradients one by one;
+//! [`Parameters::flatten_gradients`] makes them one vector that lies as the buffer does. In bf16 the leaves of
+//! convolutions, dense layers and `PReLU`s are views of a second buffer that [`Parameters::refresh`] casts once a step.
+
+use tch::{Device, Kind, Tensor};
+
+use crate::graph::layer::{Layer, WeightSpec};
+use crate::graph::{Array, Graph, Weights};
+
+/// Where one weight lies.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Segment {
+    /// Its node.
+    pub node: usize,
+    /// Its place among the node's weights.
+    pub place: usize,
+    /// Offset into its buffer.
+    pub offset: i64,
+    /// Number of elements.
+    pub len: i64,
+    /// Whether it lies in the trainable buffer.
+    pub trainable: bool,
+    layout: Layout,
+}
+
+/// How a weight lies in memory, given Keras's shape.
+#[derive(Debug, Clone, PartialEq)]
+enum Layout {
+    /// As in Keras.
+    Plain(Vec<i64>),
+    /// Keras's (H, W, I, O) as (O, H, W, I): channels-last of libtorch's (O, I, H, W).
+    Convolution([i64; 4]),
+    /// Keras's (H, W, C, M) as (C, M, H, W), for libtorch's (C * M, 1, H, W).
+    Depthwise([i64; 4]),
+}
+
+impl Layout {
+    fn of(layer: &Layer, spec: &WeightSpec) -> Self {
+        let shape: Vec<i64> = spec.shape.iter().map(|size| *size as i64).collect();
+        match (layer, spec.name, shape.as_slice()) {
+            (Layer::Conv2D { .. }, "kernel", &[h, w, i, o])
+            | (Layer::SeparableConv2D { .. }, "pointwise_kernel", &[h, w, i, o]) => Self::Convolution([h, w, i, o]),
+            (_, "depthwise_kernel", &[h, w, c, m]) => Self::Depthwise([h, w, c, m]),
+            _ => Self::Plain(shape),
+        }
+    }
+
+    /// The flat piece in the shape libtorch computes with.
+    fn view(&self, flat: &Tensor) -> Tensor {
+        match self {
+            Self::Plain(shape) => flat.view(shape.as_slice()),
+            Self::Convolution([h, w, i, o]) => flat.view([*o, *h, *w, *i]).permute([0, 3, 1, 2]),
+            Self::Depthwise([h, w, c, m]) => flat.view([c * m, 1, *h, *w]),
+        }
+    }
+
+    /// A gradient of [`Layout::view`] as a flat vector in the buffer's order.
+    fn flatten(&self, gradient: &Tensor) -> Tensor {
+        match self {
+            Self::Convolution(_) => gradient.permute([0, 2, 3, 1]).reshape([-1]),
+            _ => gradient.reshape([-1]),
+        }
+    }
+
+    /// Keras's array as a flat vector in the buffer's order.
+    fn import(&self, array: &Array) -> Tensor {
+        let shape: Vec<i64> = array.shape.iter().map(|size| *size as i64).collect();
+        let tensor = Tensor::from_slice(&array.data).view(shape.as_slice());
+        match self {
+            Self::Plain(_) => tensor.reshape([-1]),
+            Self::Convolution(_) => tensor.permute([3, 0, 1, 2]).reshape([-1]),
+            Self::Depthwise(_) => tensor.permute([2, 3, 0, 1]).reshape([-1]),
+        }
+    }
+
+    /// A flat vector on the host as Keras's array.
+    fn export(&self, flat: &Tensor) -> Array {
+        let (tensor, shape) = match self {
+            Self::Plain(shape) => (flat.shallow_clone(), shape.clone()),
+            Self::Convolution([h, w, i, o]) => {
+                (flat.view([*o, *h, *w, *i]).permute([1, 2, 3, 0]), vec![*h, *w, *i, *o])
+            }
+            Self::Depthwise([h, w, c, m]) => (flat.view([*c, *m, *h, *w]).permute([2, 3, 0, 1]), vec![*h, *w, *c, *m]),
+        };
+        let mut data = vec![0f32; flat.numel()];
+        tensor.reshape([-1]).copy_data(&mut data, flat.numel());
+        Array { shape: shape.iter().map(|size| *size as usize).collect(), data }
+    }
+}
+
+/// The weights of one network on one device.
+#[derive(Debug)]
+pub struct Parameters {
+    /// Every trainable weight, fp32, in the order of the graph.
+    pub flat: Tensor,
+    /// Every moving statistic, fp32.
+    pub statistics: Tensor,
+    /// `flat` in the compute format, when that is not fp32.
+    cast: Option<Tensor>,
+    segments: Vec<Segment>,
+    views: Vec<Tensor>,
+    /// Index of the first segment of each node, and one past the last.
+    nodes: Vec<usize>,
+}
+
+impl Parameters {
+    /// Lays the weights of a graph into buffers on a device. `weights` has an array for every weight of the graph.
+    pub fn new(graph: &Graph, weights: &Weights, device: Device, compute: Kind) -> Self {
+        let mut segments = Vec::new();
+        let mut nodes = vec![0];
+        let (mut trainable, mut statistics) = (Vec::new(), Vec::new());
+        let mut offsets = [0i64; 2];
+        for (node, layer) in graph.nodes().iter().enumerate() {
+            for (place, spec) in layer.weights.iter().enumerate() {
+                let layout = Layout::of(&layer.layer, spec);
+                let piece = layout.import(&weights.nodes[node][place]);
+                let (pieces, offset) =
+                    if spec.trainable { (&mut trainable, &mut offsets[0]) } else { (&mut statistics, &mut offsets[1]) };
+                let len = piece.numel() as i64;
+                segments.push(Segment { node, place, offset: *offset, len, trainable: spec.trainable, layout });
+                *offset += len;
+                pieces.push(piece);
+            }
+            nodes.push(segments.len());
+        }
+        let join = |pieces: &[Tensor]| match pieces {
+            [] => Tensor::zeros([0], (Kind::Float, device)),
+            _ => Tensor::cat(pieces, 0).to_device(device),
+        };
+        let (flat, statistics) = (join(&trainable), join(&statistics));
+        let cast = (compute != Kind::Float).then(|| flat.to_kind(compute));
+        let views = segments
+            .iter()
+            .map(|segment| {
+                let spec = &graph.nodes()[segment.node].weights[segment.place];
+                let buffer = match &cast {
+                    _ if !segment.trainable => &statistics,
+                    // Batch norms compute in fp32 whatever their input is.
+                    Some(cast) if !matches!(spec.name, "gamma" | "beta") => cast,
+                    _ => &flat,
+                };
+                let view = segment.layout.view(&buffer.narrow(0, segment.offset, segment.len)).detach();
+                if segment.trainable { view.set_requires_grad(true) } else { view }
+            })
+            .collect();
+        Self { flat, statistics, cast, segments, views, nodes }
+    }
+
+    /// The weights of a node, in Keras's order and libtorch's shapes.
+    pub fn node(&self, node: usize) -> &[Tensor] {
+        &self.views[self.nodes[node]..self.nodes[node + 1]]
+    }
+
+    /// Where every weight lies, in the order of the graph.
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// The trainable leaves of the nodes from `first` on, in the order of the buffer.
+    pub fn leaves(&self, first: usize) -> Vec<&Tensor> {
+        let all = self.segments.iter().zip(&self.views);
+        all.filter(|(segment, _)| segment.trainable && segment.node >= first).map(|(_, view)| view).collect()
+    }
+
+    /// The part of the flat buffer that belongs to the nodes from `first` on: (offset, length).
+    pub fn range(&self, first: usize) -> (i64, i64) {
+        let total = self.flat.numel() as i64;
+        let start = self.segments.iter().find(|segment| segment.trainable && segment.node >= first);
+        start.map_or((total, 0), |segment| (segment.offset, total - segment.offset))
+    }
+
+    /// The gradients of [`Parameters::leaves`] as one fp32 vector that lies as [`Parameters::range`] does. Undefined
+    /// gradients (of weights the loss does not reach) are zero.
+    pub fn flatten_gradients(&self, first: usize, gradients: &[Tensor]) -> Tensor {
+        let segments = self.segments.iter().filter(|segment| segment.trainable && segment.node >= first);
+        let pieces: Vec<Tensor> = segments
+            .zip(gradients)
+            .map(|(segment, gradient)| {
+                if gradient.defined() {
+                    segment.layout.flatten(gradient).to_kind(Kind::Float)
+                } else {
+                    Tensor::zeros([segment.len], (Kind::Float, self.flat.device()))
+                }
+            })
+            .collect();
+        Tensor::cat(&pieces, 0)
+    }
+
+    /// Casts the changed weights into the compute format: call it after every optimiser step.
+    pub fn refresh(&mut self) {
+        if let Some(cast) = &mut self.cast {
+            tch::no_grad(|| cast.copy_(&self.flat));
+        }
+    }
+
+    /// A copy of every weight on the host, cheap enough for the training thread; [`Snapshot::weights`] makes Keras's
+    /// arrays of it elsewhere.
+    pub fn snapshot(&self) -> Snapshot {
+        let copy = |tensor: &Tensor| {
+            let host = tensor.detach().to_device(Device::Cpu);
+            if tensor.device() == Device::Cpu { host.copy() } else { host }
+        };
+        Snapshot { flat: copy(&self.flat), statistics: copy(&self.statistics), segments: self.segments.clone() }
+    }
+}
+
+/// Every weight of a network at one moment, on the host.
+#[derive(Debug)]
+pub struct Snapshot {
+    flat: Tensor,
+    statistics: Tensor,
+    segments: Vec<Segment>,
+}
+
+impl Snapshot {
+    /// As Keras's arrays, for a graph of `nodes` nodes (those of a basic model are the first of the whole one).
+    pub fn weights(&self, nodes: usize) -> Weights {
+        let mut weights = Weights { nodes: vec![Vec::new(); nodes] };
+        for segment in self.segments.iter().filter(|segment| segment.node < nodes) {
+            let buffer = if segment.trainable { &self.flat } else { &self.statistics };
+            let piece = buffer.narrow(0, segment.offset, segment.len);
+            weights.nodes[segment.node].push(segment.layout.export(&piece));
+        }
+        weights
+    }
+
+    /// A vector that lies as the trainable buffer does (an optimiser's slot, on the host) as Keras's arrays: (node,
+    /// place among its weights, array), trainable weights only.
+    pub fn slot(&self, flat: &Tensor) -> Vec<(usize, usize, Array)> {
+        let segments = self.segments.iter().filter(|segment| segment.trainable);
+        segments
+            .map(|segment| {
+                let piece = flat.narrow(0, segment.offset, segment.len);
+                (segment.node, segment.place, segment.layout.export(&piece))
+            })
+            .collect()
+    }
+}
+
+/// An optimiser's slot, given as Keras's arrays, as a vector that lies as the trainable buffer does. Weights that
+/// `find` does not know are zero.
+pub fn import_slot<'a>(parameters: &Parameters, find: impl Fn(usize, usize) -> Option<&'a Array>) -> Tensor {
+    let segments = parameters.segments.iter().filter(|segment| segment.trainable);
+    let pieces: Vec<Tensor> = segments
+        .map(|segment| match find(segment.node, segment.place) {
+            Some(array) if array.data.len() as i64 == segment.len => segment.layout.import(array),
+            _ => Tensor::zeros([segment.len], (Kind::Float, Device::Cpu)),
+        })
+        .collect();
+    Tensor::cat(&pieces, 0).to_device(parameters.flat.device())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::backbone::{Options, build};
+    use crate::nn::init;
+
+    #[test]
+    fn keras_arrays_survive_the_buffers() {
+        let graph = build("mobilefacenet", &Options { embedding_size: 16, dropout: 0.1, width: 0.25 }).expect("builds");
+        let weights = init::weights(&graph, 3);
+        for compute in [Kind::Float, Kind::BFloat16] {
+            let parameters = Parameters::new(&graph, &weights, Device::Cpu, compute);
+            assert_eq!(parameters.snapshot().weights(graph.nodes().len()), weights);
+        }
+    }
+
+    #[test]
+    fn slots_survive_too() {
+        let graph = build("mobilefacenet", &Options { embedding_size: 16, dropout: 0.0, width: 0.1 }).expect("builds");
+        let parameters = Parameters::new(&graph, &init::weights(&graph, 3), Device::Cpu, Kind::Float);
+        let slot = Tensor::rand([parameters.flat.numel() as i64], (Kind::Float, Device::Cpu));
+        let arrays = parameters.snapshot().slot(&slot);
+        let back = import_slot(&parameters, |node, place| {
+            arrays.iter().find(|(n, p, _)| (*n, *p) == (node, place)).map(|(_, _, array)| array)
+        });
+        assert!(back.equal(&slot));
+    }
+
+    #[test]
+    fn the_head_lies_last() {
+        let mut graph =
+            build("mobilefacenet", &Options { embedding_size: 16, dropout: 0.0, width: 0.1 }).expect("builds");
+        let embedding = graph.output();
+        let head = graph.add("arcface", Layer::NormDense { units: 5 }, &[embedding]).expect("fits");
+        let parameters = Parameters::new(&graph, &init::weights(&graph, 3), Device::Cpu, Kind::Float);
+        let (offset, length) = parameters.range(head);
+        assert_eq!((offset + length, length), (parameters.flat.numel() as i64, 80));
+        assert_eq!(parameters.leaves(head).len(), 1);
+    }
+}
