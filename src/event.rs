@@ -303,10 +303,6 @@ pub enum Command {
     Pause,
     /// Go on.
     Resume,
-    /// Evaluate the bins now, without waiting for the epoch's end.
-    Evaluate,
-    /// Write the whole model now.
-    Save,
 }
 
 /// JSON has no NaN and no infinity: they are written as the strings `nan`, `inf` and `-inf`.

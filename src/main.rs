@@ -1,2 +1,7 @@
-//! facetui.
-fn main() {}
+//! The program: arguments to an exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    facetui::cli::main()
+}

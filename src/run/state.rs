@@ -188,9 +188,16 @@ pub struct RunState {
     pub bad_images: u64,
     /// The newest log lines.
     pub log: VecDeque<LogLine>,
+    /// How many log lines there have been in all.
+    pub logged: u64,
 }
 
 impl RunState {
+    /// The number of an epoch of the history as the reference prints it.
+    pub fn epoch_number(&self, index: u32) -> u32 {
+        self.epochs.iter().find(|row| row.index == index).map_or(index, |row| row.epoch)
+    }
+
     /// The state after a whole journal.
     pub fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Self {
         let mut state = Self::default();
@@ -384,6 +391,7 @@ impl RunState {
             self.log.pop_front();
         }
         self.log.push_back(LogLine { at, level, message });
+        self.logged += 1;
     }
 }
 

@@ -1,0 +1,132 @@
+//! The command line: arguments become one [`Action`], an action becomes an exit code.
+//!
+//! Exit codes: 0 the run ended or was stopped on request, 1 something failed, 2 the arguments or the schedule are wrong,
+//! 130 it was left by a third Ctrl-C.
+
+mod args;
+mod demo;
+mod memory;
+mod synth;
+mod train;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::graph::{backbone, summary};
+use crate::schedule;
+
+/// What the program was asked to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Open the history.
+    History {
+        /// Folder of the runs.
+        runs: PathBuf,
+    },
+    /// Train a schedule.
+    Train(train::Request),
+    /// Make the demo data when it is not there, then train the demo schedule.
+    Demo(train::Request),
+    /// Check a schedule without training.
+    Check {
+        /// The file.
+        schedule: PathBuf,
+        /// What is put over it.
+        overrides: Vec<String>,
+    },
+    /// Draw a data set of faces.
+    Synth(synth::Request),
+    /// List the backbones.
+    Models,
+    /// Print the demo schedule, which teaches the format.
+    Template,
+}
+
+/// Why the program ends with something else than 0.
+pub enum Failure {
+    /// A schedule or an argument is wrong: exit code 2.
+    Usage(miette::Report),
+    /// Something failed: exit code 1.
+    Run(miette::Report),
+    /// It was told already: this exit code.
+    Told(u8),
+}
+
+/// Runs the program with the process's arguments.
+pub fn main() -> ExitCode {
+    memory::keep_large_blocks();
+    let action = match args::Arguments::try_parse() {
+        Ok(arguments) => arguments.into_action(),
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    match perform(action) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Told(code)) => ExitCode::from(code),
+        Err(Failure::Usage(report)) => tell(&report, 2),
+        Err(Failure::Run(report)) => tell(&report, 1),
+    }
+}
+
+fn tell(report: &miette::Report, code: u8) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "{report:?}");
+    ExitCode::from(code)
+}
+
+fn perform(action: Action) -> Result<(), Failure> {
+    match action {
+        Action::History { runs } => train::history(runs),
+        Action::Train(request) => train::train(&request),
+        Action::Demo(request) => demo::demo(request),
+        Action::Check { schedule, overrides } => check(&schedule, &overrides),
+        Action::Synth(request) => synth::synth(&request),
+        Action::Models => models(),
+        Action::Template => say(schedule::template()),
+    }
+}
+
+/// Prints text on the standard output; a reader that went away is no failure.
+fn say(text: &str) -> Result<(), Failure> {
+    let _ = write!(std::io::stdout(), "{text}");
+    Ok(())
+}
+
+/// Prints what a loaded schedule warns of.
+fn warn(loaded: &schedule::Loaded) {
+    for warning in &loaded.warnings {
+        let _ = writeln!(std::io::stderr(), "{:?}", miette::Report::new(warning.clone()));
+    }
+}
+
+fn check(path: &std::path::Path, overrides: &[String]) -> Result<(), Failure> {
+    let loaded = schedule::load(path, overrides).map_err(|error| Failure::Usage(error.into()))?;
+    warn(&loaded);
+    if let Err(error) = schedule::check_paths(&loaded) {
+        return Err(Failure::Usage(error.into()));
+    }
+    let schedule = &loaded.schedule;
+    let mut text = format!("`{}` is a valid schedule: {} stage(s)\n", path.display(), schedule.stages.len());
+    for (number, stage) in schedule.stages.iter().enumerate() {
+        let optimizer = stage.optimizer.map_or("the optimiser before it", |optimizer| optimizer.name());
+        let frozen = if stage.bottleneck_only { ", head only" } else { "" };
+        text.push_str(&format!("  {}. {} with {optimizer}, {} epochs{frozen}\n", number + 1, stage.loss.name(), stage.epochs));
+    }
+    say(&text)
+}
+
+fn models() -> Result<(), Failure> {
+    let mut text = String::new();
+    for entry in backbone::TABLE {
+        let options = backbone::Options { embedding_size: 256, dropout: 0.4, width: 1.0 };
+        let graph = backbone::build(entry.name, &options).map_err(|error| Failure::Run(miette::miette!("{error}")))?;
+        let table = summary::table(&graph);
+        let totals = table.lines().last().unwrap_or_default();
+        text.push_str(&format!("{}: {}\n  {totals}\n", entry.name, entry.about));
+    }
+    say(&text)
+}

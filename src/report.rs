@@ -1,0 +1,4 @@
+//! A run without a terminal: lines for people, JSON lines for programs.
+
+pub mod headless;
+pub mod summary;

@@ -1,0 +1,160 @@
+//! The runs there have been: every folder under `runs` that holds a journal.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::journal;
+use super::state::{Phase, RunState};
+use crate::event::Outcome;
+
+/// One past (or running) run, as a line of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PastRun {
+    /// The folder's name.
+    pub id: String,
+    /// When it began, in seconds since the Unix epoch.
+    pub started: f64,
+    /// The schedule's name.
+    pub name: String,
+    /// The network.
+    pub model: String,
+    /// Epochs done.
+    pub epochs: u32,
+    /// Epochs the schedule has.
+    pub planned: u32,
+    /// How it ended; none when it runs, or was cut off.
+    pub outcome: Option<Outcome>,
+    /// Whether its trainer is alive.
+    pub live: bool,
+    /// Best accuracy of each bin, 0 to 1.
+    pub best: Vec<(String, f64)>,
+    /// Its journal.
+    pub journal: PathBuf,
+}
+
+/// Where the history tab takes its runs from.
+pub trait HistorySource: Send {
+    /// Every run, the newest first.
+    fn list(&mut self) -> Vec<PastRun>;
+
+    /// The whole state of one run.
+    ///
+    /// # Errors
+    /// Its journal cannot be read.
+    fn open(&mut self, run: &PastRun) -> io::Result<RunState>;
+}
+
+/// The runs under a folder. Journals that did not change are not read again.
+#[derive(Debug)]
+pub struct RunFolders {
+    root: PathBuf,
+    known: HashMap<PathBuf, (SystemTime, u64, PastRun)>,
+}
+
+impl RunFolders {
+    /// The runs under `root`, which may not exist yet.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into(), known: HashMap::new() }
+    }
+
+    fn summary(&mut self, journal: PathBuf) -> Option<PastRun> {
+        let meta = fs_err::metadata(&journal).ok()?;
+        let (modified, size) = (meta.modified().ok()?, meta.len());
+        if let Some((known_modified, known_size, run)) = self.known.get(&journal)
+            && (*known_modified, *known_size) == (modified, size)
+            && !run.live
+        {
+            return Some(run.clone());
+        }
+        let run = summarize(&journal)?;
+        self.known.insert(journal, (modified, size, run.clone()));
+        Some(run)
+    }
+}
+
+impl HistorySource for RunFolders {
+    fn list(&mut self) -> Vec<PastRun> {
+        let Ok(folders) = fs_err::read_dir(&self.root) else { return Vec::new() };
+        let journals: Vec<PathBuf> =
+            folders.flatten().map(|folder| journal::path(&folder.path())).filter(|path| path.exists()).collect();
+        let mut runs: Vec<PastRun> = journals.into_iter().filter_map(|journal| self.summary(journal)).collect();
+        runs.sort_by(|a, b| b.started.total_cmp(&a.started).then_with(|| b.id.cmp(&a.id)));
+        runs
+    }
+
+    fn open(&mut self, run: &PastRun) -> io::Result<RunState> {
+        Ok(RunState::replay(&journal::read(&run.journal, true)?))
+    }
+}
+
+/// A journal's line in the list.
+fn summarize(path: &Path) -> Option<PastRun> {
+    let state = RunState::replay(&journal::read(path, false).ok()?);
+    let header = state.header.as_ref();
+    let id = path.parent()?.file_name()?.to_string_lossy().into_owned();
+    let outcome = match &state.phase {
+        Phase::Ended(outcome) => Some(outcome.clone()),
+        _ => None,
+    };
+    Some(PastRun {
+        started: state.started?,
+        name: header.map_or_else(|| id.clone(), |header| header.name.clone()),
+        model: header.map_or_else(String::new, |header| header.model.clone()),
+        epochs: state.epochs.len() as u32,
+        planned: state.planned_epochs(),
+        live: outcome.is_none() && header.is_some_and(|header| is_alive(header.pid)),
+        outcome,
+        best: state
+            .bins
+            .iter()
+            .filter_map(|bin| bin.best().map(|(_, result)| (bin.name.clone(), result.accuracy)))
+            .collect(),
+        journal: path.to_path_buf(),
+        id,
+    })
+}
+
+/// Whether a process of this number is there (on this machine).
+fn is_alive(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    // Another user's process cannot be signalled, but it is there.
+    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Event, Level, Record};
+    use crate::run::journal::JournalWriter;
+
+    #[test]
+    fn runs_are_listed_newest_first_and_folders_without_a_journal_are_not() {
+        let root = tempfile::tempdir().expect("a folder");
+        for (name, at) in [("a", 1.0), ("b", 3.0), ("c", 2.0)] {
+            let folder = root.path().join(name);
+            std::fs::create_dir(&folder).expect("makes");
+            let event = Event::Log { level: Level::Info, message: "hello".into() };
+            JournalWriter::open(&folder).expect("opens").append(&Record { at, event }).expect("appends");
+        }
+        std::fs::create_dir(root.path().join("no-run")).expect("makes");
+        let mut source = RunFolders::new(root.path());
+        let ids: Vec<String> = source.list().into_iter().map(|run| run.id).collect();
+        assert_eq!(ids, ["b", "c", "a"]);
+        let runs = source.list();
+        assert_eq!(source.open(&runs[0]).expect("opens").log.len(), 1);
+    }
+
+    #[test]
+    fn a_missing_folder_is_an_empty_history() {
+        assert!(RunFolders::new("/nonexistent/runs").list().is_empty());
+    }
+
+    #[test]
+    fn this_process_is_alive_and_a_strange_number_is_not() {
+        assert!(is_alive(std::process::id()));
+        assert!(!is_alive(u32::MAX));
+        assert!(!is_alive(0x3fff_fff0));
+    }
+}

@@ -1,0 +1,97 @@
+//! What ends a run before its time: a sentence, and what to do about it.
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use crate::event::Outcome;
+
+/// A run cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{message}")]
+pub struct TrainError {
+    /// What happened, with names and places.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl TrainError {
+    /// An error without advice.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), help: None }
+    }
+
+    /// Adds advice.
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Takes over an error of a lower room, its causes and its advice.
+    pub fn from_diagnostic(error: &dyn Diagnostic) -> Self {
+        let mut message = error.to_string();
+        let mut source = std::error::Error::source(error);
+        while let Some(cause) = source {
+            let cause_text = cause.to_string();
+            if !message.contains(&cause_text) {
+                message = format!("{message}: {cause_text}");
+            }
+            source = cause.source();
+        }
+        Self { message, help: error.help().map(|help| help.to_string()) }
+    }
+
+    /// Makes an error of what a panicking thread left behind: libtorch's errors come this way.
+    pub fn from_panic(panic: &(dyn std::any::Any + Send)) -> Self {
+        let text = panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string))
+            .unwrap_or_else(|| "the engine panicked without a message".to_owned());
+        let text = plain(&text);
+        let lower = text.to_lowercase();
+        if lower.contains("out of memory") || lower.contains("can't allocate memory") {
+            return Self::new(format!("out of memory: {text}"))
+                .with_help("lower `batch_size` in the schedule, or `--set batch_size=...`");
+        }
+        Self::new(text)
+    }
+}
+
+impl From<TrainError> for Outcome {
+    fn from(error: TrainError) -> Self {
+        Self::Failed { error: error.message, help: error.help }
+    }
+}
+
+/// The first sentence of a libtorch message, without its C++ stack and without Rust's `Result::unwrap` frame.
+fn plain(text: &str) -> String {
+    let text = text.strip_prefix("called `Result::unwrap()` on an `Err` value: ").unwrap_or(text);
+    let text = text.strip_prefix("Torch(\"").unwrap_or(text);
+    let end = text.find("\\nException raised").or_else(|| text.find("\nException raised")).unwrap_or(text.len());
+    text.chars().take(text[..end].chars().count()).collect::<String>().replace("\\n", " ").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torch_panic_becomes_a_sentence() {
+        let panic: Box<dyn std::any::Any + Send> = Box::new(
+            "called `Result::unwrap()` on an `Err` value: Torch(\"mat1 and mat2 shapes cannot be multiplied (2x3 and 4x5)\\nException raised from addmm at ...\")"
+                .to_owned(),
+        );
+        let error = TrainError::from_panic(&*panic);
+        assert_eq!(error.message, "mat1 and mat2 shapes cannot be multiplied (2x3 and 4x5)");
+    }
+
+    #[test]
+    fn memory_gets_advice() {
+        let panic: Box<dyn std::any::Any + Send> =
+            Box::new("Torch(\"CUDA out of memory. Tried to allocate 2 GiB\")".to_owned());
+        let error = TrainError::from_panic(&*panic);
+        assert!(error.help.is_some_and(|help| help.contains("batch_size")));
+    }
+}

@@ -1,0 +1,128 @@
+//! Evaluation between epochs: the bins, decoded once beside the first epoch, embedded by the network as it stands.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use tch::Tensor;
+
+use super::control::Control;
+use super::engine::{Emit, bin_name};
+use super::error::TrainError;
+use crate::data::bin::EvalBin;
+use crate::eval::embed::{DecodedBin, evaluate_bin};
+use crate::event::{BinResult, Event, Level};
+use crate::nn::network::normalize_images;
+use crate::nn::{Mode, Network};
+
+/// Images embedded at a time; each goes through the network twice, as it is and mirrored.
+const BATCH: usize = 64;
+
+/// The evaluation bins of a run.
+#[derive(Debug)]
+pub struct Bins {
+    names: Vec<String>,
+    reading: Option<JoinHandle<Result<Vec<DecodedBin>, TrainError>>>,
+    decoded: Vec<DecodedBin>,
+}
+
+impl Bins {
+    /// Begins to read and decode the bins on a thread of their own.
+    pub fn open(paths: &[PathBuf]) -> Self {
+        let names = paths.iter().map(|path| bin_name(path)).collect();
+        let paths = paths.to_vec();
+        let reading = std::thread::spawn(move || paths.iter().map(read).collect());
+        Self { names, reading: Some(reading), decoded: Vec::new() }
+    }
+
+    /// Their names, in order.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Tells early when a bin cannot be read; never waits.
+    ///
+    /// # Errors
+    /// A bin that cannot be read.
+    pub fn check(&mut self) -> Result<(), TrainError> {
+        if self.reading.as_ref().is_some_and(JoinHandle::is_finished) { self.finish_reading() } else { Ok(()) }
+    }
+
+    fn finish_reading(&mut self) -> Result<(), TrainError> {
+        if let Some(reading) = self.reading.take() {
+            self.decoded = reading.join().map_err(|panic| TrainError::from_panic(&*panic))??;
+        }
+        Ok(())
+    }
+
+    /// Evaluates every bin. A request to end now ends the evaluation too: the figures so far are returned.
+    ///
+    /// # Errors
+    /// A bin that cannot be read.
+    pub fn evaluate(
+        &mut self,
+        network: &Network,
+        emit: &Emit,
+        control: &mut Control,
+    ) -> Result<Vec<BinResult>, TrainError> {
+        self.finish_reading()?;
+        let mut results = Vec::new();
+        for bin in &self.decoded {
+            let started = Instant::now();
+            let tell = |done: usize, total: usize| {
+                emit(Event::Evaluating { bin: bin.name().to_owned(), done: done as u64, total: total as u64 });
+            };
+            let (height, width) = bin.size();
+            let mut embed = |images: &[u8], count: usize| -> Result<Vec<f32>, TrainError> {
+                if control.poll() {
+                    return Err(TrainError::new(INTERRUPTED));
+                }
+                Ok(embed_flipped(network, images, count, height, width))
+            };
+            match evaluate_bin(bin, &mut embed, BATCH, &tell) {
+                Ok(figures) => results.push(BinResult {
+                    bin: bin.name().to_owned(),
+                    accuracy: figures.accuracy,
+                    threshold: figures.threshold,
+                    fold_mean: figures.fold_mean,
+                    fold_deviation: figures.fold_deviation,
+                    pairs: figures.pairs as u64,
+                    seconds: started.elapsed().as_secs_f64(),
+                }),
+                Err(_) if control.poll() => break,
+                Err(error) => {
+                    let message = format!("{}: {error}; its figures stay the last ones", bin.name());
+                    emit(Event::Log { level: Level::Warning, message });
+                }
+            }
+        }
+        Ok(results)
+    }
+}
+
+const INTERRUPTED: &str = "interrupted";
+
+fn read(path: &PathBuf) -> Result<DecodedBin, TrainError> {
+    let bin = EvalBin::open(path).map_err(|error| TrainError::from_diagnostic(&error))?;
+    DecodedBin::decode(&bin, (112, 112)).map_err(|error| TrainError::from_diagnostic(&error))
+}
+
+/// `(f(x) + f(mirrored x)) / 2` of `count` images, both in one pass; row-major (count, E).
+fn embed_flipped(network: &Network, images: &[u8], count: usize, height: usize, width: usize) -> Vec<f32> {
+    tch::no_grad(|| {
+        let bytes = Tensor::from_slice(images).view([count as i64, height as i64, width as i64, 3]);
+        let x = normalize_images(&bytes.to_device(network.device()));
+        let both = Tensor::cat(&[&x, &x.flip([3])], 0);
+        let both = both.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]);
+        let embeddings = network.embed(&both, Mode::Infer).view([2, count as i64, -1]).mean_dim(
+            [0i64].as_slice(),
+            false,
+            None,
+        );
+        let host = embeddings.to_device(tch::Device::Cpu).contiguous();
+        let mut values = vec![0f32; host.numel()];
+        host.copy_data(&mut values, host.numel());
+        values
+    })
+}

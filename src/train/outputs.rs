@@ -1,0 +1,126 @@
+//! Where a run's files go, and what happens to the files of an earlier run of the same name: they are moved aside,
+//! never overwritten.
+
+use std::path::{Path, PathBuf};
+
+use super::error::TrainError;
+use crate::checkpoint::names;
+
+/// Folder of the files set aside, inside the checkpoint folder.
+const ASIDE: &str = "earlier";
+
+/// The names of a run's files.
+#[derive(Debug, Clone)]
+pub struct Outputs {
+    folder: PathBuf,
+    name: String,
+}
+
+impl Outputs {
+    /// The files of `name` in `folder`, which is made when it is not there and tried out.
+    ///
+    /// # Errors
+    /// A folder that cannot be made or written.
+    pub fn new(folder: &Path, name: &str) -> Result<Self, TrainError> {
+        let failed = |error: &std::io::Error| {
+            TrainError::new(format!("the checkpoint folder `{}` cannot be written: {error}", folder.display())).with_help(
+                "make it writable, or choose another with `checkpoints:` in the schedule or `--set checkpoints=DIR`",
+            )
+        };
+        std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;
+        tempfile::tempfile_in(folder).map_err(|error| failed(&error))?;
+        Ok(Self { folder: folder.to_path_buf(), name: name.to_owned() })
+    }
+
+    /// The whole model.
+    pub fn model(&self) -> PathBuf {
+        names::model_file(&self.folder, &self.name)
+    }
+
+    /// The best basic model.
+    pub fn basic(&self, bin: &str, epoch: u32, accuracy: f64) -> PathBuf {
+        names::basic_file(&self.folder, &self.name, bin, epoch, accuracy)
+    }
+
+    /// The history.
+    pub fn history(&self) -> PathBuf {
+        names::history_file(&self.folder, &self.name)
+    }
+
+    /// Every file of this name that is there.
+    fn present(&self) -> Vec<PathBuf> {
+        let basic_stem = format!("{}_basic_", self.name);
+        let Ok(entries) = std::fs::read_dir(&self.folder) else { return Vec::new() };
+        let mut files: Vec<PathBuf> = entries
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| {
+                let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                let is_basic = name.starts_with(&basic_stem) && name.ends_with(".h5");
+                is_basic || *path == self.model() || *path == self.history()
+            })
+            .collect();
+        files.sort();
+        files
+    }
+
+    /// Moves the files of an earlier run of this name into `earlier/<name>-<number>`, so that a run from scratch
+    /// overwrites nothing. Returns that folder when there were any.
+    ///
+    /// # Errors
+    /// They cannot be moved.
+    pub fn set_aside(&self) -> Result<Option<PathBuf>, TrainError> {
+        let files = self.present();
+        if files.is_empty() {
+            return Ok(None);
+        }
+        let aside = self.folder.join(ASIDE);
+        let free = (1..).map(|number| aside.join(format!("{}-{number}", self.name))).find(|path| !path.exists());
+        let Some(target) = free else { return Ok(None) };
+        let moved = || -> std::io::Result<()> {
+            std::fs::create_dir_all(&target)?;
+            for file in &files {
+                if let Some(name) = file.file_name() {
+                    std::fs::rename(file, target.join(name))?;
+                }
+            }
+            Ok(())
+        };
+        moved().map_err(|error| {
+            TrainError::new(format!("the files of an earlier `{}` cannot be moved aside: {error}", self.name))
+                .with_help("move them yourself, or give this run another `name`")
+        })?;
+        Ok(Some(target))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_earlier_run_is_kept() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let outputs = Outputs::new(folder.path(), "demo").expect("is writable");
+        assert_eq!(outputs.set_aside().expect("nothing to move"), None);
+        for round in 1..=2 {
+            std::fs::write(outputs.model(), "model").expect("writes");
+            std::fs::write(outputs.basic("pose", 3, 0.9), "basic").expect("writes");
+            std::fs::write(folder.path().join("demo2.h5"), "another run").expect("writes");
+            let aside = outputs.set_aside().expect("moves").expect("moved something");
+            assert!(aside.ends_with(format!("earlier/demo-{round}")));
+            assert_eq!(std::fs::read_dir(&aside).expect("reads").count(), 2);
+            assert!(!outputs.model().exists());
+        }
+        assert!(folder.path().join("demo2.h5").exists());
+    }
+
+    #[test]
+    fn a_file_in_the_folders_place_is_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = folder.path().join("checkpoints");
+        std::fs::write(&place, "not a folder").expect("writes");
+        let error = Outputs::new(&place, "demo").expect_err("is refused");
+        assert!(error.message.contains("checkpoints") && error.help.is_some());
+    }
+}
