@@ -20,9 +20,13 @@
 //! | [`schedule`] | the YAML file, checked |
 //! | [`event`] | what the engine says and hears |
 
+pub mod checkpoint;
+pub mod data;
+pub mod eval;
 pub mod event;
 pub mod graph;
 pub mod nn;
+pub mod report;
 pub mod run;
 pub mod schedule;
 pub mod train;

@@ -2,9 +2,95 @@
 //! engine needs.
 //!
 //! Two phases, so that every mistake is found before training and points at its line: `file` holds spanned types that
-//! say exactly what was written and where; `check` turns them into the types of this page.
+//! say exactly what was written and where; `check` turns them into the types of this page. On the way:
+//!
+//! ```text
+//! text, --set ──tree──▶ Node ──overrides──▶ Node ──file──▶ ScheduleFile ──check──▶ Schedule, warnings
+//!                                                  (expand: ${VAR})        (loss, optimizer: tables)
+//! ```
+//!
+//! Relative paths in a schedule are relative to the folder the program is started from, as the reference has it.
+//! Names of fields, losses and optimisers may be written in any case, with `_`, with `-` or without.
 
-use std::path::PathBuf;
+mod call;
+mod check;
+mod expand;
+mod file;
+mod loss;
+mod names;
+mod optimizer;
+mod overrides;
+mod params;
+mod paths;
+mod problem;
+mod range;
+mod reader;
+mod source;
+mod tree;
+
+use std::path::{Path, PathBuf};
+
+pub use loss::Loss;
+pub use optimizer::Optimizer;
+pub use paths::check_paths;
+pub use problem::{Problem, ScheduleError};
+
+use problem::Problems;
+use source::Sources;
+
+/// A schedule that was read, with what is worth saying about it.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// What to train.
+    pub schedule: Schedule,
+    /// What is allowed but probably not what was meant, in the order of the file. Diagnostics of severity `Warning`.
+    pub warnings: Vec<Problem>,
+    /// Where the paths were written, for [`check_paths`].
+    places: paths::Places,
+}
+
+/// Reads and checks the schedule at `path`, with `overrides` (`data.train=/mnt/faces`, `stages.0.epochs=2`; the values
+/// are YAML) put over what the file says, the later over the earlier. Variables come from the environment.
+///
+/// Whether the paths exist is a question of its own: [`check_paths`].
+///
+/// # Errors
+/// [`ScheduleError::Read`] when the file cannot be read, else every mistake in it at once.
+pub fn load(path: &Path, overrides: &[String]) -> Result<Loaded, ScheduleError> {
+    let text = fs_err::read_to_string(path).map_err(|source| ScheduleError::read(path, source))?;
+    parse(&path.to_string_lossy(), &text, overrides, &|name| std::env::var(name).ok())
+}
+
+/// As [`load`], from text; `source_name` stands in messages and gives the default name, `env` answers for variables.
+///
+/// # Errors
+/// Every mistake in the text and in the overrides, at once.
+pub fn parse(
+    source_name: &str,
+    text: &str,
+    overrides: &[String],
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Loaded, ScheduleError> {
+    let sources = Sources::new(source_name, text, overrides);
+    let mut problems = Problems::new(&sources);
+    let Some(mut root) = tree::parse(&sources, &mut problems) else {
+        return Err(ScheduleError::invalid(source_name, problems.errors));
+    };
+    overrides::apply(&mut root, &sources, &mut problems);
+    let mut reader = reader::Reader::new(&sources, env, problems);
+    let file = file::ScheduleFile::read(&root, &mut reader);
+    let checked = check::check(source_name, &file, &mut reader);
+    let Problems { errors, warnings, .. } = reader.problems;
+    match checked {
+        Some((schedule, places)) if errors.is_empty() => Ok(Loaded { schedule, warnings, places }),
+        _ => Err(ScheduleError::invalid(source_name, errors)),
+    }
+}
+
+/// A commented schedule that teaches the format: `schedules/demo.yaml`.
+pub const fn template() -> &'static str {
+    include_str!("../schedules/demo.yaml")
+}
 
 /// A checked schedule: everything a run needs.
 #[derive(Debug, Clone, PartialEq)]
@@ -155,103 +241,4 @@ pub enum HeadKind {
     Arcface,
     /// No head: the embedding itself.
     Triplet,
-}
-
-/// The losses.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Loss {
-    /// Categorical cross-entropy of a softmax head.
-    Softmax {
-        /// Share of the target given to all classes alike, 0 to below 1.
-        label_smoothing: f64,
-    },
-    /// Cross-entropy from logits of `scale * p`.
-    ScaleSoftmax {
-        /// The factor, the reference's 64.
-        scale: f64,
-    },
-    /// At the label's column the probability becomes `(p^power + scale * p) / 2`; then cross-entropy.
-    MarginSoftmax {
-        /// The exponent, 2.
-        power: f64,
-        /// The weight of the linear part, 0.4.
-        scale: f64,
-    },
-    /// ArcFace: `cos(margin1 * theta + margin2) - margin3` at the label's column.
-    Arcface {
-        /// Factor on the angle.
-        margin1: f64,
-        /// Added to the angle, in radians.
-        margin2: f64,
-        /// Taken off the cosine.
-        margin3: f64,
-        /// Factor on the cosines.
-        scale: f64,
-    },
-    /// Hardest positive and hardest negative of the batch for each anchor.
-    BatchHardTriplet {
-        /// Margin between the similarities, 0.35.
-        alpha: f64,
-    },
-    /// All positives and all negatives within the margin.
-    BatchAllTriplet {
-        /// Margin between the similarities, 0.35.
-        alpha: f64,
-    },
-}
-
-impl Loss {
-    /// The name in the schedule's vocabulary.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Softmax { .. } => "softmax",
-            Self::ScaleSoftmax { .. } => "scale_softmax",
-            Self::MarginSoftmax { .. } => "margin_softmax",
-            Self::Arcface { .. } => "arcface",
-            Self::BatchHardTriplet { .. } => "batch_hard_triplet",
-            Self::BatchAllTriplet { .. } => "batch_all_triplet",
-        }
-    }
-}
-
-/// The optimisers, with Keras's hyper-parameters. A learning rate that is given fixes the rate of the stage's first
-/// step only in Keras; here as there the schedule's [`LearningRate`] rules from epoch to epoch.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Optimizer {
-    /// Stochastic gradient descent.
-    Sgd {
-        /// Share of the last step that is kept, 0 to below 1.
-        momentum: f64,
-        /// Nesterov's form.
-        nesterov: bool,
-    },
-    /// Adam.
-    Adam {
-        /// Decay of the first moment.
-        beta_1: f64,
-        /// Decay of the second moment.
-        beta_2: f64,
-        /// Added to the root of the second moment.
-        epsilon: f64,
-    },
-    /// Nadam, as Keras 2 had it (momentum schedule 0.96^(0.004 t)).
-    Nadam {
-        /// Decay of the first moment.
-        beta_1: f64,
-        /// Decay of the second moment.
-        beta_2: f64,
-        /// Added to the root of the second moment.
-        epsilon: f64,
-    },
-}
-
-impl Optimizer {
-    /// The name in the schedule's vocabulary.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Sgd { .. } => "sgd",
-            Self::Adam { .. } => "adam",
-            Self::Nadam { .. } => "nadam",
-        }
-    }
 }

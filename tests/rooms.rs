@@ -5,7 +5,19 @@ use std::path::{Path, PathBuf};
 
 /// Every room, from the bottom to the top.
 const ROOMS: &[&str] = &[
-    "event", "schedule", "graph", "checkpoint", "nn", "data", "synth", "eval", "train", "run", "report", "tui", "cli",
+    "event",
+    "schedule",
+    "graph",
+    "checkpoint",
+    "nn",
+    "data",
+    "synth",
+    "eval",
+    "train",
+    "run",
+    "report",
+    "tui",
+    "cli",
 ];
 
 /// Crates that belong to some rooms only.

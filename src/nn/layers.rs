@@ -184,7 +184,8 @@ fn batch_norm(
         let axes: &[i64] = if x.dim() == 4 { &[0, 2, 3] } else { &[0] };
         let batch_mean = x.mean_dim(axes, false, None);
         let batch_variance = x.var_dim(axes, false, false);
-        let (mut mean, mut variance) = (mean.shallow_clone(), variance.shallow_clone());
+        // `data` has a version of its own: autograd has saved other views of the same buffer and would object.
+        let (mut mean, mut variance) = (mean.data(), variance.data());
         let _ = mean.lerp_(&batch_mean, 1.0 - momentum);
         let _ = variance.lerp_(&batch_variance, 1.0 - momentum);
     });

@@ -88,8 +88,8 @@ fn record(events: &Receiver<Record>, mut journal: JournalWriter, subscriber: &Un
         {
             failed = true;
             let message = format!("the journal cannot be written: {error}; training goes on without it");
-            let _ = subscriber
-                .send(Arc::new(Record { at: record.at, event: Event::Log { level: Level::Error, message } }));
+            let _ =
+                subscriber.send(Arc::new(Record { at: record.at, event: Event::Log { level: Level::Error, message } }));
         }
         // Nobody may be watching any more: the journal goes on.
         let _ = subscriber.send(Arc::new(record));
@@ -99,7 +99,7 @@ fn record(events: &Receiver<Record>, mut journal: JournalWriter, subscriber: &Un
 /// Makes the folder of a new run: `<name>-<date>-<time>`, with a number behind it when that is taken.
 fn make_folder(runs: &Path, name: &str) -> std::io::Result<(String, PathBuf)> {
     fs_err::create_dir_all(runs)?;
-    let stamp = jiff::Zoned::now().strftime("%Y%m%d-%H%M%S").to_string();
+    let stamp = jiff::ZonedDateTime::now().strftime("%Y%m%d-%H%M%S").to_string();
     for number in 1.. {
         let suffix = if number == 1 { String::new() } else { format!("-{number}") };
         let id = format!("{name}-{stamp}{suffix}");

@@ -6,7 +6,6 @@ use super::engine::Emit;
 use crate::event::{Command, Event, StopKind};
 
 /// The requests.
-#[derive(Debug)]
 pub struct Control {
     commands: Receiver<Command>,
     emit: Emit,

@@ -22,7 +22,7 @@ use super::saver::{OptimizerSnapshot, SaveJob, Saver};
 use super::step;
 use crate::checkpoint::history::History;
 use crate::data::augment;
-use crate::data::folder::FolderSet;
+use crate::data::folder::{FolderSet, default_cache};
 use crate::data::loader::{Batch, Loader, LoaderOptions};
 use crate::data::sampler::Sampler;
 use crate::event::{Command, Event, Level, Outcome, RunHeader, StagePlan};
@@ -95,24 +95,18 @@ impl<'a> Session<'a> {
             TrainError::new(error.to_string()).with_help("use `device: auto`, or `--set device=cpu`")
         })?;
         let compute = device::compute_kind(schedule.precision, place);
-        let bins = Bins::open(&schedule.data.bins);
         let progress = Arc::clone(&emit);
-        let data = FolderSet::open(&schedule.data.train, &move |done, total| {
+        let data = FolderSet::open(&schedule.data.train, default_cache().as_deref(), &move |done, total| {
             progress(Event::Preparing { what: "listing images".to_owned(), done, total });
         })
         .map_err(|error| TrainError::from_diagnostic(&error))?;
         let data = Arc::new(data);
         emit(Event::Preparing { what: "building the network".to_owned(), done: 0, total: 0 });
         let start = model::start(&schedule.model, schedule.seed)?;
+        let bins = Bins::open(&schedule.data.bins, input_size(&start));
         let loader = Loader::new(
             Arc::clone(&data) as Arc<_>,
-            LoaderOptions {
-                size: input_size(&start),
-                workers: schedule.data.workers,
-                seed: schedule.seed,
-                augment: schedule.data.augment,
-                ..LoaderOptions::default()
-            },
+            LoaderOptions { size: input_size(&start), workers: schedule.data.workers, ..LoaderOptions::default() },
         )
         .map_err(|error| TrainError::from_diagnostic(&error))?;
         let from_scratch = matches!(schedule.model, ModelSource::Backbone(_)) && schedule.initial_epoch == 0;
@@ -183,7 +177,7 @@ impl<'a> Session<'a> {
                 steps: plan.steps() as u64,
                 learning_rate,
             });
-            self.loader.start_epoch(u64::from(self.schedule.initial_epoch + self.index), plan);
+            self.loader.start_epoch(plan);
             tch::manual_seed((self.schedule.seed as i64).wrapping_mul(1_000_003).wrapping_add(i64::from(self.index)));
             if let EpochEnd::Interrupted = self.steps(&mut network, stage, learning_rate, &mut meter)? {
                 outcome = Some(Outcome::Stopped);
@@ -212,8 +206,7 @@ impl<'a> Session<'a> {
         let saved = start.saved.take();
         let old = self.optimizer.as_ref().map(|_| start.graph.clone());
         let classes = self.data.classes();
-        let (network, fresh) =
-            model::with_head(start, head, classes, self.schedule.seed, self.device, self.compute)?;
+        let (network, fresh) = model::with_head(start, head, classes, self.schedule.seed, self.device, self.compute)?;
         if let Some(saved) = saved.and_then(|saved| saved.optimizer) {
             self.optimizer = resume::optimizer(&saved, &network);
         }
@@ -245,6 +238,7 @@ impl<'a> Session<'a> {
         meter: &mut Meter,
     ) -> Result<EpochEnd, TrainError> {
         let emit = Arc::clone(&self.emit);
+        let input_shape = self.loader.size();
         let optimizer = self.optimizer.as_mut().ok_or_else(|| TrainError::new("the stage has no optimiser"))?;
         loop {
             let held = Instant::now();
@@ -256,7 +250,7 @@ impl<'a> Session<'a> {
             }
             self.bins.check()?;
             let asked = Instant::now();
-            let batch = match self.loader.next() {
+            let batch = match self.loader.next_batch() {
                 Some(batch) => batch.map_err(|error| TrainError::from_diagnostic(&error))?,
                 None => break,
             };
@@ -268,7 +262,7 @@ impl<'a> Session<'a> {
                 continue;
             }
             let count = batch.labels.len() as u64;
-            let (images, labels) = to_device(&batch, self.device, self.schedule.data.augment);
+            let (images, labels) = to_device(&batch, input_shape, self.device, self.schedule.data.augment);
             self.loader.recycle(batch);
             let result =
                 step::step(network, optimizer, &stage.loss, &images, &labels, learning_rate, stage.bottleneck_only);
@@ -326,7 +320,7 @@ impl<'a> Session<'a> {
         if let Some(optimizer) = &self.optimizer {
             let optimizer = OptimizerSnapshot::new(optimizer, learning_rate);
             let (graph, snapshot) = (network.graph().clone(), network.parameters.snapshot());
-            self.saver.submit(SaveJob::Model { index, graph, snapshot, optimizer });
+            self.saver.submit(SaveJob::Model { index, graph, snapshot, optimizer, loss: stage.loss.name().to_owned() });
         }
         self.saver.submit(SaveJob::History { index, history: self.history.clone() });
         (self.emit)(Event::EpochEnded {
@@ -418,11 +412,11 @@ fn header(
 }
 
 /// A batch on the device: images (B, 3, H, W) in [-1, 1], augmented, channels-last, and labels (B).
-fn to_device(batch: &Batch, place: Device, level: u8) -> (Tensor, Tensor) {
+fn to_device(batch: &Batch, size: (u32, u32), place: Device, level: u8) -> (Tensor, Tensor) {
     let labels = Tensor::from_slice(&batch.labels).to_device(place);
-    let (count, width, height) = (batch.labels.len() as i64, i64::from(batch.size.0), i64::from(batch.size.1));
+    let (count, width, height) = (batch.labels.len() as i64, i64::from(size.0), i64::from(size.1));
     let images = Tensor::from_slice(&batch.images).view([count, height, width, 3]).to_device(place);
-    (augment::apply(&images, &batch.augment, level), labels)
+    (augment::apply(&images, &batch.variations, level), labels)
 }
 
 /// A loss that is no number any more ends the run before it spoils the weights on disk.

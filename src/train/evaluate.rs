@@ -1,7 +1,6 @@
 //! Evaluation between epochs: the bins, decoded once beside the first epoch, embedded by the network as it stands.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -11,7 +10,8 @@ use super::control::Control;
 use super::engine::{Emit, bin_name};
 use super::error::TrainError;
 use crate::data::bin::EvalBin;
-use crate::eval::embed::{DecodedBin, evaluate_bin};
+use crate::eval::embed::{self, DecodedBin};
+use crate::eval::metrics::MetricsError;
 use crate::event::{BinResult, Event, Level};
 use crate::nn::network::normalize_images;
 use crate::nn::{Mode, Network};
@@ -29,10 +29,10 @@ pub struct Bins {
 
 impl Bins {
     /// Begins to read and decode the bins on a thread of their own.
-    pub fn open(paths: &[PathBuf]) -> Self {
+    pub fn open(paths: &[PathBuf], size: (u32, u32)) -> Self {
         let names = paths.iter().map(|path| bin_name(path)).collect();
         let paths = paths.to_vec();
-        let reading = std::thread::spawn(move || paths.iter().map(read).collect());
+        let reading = std::thread::spawn(move || paths.iter().map(|path| read(path, size)).collect());
         Self { names, reading: Some(reading), decoded: Vec::new() }
     }
 
@@ -71,18 +71,17 @@ impl Bins {
         for bin in &self.decoded {
             let started = Instant::now();
             let tell = |done: usize, total: usize| {
-                emit(Event::Evaluating { bin: bin.name().to_owned(), done: done as u64, total: total as u64 });
+                emit(Event::Evaluating { bin: bin.name.clone(), done: done as u64, total: total as u64 });
             };
-            let (height, width) = bin.size();
-            let mut embed = |images: &[u8], count: usize| -> Result<Vec<f32>, TrainError> {
+            let mut embed = |images: &[u8], count: usize| {
                 if control.poll() {
-                    return Err(TrainError::new(INTERRUPTED));
+                    return Err(Interruption::Asked);
                 }
-                Ok(embed_flipped(network, images, count, height, width))
+                Ok(embed_flipped(network, images, count, bin.size))
             };
-            match evaluate_bin(bin, &mut embed, BATCH, &tell) {
+            match embed::evaluate(bin, BATCH, &mut embed, &tell) {
                 Ok(figures) => results.push(BinResult {
-                    bin: bin.name().to_owned(),
+                    bin: bin.name.clone(),
                     accuracy: figures.accuracy,
                     threshold: figures.threshold,
                     fold_mean: figures.fold_mean,
@@ -90,9 +89,9 @@ impl Bins {
                     pairs: figures.pairs as u64,
                     seconds: started.elapsed().as_secs_f64(),
                 }),
-                Err(_) if control.poll() => break,
-                Err(error) => {
-                    let message = format!("{}: {error}; its figures stay the last ones", bin.name());
+                Err(Interruption::Asked) => break,
+                Err(Interruption::Figures(error)) => {
+                    let message = format!("{}: {error}; its figures stay the last ones", bin.name);
                     emit(Event::Log { level: Level::Warning, message });
                 }
             }
@@ -101,25 +100,34 @@ impl Bins {
     }
 }
 
-const INTERRUPTED: &str = "interrupted";
+/// Why a bin has no figures.
+enum Interruption {
+    /// The user asked to end now.
+    Asked,
+    /// The embeddings give none.
+    Figures(MetricsError),
+}
 
-fn read(path: &PathBuf) -> Result<DecodedBin, TrainError> {
+impl From<MetricsError> for Interruption {
+    fn from(error: MetricsError) -> Self {
+        Self::Figures(error)
+    }
+}
+
+fn read(path: &PathBuf, size: (u32, u32)) -> Result<DecodedBin, TrainError> {
     let bin = EvalBin::open(path).map_err(|error| TrainError::from_diagnostic(&error))?;
-    DecodedBin::decode(&bin, (112, 112)).map_err(|error| TrainError::from_diagnostic(&error))
+    DecodedBin::decode(&bin, size).map_err(|error| TrainError::from_diagnostic(&error))
 }
 
 /// `(f(x) + f(mirrored x)) / 2` of `count` images, both in one pass; row-major (count, E).
-fn embed_flipped(network: &Network, images: &[u8], count: usize, height: usize, width: usize) -> Vec<f32> {
+fn embed_flipped(network: &Network, images: &[u8], count: usize, (width, height): (u32, u32)) -> Vec<f32> {
     tch::no_grad(|| {
-        let bytes = Tensor::from_slice(images).view([count as i64, height as i64, width as i64, 3]);
+        let bytes = Tensor::from_slice(images).view([count as i64, i64::from(height), i64::from(width), 3]);
         let x = normalize_images(&bytes.to_device(network.device()));
         let both = Tensor::cat(&[&x, &x.flip([3])], 0);
         let both = both.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]);
-        let embeddings = network.embed(&both, Mode::Infer).view([2, count as i64, -1]).mean_dim(
-            [0i64].as_slice(),
-            false,
-            None,
-        );
+        let embeddings =
+            network.embed(&both, Mode::Infer).view([2, count as i64, -1]).mean_dim([0i64].as_slice(), false, None);
         let host = embeddings.to_device(tch::Device::Cpu).contiguous();
         let mut values = vec![0f32; host.numel()];
         host.copy_data(&mut values, host.numel());

@@ -72,9 +72,10 @@ pub const fn head_kind(layer: &Layer) -> Option<HeadKind> {
 
 /// Cuts a graph behind its embedding, or behind the head that follows it.
 fn keep_head(graph: &Graph, weights: &Weights, embedding: NodeId) -> (Graph, Weights) {
-    let head = graph.nodes().iter().enumerate().position(|(at, node)| {
-        at == embedding + 1 && node.inputs == [embedding] && head_kind(&node.layer).is_some()
-    });
+    let head =
+        graph.nodes().iter().enumerate().position(|(at, node)| {
+            at == embedding + 1 && node.inputs == [embedding] && head_kind(&node.layer).is_some()
+        });
     let last = head.unwrap_or(embedding);
     let cut = graph.cut(last, graph.name.clone());
     let kept = cut.nodes().iter().map(|node| graph.find(&node.name).map(|at| weights.nodes[at].clone()));
@@ -162,13 +163,11 @@ mod tests {
 
     #[test]
     fn the_same_head_keeps_its_weights_and_another_replaces_it() {
-        let (network, fresh) =
-            with_head(tiny(), HeadKind::Softmax, 5, 1, Device::Cpu, Kind::Float).expect("fits");
+        let (network, fresh) = with_head(tiny(), HeadKind::Softmax, 5, 1, Device::Cpu, Kind::Float).expect("fits");
         assert!(fresh);
         let before = take_apart(&network);
         let kernel = before.weights.nodes.last().expect("a head")[0].clone();
-        let (network, fresh) =
-            with_head(before, HeadKind::Softmax, 5, 2, Device::Cpu, Kind::Float).expect("fits");
+        let (network, fresh) = with_head(before, HeadKind::Softmax, 5, 2, Device::Cpu, Kind::Float).expect("fits");
         assert!(!fresh);
         assert_eq!(take_apart(&network).weights.nodes.last().expect("a head")[0], kernel);
         let (network, fresh) =

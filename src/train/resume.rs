@@ -37,7 +37,8 @@ pub fn optimizer(saved: &SavedOptimizer, network: &Network) -> Option<OptimizerS
     let slots = OptimizerState::slot_names(&rule).iter().map(|name| {
         import_slot(&network.parameters, |node, place| {
             let (layer, weight) = (&nodes[node].name, nodes[node].weights[place].name);
-            let found = saved.slots.iter().find(|slot| slot.slot == **name && slot.layer == *layer && slot.weight == weight);
+            let found =
+                saved.slots.iter().find(|slot| slot.slot == **name && slot.layer == *layer && slot.weight == weight);
             found.map(|slot| &slot.array)
         })
     });

@@ -97,6 +97,8 @@ pub enum SaveJob {
         snapshot: Snapshot,
         /// Its optimiser.
         optimizer: OptimizerSnapshot,
+        /// The stage's loss, by name.
+        loss: String,
     },
     /// The basic model with the best accuracy of the last bin so far; the one before it is removed afterwards.
     Basic {
@@ -188,22 +190,21 @@ fn work(jobs: &Receiver<SaveJob>, outputs: &Outputs, mut basic: Option<PathBuf>,
 }
 
 fn write(job: SaveJob, outputs: &Outputs) -> (CheckpointKind, u32, PathBuf, Result<u64, TrainError>) {
-    let told = |result: Result<u64, checkpoint::CheckpointError>| {
-        result.map_err(|error| TrainError::from_diagnostic(&error))
-    };
+    let told =
+        |result: Result<u64, checkpoint::CheckpointError>| result.map_err(|error| TrainError::from_diagnostic(&error));
     match job {
-        SaveJob::Model { index, graph, snapshot, optimizer } => {
+        SaveJob::Model { index, graph, snapshot, optimizer, loss } => {
             let path = outputs.model();
             let weights = snapshot.weights(graph.nodes().len());
             let optimizer = Some(optimizer.saved(&graph, &snapshot));
-            let model = SavedModel { graph, weights, optimizer, training_config: None };
+            let model = SavedModel { graph, weights, optimizer, loss: Some(loss) };
             let result = told(checkpoint::write(&path, &model));
             (CheckpointKind::Model, index, path, result)
         }
         SaveJob::Basic { index, epoch, graph, snapshot, bin, accuracy } => {
             let path = outputs.basic(&bin, epoch, accuracy);
             let weights = snapshot.weights(graph.nodes().len());
-            let model = SavedModel { graph, weights, optimizer: None, training_config: None };
+            let model = SavedModel { graph, weights, optimizer: None, loss: None };
             let result = told(checkpoint::write(&path, &model));
             (CheckpointKind::Basic, index, path, result)
         }

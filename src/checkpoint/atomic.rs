@@ -1,0 +1,94 @@
+//! Writing a file whole or not at all: into a temporary one beside it, synced, renamed over it, the folder synced.
+
+use std::path::Path;
+
+use super::CheckpointError;
+
+/// Temporary files begin with this; a killed process may leave one behind.
+const PREFIX: &str = ".facetui-";
+
+/// Has `write` fill a temporary file beside `path`, then puts it in `path`'s place. Whatever goes wrong, the file that
+/// was at `path` stays as it was. Returns the number of bytes.
+///
+/// # Errors
+/// The folder cannot be written, the disk is full, or `write` failed.
+pub fn write_atomically(
+    path: &Path,
+    write: impl FnOnce(&Path) -> Result<(), CheckpointError>,
+) -> Result<u64, CheckpointError> {
+    let failed = |error: std::io::Error| CheckpointError::write(path, error);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    remove_leftovers(folder);
+    let temporary = tempfile::Builder::new()
+        .prefix(&format!("{PREFIX}{}-", std::process::id()))
+        .suffix(".partial")
+        .tempfile_in(folder)
+        .map_err(failed)?;
+    write(temporary.path())?;
+    // `write` may have made the file anew under the same name: sync what lies there now.
+    let file = fs_err::File::open(temporary.path()).map_err(failed)?;
+    file.sync_all().map_err(failed)?;
+    let bytes = file.metadata().map_err(failed)?.len();
+    readable_by_others(temporary.path()).map_err(failed)?;
+    temporary.into_temp_path().persist(path).map_err(|error| failed(error.error))?;
+    fs_err::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+    Ok(bytes)
+}
+
+/// Temporary files are private; a checkpoint has the permissions of any new file of the user.
+fn readable_by_others(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mask = rustix::process::umask(rustix::fs::Mode::empty());
+    rustix::process::umask(mask);
+    fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o666 & !mask.bits()))
+}
+
+/// Removes the temporary files of processes that are gone.
+fn remove_leftovers(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let pid = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next()).and_then(|pid| pid.parse().ok());
+        let gone = pid
+            .and_then(rustix::process::Pid::from_raw)
+            .is_some_and(|pid| rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH));
+        if gone {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("model.h5");
+        let put = |text: &'static str| {
+            move |temporary: &Path| {
+                std::fs::write(temporary, text).map_err(|error| CheckpointError::write(temporary, error))
+            }
+        };
+        assert_eq!(write_atomically(&path, put("old")).expect("writes"), 3);
+        let broken = write_atomically(&path, |temporary| {
+            put("half")(temporary)?;
+            Err(CheckpointError::write(temporary, "the disk is full"))
+        });
+        assert!(broken.is_err());
+        assert_eq!(std::fs::read_to_string(&path).expect("reads"), "old");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("reads").count(), 1);
+    }
+
+    #[test]
+    fn leftovers_of_a_killed_process_go_and_others_stay() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join(".facetui-1073741000-x.partial"), "").expect("writes");
+        let own = format!(".facetui-{}-x.partial", std::process::id());
+        std::fs::write(folder.path().join(&own), "").expect("writes");
+        remove_leftovers(folder.path());
+        let names: Vec<_> = std::fs::read_dir(folder.path()).expect("reads").flatten().map(|e| e.file_name()).collect();
+        assert_eq!(names, [std::ffi::OsString::from(own)]);
+    }
+}

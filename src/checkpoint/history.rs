@@ -1,0 +1,208 @@
+//! `<name>_hist.json`: the reference's history, one JSON object of equally named lists, a value an epoch. Written as
+//! Python's `json.dump` writes it, so that the reference's `plot.py` reads it as it is.
+
+use std::path::Path;
+
+use super::CheckpointError;
+use super::atomic::write_atomically;
+
+/// The lists, in the order of their first value: `loss`, `accuracy`, `lr`, then one a bin.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct History {
+    lists: Vec<(String, Vec<f64>)>,
+}
+
+impl History {
+    /// Adds an epoch. `accuracy` is left out for triplet losses, as the reference does.
+    pub fn push(&mut self, loss: f64, accuracy: Option<f64>, learning_rate: f64, bins: &[String], accuracies: &[f64]) {
+        // Keras keeps the learning rate in a float32.
+        let values = [
+            Some(("loss", loss)),
+            accuracy.map(|value| ("accuracy", value)),
+            Some(("lr", f64::from(learning_rate as f32))),
+        ];
+        for (name, value) in values.into_iter().flatten() {
+            self.list(name).push(value);
+        }
+        for (bin, value) in bins.iter().zip(accuracies) {
+            self.list(bin).push(*value);
+        }
+    }
+
+    fn list(&mut self, name: &str) -> &mut Vec<f64> {
+        let at = self.lists.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
+            self.lists.push((name.to_owned(), Vec::new()));
+            self.lists.len() - 1
+        });
+        &mut self.lists[at].1
+    }
+
+    /// The values of a name.
+    pub fn values(&self, name: &str) -> &[f64] {
+        self.lists.iter().find(|(known, _)| known == name).map_or(&[], |(_, values)| values)
+    }
+
+    /// The newest value of a name.
+    pub fn last(&self, name: &str) -> Option<f64> {
+        self.values(name).last().copied()
+    }
+
+    /// The highest value of a name.
+    pub fn best(&self, name: &str) -> Option<f64> {
+        self.values(name).iter().copied().filter(|value| value.is_finite()).max_by(f64::total_cmp)
+    }
+
+    /// The history at `path`; an empty one when nothing is there.
+    ///
+    /// # Errors
+    /// A file that is no such object.
+    pub fn read_if_present(path: &Path) -> Result<Self, CheckpointError> {
+        match fs_err::read_to_string(path) {
+            Ok(text) => Self::parse(&text).map_err(|reason| CheckpointError::Read { path: path.to_path_buf(), reason }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(CheckpointError::Read { path: path.to_path_buf(), reason: error.to_string() }),
+        }
+    }
+
+    /// Reads Python's JSON, in which `NaN` and `Infinity` are numbers.
+    fn parse(text: &str) -> Result<Self, String> {
+        let plain = quote_non_finite(text);
+        let object: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(&plain).map_err(|error| format!("it is no JSON object of lists: {error}"))?;
+        let mut history = Self::default();
+        for (name, list) in object {
+            let list = list.as_array().ok_or_else(|| format!("`{name}` is no list"))?;
+            let values: Option<Vec<f64>> = list
+                .iter()
+                .map(|value| match value.as_str() {
+                    Some("NaN") => Some(f64::NAN),
+                    Some("Infinity") => Some(f64::INFINITY),
+                    Some("-Infinity") => Some(f64::NEG_INFINITY),
+                    _ => value.as_f64(),
+                })
+                .collect();
+            history
+                .lists
+                .push((name.clone(), values.ok_or_else(|| format!("`{name}` holds something else than numbers"))?));
+        }
+        Ok(history)
+    }
+
+    /// Writes it, whole or not at all. Returns its bytes.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn write(&self, path: &Path) -> Result<u64, CheckpointError> {
+        let text = self.to_json();
+        write_atomically(path, |temporary| {
+            std::fs::write(temporary, &text).map_err(|error| CheckpointError::write(path, error))
+        })
+    }
+
+    /// As Python's `json.dump` writes it.
+    pub fn to_json(&self) -> String {
+        let lists = self.lists.iter().map(|(name, values)| {
+            let values: Vec<String> = values.iter().map(|value| python_number(*value)).collect();
+            format!("{}: [{}]", serde_json::Value::from(name.as_str()), values.join(", "))
+        });
+        format!("{{{}}}", lists.collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// Puts Python's bare `NaN`, `Infinity` and `-Infinity` into quotes, outside of strings.
+fn quote_non_finite(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    let (mut inside, mut escaped) = (false, false);
+    while let Some(character) = rest.chars().next() {
+        let word = ["NaN", "Infinity", "-Infinity"].into_iter().find(|word| !inside && rest.starts_with(word));
+        if let Some(word) = word {
+            plain.push('"');
+            plain.push_str(word);
+            plain.push('"');
+            rest = &rest[word.len()..];
+            continue;
+        }
+        if character == '"' && !escaped {
+            inside = !inside;
+        }
+        escaped = inside && character == '\\' && !escaped;
+        plain.push(character);
+        rest = &rest[character.len_utf8()..];
+    }
+    plain
+}
+
+/// Python's `repr` of a float.
+fn python_number(value: f64) -> String {
+    if value.is_nan() {
+        return "NaN".to_owned();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
+    }
+    let size = value.abs();
+    if size == 0.0 || (1e-4..1e16).contains(&size) {
+        return format!("{value:?}");
+    }
+    let text = format!("{value:e}");
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let (sign, digits) = exponent.strip_prefix('-').map_or(("+", exponent), |digits| ("-", digits));
+    format!("{mantissa}e{sign}{digits:0>2}")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_references_file_survives_byte_for_byte() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../shared/cases/train_run/checkpoints/keras_tiny_facenet_32_hist.json"
+        );
+        let Ok(text) = std::fs::read_to_string(path) else { return };
+        let history = History::parse(&text).expect("parses");
+        assert_eq!(history.to_json(), text);
+        assert_eq!(history.values("accuracy").len() + 2, history.values("loss").len());
+    }
+
+    #[test]
+    fn numbers_look_like_pythons() {
+        let looks = [1.0, 0.1, 1e-5, 1.5e-7, 1e16, 1e22, -0.0].map(python_number);
+        assert_eq!(looks, ["1.0", "0.1", "1e-05", "1.5e-07", "1e+16", "1e+22", "-0.0"]);
+    }
+
+    #[test]
+    fn a_triplet_epoch_has_no_accuracy() {
+        let mut history = History::default();
+        let bins = ["lfw".to_owned()];
+        history.push(1.0, Some(0.5), 0.001, &bins, &[0.9]);
+        history.push(0.5, None, 0.001, &bins, &[0.8]);
+        assert_eq!(
+            history.to_json(),
+            r#"{"loss": [1.0, 0.5], "accuracy": [0.5], "lr": [0.0010000000474974513, 0.0010000000474974513], "lfw": [0.9, 0.8]}"#
+        );
+        assert_eq!(history.best("lfw"), Some(0.9));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(values in proptest::collection::vec(any::<f64>(), 0..20), name in "[a-zA-Z\"\\\\ é]{0,8}") {
+            let mut history = History::default();
+            for value in &values {
+                history.push(*value, None, 0.5, &["x".to_owned() + &name], &[*value]);
+            }
+            let back = History::parse(&history.to_json()).expect("parses");
+            let bits = |history: &History| history.values("loss").iter().map(|value| if value.is_nan() { 0 } else { value.to_bits() }).collect::<Vec<_>>();
+            prop_assert_eq!(bits(&back), bits(&history));
+        }
+
+        #[test]
+        fn any_text_is_read_without_a_panic(text in ".*") {
+            let _ = History::parse(&text);
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The names of a run's files, as the reference gives them.
+
+use std::path::{Path, PathBuf};
+
+/// The whole model: `<name>.h5`.
+pub fn model_file(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.h5"))
+}
+
+/// The best basic model: `<name>_basic_<bin>_epoch_<n>_<accuracy, 6 digits>.h5`; `n` counts from 1.
+pub fn basic_file(folder: &Path, name: &str, bin: &str, epoch: u32, accuracy: f64) -> PathBuf {
+    folder.join(format!("{name}_basic_{bin}_epoch_{epoch}_{accuracy:.6}.h5"))
+}
+
+/// The history: `<name>_hist.json`.
+pub fn history_file(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}_hist.json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_the_references() {
+        let path = basic_file(Path::new("checkpoints"), "keras_mobilefacenet_256", "agedb_30", 6, 0.900_333_3);
+        assert_eq!(path, Path::new("checkpoints/keras_mobilefacenet_256_basic_agedb_30_epoch_6_0.900333.h5"));
+    }
+}

@@ -1,0 +1,174 @@
+//! The reference's augmentation levels (`random_status` 0 to 3) as operations on whole batches, on the device.
+//!
+//! Semantics are those of `tf.image`: brightness is added, contrast stretches around each channel's mean, saturation is
+//! scaled in HSV, the crop is resized bilinearly with half-pixel centres. Values are not clipped between the steps. What
+//! varies is drawn for each image from (seed, epoch, image), so neither threads nor batches change it.
+
+use tch::{Kind, Tensor};
+
+use super::random::{Stream, Use};
+
+/// Side of the random crop of level 3, of images of 112.
+const CROP: (i64, i64) = (100, 112);
+
+/// How one image is varied.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Variation {
+    /// Added to every value, which lie in [0, 1].
+    pub brightness: f32,
+    /// Whether left and right change places.
+    pub flip: bool,
+    /// Factor on the distance to the channel's mean.
+    pub contrast: f32,
+    /// Factor on the saturation.
+    pub saturation: f32,
+    /// Place of the crop: shares of the room above and to the left, 0 to below 1.
+    pub crop: (f32, f32),
+}
+
+impl Variation {
+    /// The variation of an image in an epoch.
+    pub fn draw(seed: u64, epoch: u64, image: u64) -> Self {
+        let mut random = Stream::new(seed, epoch, Use::Augment, image);
+        Self {
+            brightness: random.between(-0.2, 0.2),
+            flip: random.coin(),
+            contrast: random.between(0.8, 1.2),
+            saturation: random.between(0.8, 1.2),
+            crop: (random.between(0.0, 1.0), random.between(0.0, 1.0)),
+        }
+    }
+}
+
+/// Varies a batch: bytes (B, H, W, 3) to (B, 3, H, W) in fp32, `(x - 0.5) * 2`, channels-last.
+pub fn apply(images: &Tensor, variations: &[Variation], level: u8) -> Tensor {
+    let mut x = images.permute([0, 3, 1, 2]).to_kind(Kind::Float) * (1.0 / 255.0);
+    let column = |value: &dyn Fn(&Variation) -> f32| {
+        let values: Vec<f32> = variations.iter().map(value).collect();
+        Tensor::from_slice(&values).to_device(images.device()).view([-1, 1, 1, 1])
+    };
+    if level >= 1 {
+        x += column(&|variation| variation.brightness);
+        let mirrored = column(&|variation| f32::from(u8::from(variation.flip))).gt(0.5);
+        x = x.flip([3]).where_self(&mirrored, &x);
+    }
+    if level >= 2 {
+        x = contrast(&x, &column(&|variation| variation.contrast));
+        x = saturation(&x, &column(&|variation| variation.saturation));
+    }
+    if level >= 3 {
+        let size = x.size();
+        let places: Vec<(i64, i64)> =
+            variations.iter().map(|variation| place(variation.crop, size[2], size[3])).collect();
+        x = crop_resized(&x, &places);
+    }
+    x * 2.0 - 1.0
+}
+
+fn contrast(x: &Tensor, factor: &Tensor) -> Tensor {
+    let mean = x.mean_dim([2i64, 3].as_slice(), true, None);
+    (x - &mean) * factor + mean
+}
+
+/// In HSV the value and the hue stay: each channel moves towards the largest one by the ratio of the saturations.
+fn saturation(x: &Tensor, factor: &Tensor) -> Tensor {
+    let value = x.amax([1i64].as_slice(), true);
+    let range = &value - x.amin([1i64].as_slice(), true);
+    let positive = value.gt(0.0).to_kind(Kind::Float);
+    let old = &range / value.clamp_min(1e-12);
+    // Where nothing is saturated (grey, or no light) the ratio's value does not matter: the distances are zero.
+    let new = (&old * factor).clamp(0.0, 1.0);
+    let ratio = new / old.clamp_min(1e-12) * positive;
+    &value - (&value - x) * ratio
+}
+
+/// Height and width of the crop, in proportion for images of another size than 112.
+fn crop_size(height: i64, width: i64) -> (i64, i64) {
+    (height * CROP.0 / CROP.1, width * CROP.0 / CROP.1)
+}
+
+/// Top left corner of a crop.
+fn place(share: (f32, f32), height: i64, width: i64) -> (i64, i64) {
+    let (crop_height, crop_width) = crop_size(height, width);
+    let at = |share: f32, room: i64| ((f64::from(share) * (room + 1) as f64) as i64).clamp(0, room);
+    (at(share.0, height - crop_height), at(share.1, width - crop_width))
+}
+
+fn crop_resized(x: &Tensor, places: &[(i64, i64)]) -> Tensor {
+    let size = x.size();
+    let (height, width) = crop_size(size[2], size[3]);
+    let rows = x.permute([0, 2, 3, 1]);
+    let crops: Vec<Tensor> = places
+        .iter()
+        .enumerate()
+        .map(|(image, (top, left))| rows.get(image as i64).narrow(0, *top, height).narrow(1, *left, width))
+        .collect();
+    Tensor::stack(&crops, 0).permute([0, 3, 1, 2]).upsample_bilinear2d([size[2], size[3]], false, None, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn level_0_only_scales() {
+        let images = Tensor::from_slice(&[0u8, 128, 255].repeat(4)).view([1, 2, 2, 3]);
+        let x = apply(&images, &[Variation::draw(1, 1, 1)], 0);
+        assert_eq!(x.size(), [1, 3, 2, 2]);
+        assert!(
+            (x.double_value(&[0, 0, 1, 1]) + 1.0).abs() < 1e-6 && (x.double_value(&[0, 2, 0, 0]) - 1.0).abs() < 1e-6
+        );
+    }
+
+    #[test]
+    fn variations_depend_on_their_address_only() {
+        assert_eq!(Variation::draw(1, 2, 3), Variation::draw(1, 2, 3));
+        assert_ne!(Variation::draw(1, 2, 3), Variation::draw(1, 3, 3));
+        let drawn: Vec<Variation> = (0..1000).map(|image| Variation::draw(5, 1, image)).collect();
+        assert!(drawn.iter().all(|v| v.brightness.abs() <= 0.2 && (0.8..1.2).contains(&v.contrast)));
+        let flips = drawn.iter().filter(|v| v.flip).count();
+        assert!((400..600).contains(&flips), "{flips}");
+    }
+
+    #[test]
+    fn a_crop_never_leaves_the_image() {
+        for share in [0.0, 0.5, 0.999_999] {
+            let (top, left) = place((share, share), 112, 112);
+            assert!((0..=12).contains(&top) && (0..=12).contains(&left));
+        }
+        let images = Tensor::randint(256, [3, 112, 112, 3], (Kind::Uint8, tch::Device::Cpu));
+        let variations: Vec<Variation> = (0..3).map(|image| Variation::draw(1, 1, image)).collect();
+        assert_eq!(apply(&images, &variations, 3).size(), [3, 3, 112, 112]);
+    }
+
+    /// `tf.image`'s own results (`cases/eval_e2e/augment_ops.npz`, where it lies).
+    #[test]
+    fn agrees_with_tf_image() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/cases/eval_e2e/augment_ops.npz");
+        if !std::path::Path::new(path).exists() {
+            return;
+        }
+        let arrays = Tensor::read_npz(path).expect("an npz");
+        let wanted = |name: &str| {
+            let (_, array) = arrays.iter().find(|(known, _)| known == name).expect("is there");
+            array.permute([2, 0, 1]).unsqueeze(0)
+        };
+        let x = wanted("float01");
+        let one = |value: f64| Tensor::from(value as f32).view([1, 1, 1, 1]);
+        let bright = |delta: f64| contrast(&(&x + delta), &one(1.2));
+        for (name, ours) in [
+            ("brightness+0.15", &x + 0.15),
+            ("contrast1.17", contrast(&x, &one(1.17))),
+            ("contrast0.83", contrast(&x, &one(0.83))),
+            ("saturation1.19", saturation(&x, &one(1.19))),
+            ("saturation0.81", saturation(&x, &one(0.81))),
+            ("saturation1.19_after_brightness+0.2_contrast1.2", saturation(&bright(0.2), &one(1.19))),
+            ("saturation0.85_after_brightness-0.2_contrast1.2", saturation(&bright(-0.2), &one(0.85))),
+            ("crop100_at_5_7_resize112", crop_resized(&x, &[(5, 7)])),
+            ("flip", x.flip([3])),
+        ] {
+            let error = (ours - wanted(name)).abs().max().double_value(&[]);
+            assert!(error < 1e-4, "{name}: off by {error}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! JPEG and PNG bytes to RGB pixels of the wanted size.
+//!
+//! The usual case, an RGB image that already has that size, is decoded straight into the caller's buffer. Grey images
+//! get three equal channels, transparency is dropped, other sizes are resized bilinearly. A picture whose header claims
+//! absurd dimensions is refused before memory is asked for it.
+
+use std::io::Cursor;
+
+use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+
+use crate::data::source::ImageRead;
+
+/// Width and height of the images that face networks take.
+pub const FACE_SIZE: (u32, u32) = (112, 112);
+
+/// Channels of a pixel: red, green, blue.
+pub const CHANNELS: usize = 3;
+
+/// Pixels an image may be wide or high.
+const LONGEST_SIDE: u32 = 12_000;
+
+/// Bytes the decoder may hold for one image.
+const MOST_MEMORY: u64 = 512 << 20;
+
+/// Why bytes are not an image that we take.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// Neither JPEG nor PNG.
+    #[error("neither a JPEG nor a PNG image{}", first_bytes(.start))]
+    Format {
+        /// How the bytes begin.
+        start: Vec<u8>,
+    },
+    /// The decoder's own words.
+    #[error("not decodable: {0}")]
+    Broken(String),
+    /// The buffer for the pixels does not have `width * height * 3` bytes: a mistake of the caller.
+    #[error("the buffer has {0} bytes, expected {1}")]
+    Buffer(usize, usize),
+}
+
+/// Says how a file begins, for messages.
+fn first_bytes(start: &[u8]) -> String {
+    if start.is_empty() { ": it is empty".to_owned() } else { format!(": it begins with `{}`", start.escape_ascii()) }
+}
+
+/// Bytes of an RGB image of this size.
+pub const fn image_bytes(size: (u32, u32)) -> usize {
+    size.0 as usize * size.1 as usize * CHANNELS
+}
+
+/// Decodes `bytes` into `pixels`: RGB, rows of pixels of three channels, in the size `(width, height)`.
+pub fn decode_into(bytes: &[u8], size: (u32, u32), pixels: &mut [u8]) -> Result<ImageRead, DecodeError> {
+    if pixels.len() != image_bytes(size) {
+        return Err(DecodeError::Buffer(pixels.len(), image_bytes(size)));
+    }
+    let format = match bytes {
+        [0xff, 0xd8, 0xff, ..] => ImageFormat::Jpeg,
+        [0x89, b'P', b'N', b'G', ..] => ImageFormat::Png,
+        _ => return Err(DecodeError::Format { start: bytes[..bytes.len().min(8)].to_vec() }),
+    };
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(LONGEST_SIDE);
+    limits.max_image_height = Some(LONGEST_SIDE);
+    limits.max_alloc = Some(MOST_MEMORY);
+    reader.limits(limits);
+    let decoder = reader.into_decoder().map_err(broken)?;
+    let found = decoder.dimensions();
+    if found == size && decoder.color_type() == ColorType::Rgb8 {
+        decoder.read_image(pixels).map_err(broken)?;
+        return Ok(ImageRead { resized_from: None });
+    }
+    let image = DynamicImage::from_decoder(decoder).map_err(broken)?.into_rgb8();
+    if found == size {
+        pixels.copy_from_slice(image.as_raw());
+        return Ok(ImageRead { resized_from: None });
+    }
+    let resized = image::imageops::resize(&image, size.0, size.1, image::imageops::FilterType::Triangle);
+    pixels.copy_from_slice(resized.as_raw());
+    Ok(ImageRead { resized_from: Some(found) })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "handed to map_err")]
+fn broken(error: image::ImageError) -> DecodeError {
+    DecodeError::Broken(error.to_string())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use image::{GrayImage, ImageEncoder, Luma, Rgb, RgbImage, RgbaImage};
+
+    use super::*;
+
+    /// A PNG of one colour, for the tests of this room.
+    pub(crate) fn png(width: u32, height: u32, colour: [u8; 3]) -> Vec<u8> {
+        encoded(&DynamicImage::from(RgbImage::from_pixel(width, height, Rgb(colour))))
+    }
+
+    fn encoded(image: &DynamicImage) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        image::codecs::png::PngEncoder::new(&mut bytes)
+            .write_image(image.as_bytes(), image.width(), image.height(), image.color().into())
+            .expect("encodes");
+        bytes
+    }
+
+    #[test]
+    fn colour_grey_and_transparent_images_become_rgb() {
+        let mut pixels = vec![0; image_bytes((4, 2))];
+        let read = decode_into(&png(4, 2, [1, 2, 3]), (4, 2), &mut pixels).expect("decodes");
+        assert_eq!(read, ImageRead { resized_from: None });
+        assert_eq!(pixels, [1, 2, 3].repeat(8));
+        let grey = encoded(&DynamicImage::from(GrayImage::from_pixel(4, 2, Luma([77]))));
+        decode_into(&grey, (4, 2), &mut pixels).expect("decodes");
+        assert_eq!(pixels, [77; 24]);
+        let clear = encoded(&DynamicImage::from(RgbaImage::from_pixel(4, 2, image::Rgba([9, 8, 7, 0]))));
+        decode_into(&clear, (4, 2), &mut pixels).expect("decodes");
+        assert_eq!(pixels, [9, 8, 7].repeat(8));
+    }
+
+    #[test]
+    fn other_sizes_are_resized_and_say_so() {
+        let mut pixels = vec![0; image_bytes((4, 4))];
+        let read = decode_into(&png(8, 6, [10, 20, 30]), (4, 4), &mut pixels).expect("decodes");
+        assert_eq!(read.resized_from, Some((8, 6)));
+        assert_eq!(pixels, [10, 20, 30].repeat(16));
+    }
+
+    #[test]
+    fn what_is_no_image_is_named() {
+        let mut pixels = vec![0; image_bytes((4, 4))];
+        let text = decode_into(b"hello world", (4, 4), &mut pixels).expect_err("is text").to_string();
+        assert_eq!(text, "neither a JPEG nor a PNG image: it begins with `hello wo`");
+        let empty = decode_into(b"", (4, 4), &mut pixels).expect_err("is empty").to_string();
+        assert_eq!(empty, "neither a JPEG nor a PNG image: it is empty");
+        let whole = png(4, 4, [1, 2, 3]);
+        assert!(decode_into(&whole[..40], (4, 4), &mut pixels).is_err());
+        assert!(matches!(decode_into(&whole, (4, 4), &mut [0; 3]), Err(DecodeError::Buffer(3, 48))));
+    }
+
+    #[test]
+    fn a_header_that_claims_the_world_is_refused() {
+        let mut huge = png(4, 4, [1, 2, 3]);
+        huge[16..24].copy_from_slice(&[0x00, 0x01, 0x86, 0xa0, 0x00, 0x01, 0x86, 0xa0]);
+        let mut pixels = vec![0; image_bytes((4, 4))];
+        assert!(matches!(decode_into(&huge, (4, 4), &mut pixels), Err(DecodeError::Broken(_))));
+    }
+}

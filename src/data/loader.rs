@@ -1,0 +1,325 @@
+//! The prefetching loader: worker threads read and decode whole batches ahead of the engine.
+//!
+//! Batches come in the plan's order whatever the number of workers. Buffers go back and forth, so that nothing large is
+//! allocated after the first batches. An image that cannot be read is left out, counted and named; too many of them end
+//! the run.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::augment::Variation;
+use super::sampler::EpochPlan;
+use super::source::Source;
+
+/// How the loader works.
+#[derive(Debug, Clone)]
+pub struct LoaderOptions {
+    /// Width and height of the decoded images.
+    pub size: (u32, u32),
+    /// Decoding threads; none means all cores but one, at least one.
+    pub workers: Option<usize>,
+    /// Share of unreadable images above which the epoch fails, 0 to 1.
+    pub most_bad: f64,
+}
+
+impl Default for LoaderOptions {
+    fn default() -> Self {
+        Self { size: (112, 112), workers: None, most_bad: 0.01 }
+    }
+}
+
+/// Decoded images of one step.
+#[derive(Debug)]
+pub struct Batch {
+    /// (B, H, W, 3), bytes.
+    pub images: Vec<u8>,
+    /// Classes (B).
+    pub labels: Vec<i64>,
+    /// How each image is to be varied (B).
+    pub variations: Vec<Variation>,
+    bad: Vec<(u32, String)>,
+}
+
+/// An image that was left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadImage {
+    /// Its path.
+    pub name: String,
+    /// Why it cannot be used.
+    pub reason: String,
+    /// How many there have been so far.
+    pub count: u64,
+}
+
+/// Why no batches come.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum LoaderError {
+    /// Too many images cannot be read.
+    #[error(
+        "{bad} of {images} images cannot be used, more than {} %; the first is `{first}`: {reason}",
+        (most_bad * 100.0).round()
+    )]
+    #[diagnostic(help("replace or remove the named image and its like; JPEG and PNG files are expected"))]
+    TooManyBad {
+        /// How many.
+        bad: usize,
+        /// Out of how many.
+        images: usize,
+        /// The share that is allowed.
+        most_bad: f64,
+        /// The first one.
+        first: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The threads are gone.
+    #[error("the decoding threads ended unexpectedly")]
+    Ended,
+    /// They cannot be made.
+    #[error("no decoding thread can be started: {0}")]
+    Threads(#[from] std::io::Error),
+}
+
+struct Job {
+    plan: Arc<EpochPlan>,
+    step: usize,
+    buffer: Vec<u8>,
+    reply: Sender<Batch>,
+}
+
+/// One epoch after the other, batch by batch.
+pub struct Loader {
+    source: Arc<dyn Source>,
+    options: LoaderOptions,
+    jobs: Option<Sender<Job>>,
+    threads: Vec<JoinHandle<()>>,
+    plan: Option<Arc<EpochPlan>>,
+    asked: usize,
+    waiting: VecDeque<Receiver<Batch>>,
+    buffers: Vec<Vec<u8>>,
+    known_bad: HashSet<u32>,
+    new_bad: Vec<BadImage>,
+    first_bad: Option<(String, String)>,
+    ahead: usize,
+}
+
+impl Loader {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// No thread can be made.
+    pub fn new(source: Arc<dyn Source>, options: LoaderOptions) -> Result<Self, LoaderError> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let workers = options.workers.unwrap_or(cores.saturating_sub(1)).max(1);
+        let (jobs, receiver) = crossbeam_channel::unbounded::<Job>();
+        let threads = (0..workers)
+            .map(|number| {
+                let (receiver, source, size) = (receiver.clone(), Arc::clone(&source), options.size);
+                std::thread::Builder::new()
+                    .name(format!("decode-{number}"))
+                    .spawn(move || receiver.iter().for_each(|job| decode(&*source, size, job)))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            source,
+            options,
+            jobs: Some(jobs),
+            threads,
+            plan: None,
+            asked: 0,
+            waiting: VecDeque::new(),
+            buffers: Vec::new(),
+            known_bad: HashSet::new(),
+            new_bad: Vec::new(),
+            first_bad: None,
+            ahead: workers + 2,
+        })
+    }
+
+    /// Width and height of the images.
+    pub const fn size(&self) -> (u32, u32) {
+        self.options.size
+    }
+
+    /// Begins an epoch; batches of the one before that were not taken are dropped.
+    pub fn start_epoch(&mut self, plan: EpochPlan) {
+        self.waiting.clear();
+        self.plan = Some(Arc::new(plan));
+        self.asked = 0;
+        self.fill();
+    }
+
+    /// The next batch; none at the epoch's end.
+    ///
+    /// # Errors
+    /// Too many unreadable images.
+    pub fn next_batch(&mut self) -> Option<Result<Batch, LoaderError>> {
+        let batch = self.waiting.pop_front()?.recv();
+        self.fill();
+        let Ok(mut batch) = batch else { return Some(Err(LoaderError::Ended)) };
+        for (image, reason) in batch.bad.drain(..) {
+            if self.known_bad.insert(image) {
+                let name = self.source.name(image as usize);
+                self.first_bad.get_or_insert_with(|| (name.clone(), reason.clone()));
+                self.new_bad.push(BadImage { name, reason, count: self.known_bad.len() as u64 });
+            }
+        }
+        if self.known_bad.len() as f64 > self.options.most_bad * self.source.len() as f64
+            && let Some((first, reason)) = &self.first_bad
+        {
+            return Some(Err(LoaderError::TooManyBad {
+                bad: self.known_bad.len(),
+                images: self.source.len(),
+                most_bad: self.options.most_bad,
+                first: first.clone(),
+                reason: reason.clone(),
+            }));
+        }
+        Some(Ok(batch))
+    }
+
+    /// The images that turned out bad since the last call.
+    pub fn take_bad_images(&mut self) -> Vec<BadImage> {
+        std::mem::take(&mut self.new_bad)
+    }
+
+    /// Gives a batch's buffer back.
+    pub fn recycle(&mut self, batch: Batch) {
+        if self.buffers.len() < self.ahead + 1 {
+            self.buffers.push(batch.images);
+        }
+    }
+
+    fn fill(&mut self) {
+        let (Some(plan), Some(jobs)) = (&self.plan, &self.jobs) else { return };
+        while self.waiting.len() < self.ahead && self.asked < plan.steps() {
+            let (reply, receiver) = crossbeam_channel::bounded(1);
+            let buffer = self.buffers.pop().unwrap_or_default();
+            // The threads end only after this sender.
+            let _ = jobs.send(Job { plan: Arc::clone(plan), step: self.asked, buffer, reply });
+            self.waiting.push_back(receiver);
+            self.asked += 1;
+        }
+    }
+}
+
+impl Drop for Loader {
+    fn drop(&mut self) {
+        self.waiting.clear();
+        self.jobs = None;
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn decode(source: &dyn Source, size: (u32, u32), job: Job) {
+    // Nobody waits for it any more: the epoch was left.
+    if Arc::strong_count(&job.plan) == 1 {
+        return;
+    }
+    let images = job.plan.step(job.step);
+    let one = size.0 as usize * size.1 as usize * 3;
+    let mut pixels = job.buffer;
+    pixels.resize(images.len() * one, 0);
+    let mut scratch = Vec::new();
+    let (mut labels, mut variations, mut bad) = (Vec::new(), Vec::new(), Vec::new());
+    for image in images {
+        let place = labels.len() * one;
+        let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            source.read(*image as usize, size, &mut scratch, &mut pixels[place..place + one])
+        }));
+        match read {
+            Ok(Ok(_)) => {
+                labels.push(i64::from(source.label(*image as usize)));
+                variations.push(Variation::draw(job.plan.seed, job.plan.epoch, u64::from(*image)));
+            }
+            Ok(Err(error)) => bad.push((*image, error.to_string())),
+            Err(_) => bad.push((*image, "the decoder failed on it".to_owned())),
+        }
+    }
+    pixels.truncate(labels.len() * one);
+    let _ = job.reply.send(Batch { images: pixels, labels, variations, bad });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::sampler::Sampler;
+    use crate::data::source::{ImageError, ImageRead};
+
+    /// Images whose every byte is their number; those in the list cannot be read.
+    struct Numbers(usize, Vec<usize>);
+
+    impl Source for Numbers {
+        fn len(&self) -> usize {
+            self.0
+        }
+        fn classes(&self) -> usize {
+            2
+        }
+        fn label(&self, index: usize) -> u32 {
+            index as u32 % 2
+        }
+        fn name(&self, index: usize) -> String {
+            format!("{index}.jpg")
+        }
+        fn read(
+            &self,
+            index: usize,
+            _: (u32, u32),
+            _: &mut Vec<u8>,
+            pixels: &mut [u8],
+        ) -> Result<ImageRead, ImageError> {
+            if self.1.contains(&index) {
+                return Err(ImageError::Decoder);
+            }
+            pixels.fill(index as u8);
+            Ok(ImageRead { resized_from: None })
+        }
+    }
+
+    fn epoch(workers: usize, source: Numbers, most_bad: f64) -> Result<Vec<(Vec<u8>, Vec<i64>)>, LoaderError> {
+        let sampler = Sampler::shuffled(source.len(), 8, 3).expect("a sampler");
+        let options = LoaderOptions { size: (2, 2), workers: Some(workers), most_bad };
+        let mut loader = Loader::new(Arc::new(source), options)?;
+        loader.start_epoch(sampler.plan(1));
+        let mut batches = Vec::new();
+        while let Some(batch) = loader.next_batch() {
+            let batch = batch?;
+            batches.push((batch.images.clone(), batch.labels.clone()));
+            loader.recycle(batch);
+        }
+        Ok(batches)
+    }
+
+    #[test]
+    fn batches_do_not_depend_on_the_number_of_workers() {
+        let one = epoch(1, Numbers(50, vec![]), 0.0).expect("reads");
+        let four = epoch(4, Numbers(50, vec![]), 0.0).expect("reads");
+        assert_eq!(one, four);
+        assert_eq!((one.len(), one[6].1.len()), (7, 2));
+        let mut seen: Vec<u8> = one.iter().flat_map(|(images, _)| images.iter().step_by(12).copied()).collect();
+        seen.sort_unstable();
+        assert_eq!(seen, (0..50).collect::<Vec<u8>>());
+    }
+
+    #[test]
+    fn a_few_bad_images_are_left_out_and_many_end_it() {
+        let batches = epoch(2, Numbers(50, vec![7]), 0.05).expect("reads");
+        assert_eq!(batches.iter().map(|(_, labels)| labels.len()).sum::<usize>(), 49);
+        let error = epoch(2, Numbers(50, vec![7, 8, 9]), 0.05).expect_err("too many").to_string();
+        assert!(error.contains(".jpg") && error.contains("of 50"), "{error}");
+    }
+
+    #[test]
+    fn a_dropped_loader_ends_its_threads() {
+        let sampler = Sampler::shuffled(5000, 8, 3).expect("a sampler");
+        let mut loader = Loader::new(Arc::new(Numbers(5000, vec![])), LoaderOptions::default()).expect("starts");
+        loader.start_epoch(sampler.plan(1));
+        assert!(loader.next_batch().is_some());
+    }
+}

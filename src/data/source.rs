@@ -1,0 +1,55 @@
+//! What the loader can read: anything with numbered, labelled images. A data source is one new file that implements
+//! [`Source`].
+
+use crate::data::decode::DecodeError;
+
+/// Why an image cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// The file cannot be read.
+    #[error("cannot be read: {0}")]
+    Read(#[from] std::io::Error),
+    /// The bytes are no image, or none that we take.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The decoder gave up in a way it should not.
+    #[error("the decoder failed on it")]
+    Decoder,
+}
+
+/// What is known of an image that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImageRead {
+    /// Width and height before it was resized to the wanted size, when it was.
+    pub resized_from: Option<(u32, u32)>,
+}
+
+/// Numbered, labelled images that any thread may read.
+pub trait Source: Send + Sync {
+    /// Number of images.
+    fn len(&self) -> usize;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Number of classes: labels lie below it.
+    fn classes(&self) -> usize;
+
+    /// Class of image `index`.
+    fn label(&self, index: usize) -> u32;
+
+    /// How messages name image `index`: its path, or what stands for one.
+    fn name(&self, index: usize) -> String;
+
+    /// Reads image `index` as RGB bytes, rows of pixels of three channels, in the size `(width, height)` into `pixels`
+    /// (`width * height * 3` bytes). `scratch` is the caller's, kept from image to image, to spare allocations.
+    fn read(
+        &self,
+        index: usize,
+        size: (u32, u32),
+        scratch: &mut Vec<u8>,
+        pixels: &mut [u8],
+    ) -> Result<ImageRead, ImageError>;
+}

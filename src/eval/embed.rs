@@ -1,0 +1,76 @@
+//! A bin's images on their way to figures: decoded once, embedded batch by batch.
+
+use miette::Diagnostic;
+use rayon::prelude::*;
+use thiserror::Error;
+
+use super::metrics::{self, Figures};
+use crate::data::bin::EvalBin;
+use crate::data::decode::decode_into;
+
+/// A bin whose images are decoded.
+#[derive(Debug, Clone)]
+pub struct DecodedBin {
+    /// The bin's name.
+    pub name: String,
+    /// Width and height.
+    pub size: (u32, u32),
+    /// (2N, H, W, 3), bytes.
+    pub images: Vec<u8>,
+    /// Whether each pair shows one person.
+    pub same: Vec<bool>,
+}
+
+/// A bin with an image that cannot be decoded.
+#[derive(Debug, Error, Diagnostic)]
+#[error("image {index} of the bin `{}` {reason}", path.display())]
+#[diagnostic(help("the bin is damaged: fetch it again, or leave it out of `data.bins`"))]
+pub struct DecodeBinError {
+    path: std::path::PathBuf,
+    index: usize,
+    reason: String,
+}
+
+impl DecodedBin {
+    /// Decodes all images in parallel, to (width, height).
+    ///
+    /// # Errors
+    /// The first image that cannot be decoded.
+    pub fn decode(bin: &EvalBin, size: (u32, u32)) -> Result<Self, DecodeBinError> {
+        let one = size.0 as usize * size.1 as usize * 3;
+        let mut images = vec![0; bin.images.len() * one];
+        images.par_chunks_exact_mut(one).zip(&bin.images).enumerate().try_for_each(|(index, (pixels, bytes))| {
+            decode_into(bytes, size, pixels).map(|_| ()).map_err(|error| DecodeBinError {
+                path: bin.path.clone(),
+                index,
+                reason: error.to_string(),
+            })
+        })?;
+        Ok(Self { name: bin.name.clone(), size, images, same: bin.same.clone() })
+    }
+}
+
+/// Embeds a bin and computes its figures. `embed` turns `count` images (count, H, W, 3) into raw embeddings (count, E),
+/// averaged with those of the mirrored images; `progress` is told (done, all).
+///
+/// # Errors
+/// What `embed` fails with, or embeddings that are not finite.
+pub fn evaluate<E: From<metrics::MetricsError>>(
+    bin: &DecodedBin,
+    batch: usize,
+    embed: &mut dyn FnMut(&[u8], usize) -> Result<Vec<f32>, E>,
+    progress: &dyn Fn(usize, usize),
+) -> Result<Figures, E> {
+    let one = bin.size.0 as usize * bin.size.1 as usize * 3;
+    let total = bin.same.len() * 2;
+    let mut embeddings = Vec::new();
+    let mut done = 0;
+    progress(0, total);
+    for images in bin.images.chunks(one * batch) {
+        let count = images.len() / one;
+        embeddings.extend(embed(images, count)?);
+        done += count;
+        progress(done, total);
+    }
+    Ok(metrics::figures(&embeddings, &bin.same)?)
+}

@@ -1,0 +1,160 @@
+//! [`Graph`] → `model_config`, in the dialect that Keras 2.12, `tf_keras` and Keras 3 all open.
+//!
+//! That is Keras 2's, with `groups`, `kernel_initializer`, `kernel_regularizer` and `kernel_constraint` left out of
+//! `SeparableConv2D` and `DepthwiseConv2D`, whose classes in Keras 3 do not take them.
+
+use serde_json::{Map, Value, json};
+
+use crate::graph::layer::{Activation, Initializer, Padding, Window};
+use crate::graph::{Graph, Layer, Node};
+
+/// The `model_config` of a graph.
+pub fn to_json(graph: &Graph) -> Value {
+    let layers: Vec<Value> = graph.nodes().iter().map(|node| layer(graph, node)).collect();
+    let is_input = |node: &&Node| matches!(node.layer, Layer::Input { .. });
+    let inputs: Vec<Value> = graph.nodes().iter().filter(is_input).map(|node| json!([node.name, 0, 0])).collect();
+    let output = &graph.nodes()[graph.output()].name;
+    json!({
+        "class_name": "Functional",
+        "config": {
+            "name": graph.name,
+            "trainable": true,
+            "layers": layers,
+            "input_layers": inputs,
+            "output_layers": [[output, 0, 0]],
+        },
+    })
+}
+
+fn layer(graph: &Graph, node: &Node) -> Value {
+    let inputs: Vec<Value> = node.inputs.iter().map(|input| json!([graph.nodes()[*input].name, 0, 0, {}])).collect();
+    let inbound = if inputs.is_empty() { json!([]) } else { json!([inputs]) };
+    let (class, settings) = settings(&node.layer);
+    let mut config = if matches!(node.layer, Layer::Input { .. }) {
+        json!({ "dtype": "float32", "sparse": false, "ragged": false, "name": node.name })
+    } else {
+        json!({ "name": node.name, "trainable": node.trainable, "dtype": "float32" })
+    };
+    if let (Value::Object(config), Value::Object(settings)) = (&mut config, settings) {
+        config.extend(settings);
+    }
+    json!({ "class_name": class, "config": config, "name": node.name, "inbound_nodes": inbound })
+}
+
+/// The class and its own settings.
+fn settings(layer: &Layer) -> (&'static str, Value) {
+    let settings = match layer {
+        Layer::Input { shape } => {
+            let mut sizes = vec![Value::Null];
+            sizes.extend(shape.iter().map(|size| json!(size)));
+            json!({ "batch_input_shape": sizes })
+        }
+        Layer::Conv2D { filters, window, groups, use_bias, activation } => merge([
+            json!({ "filters": filters }),
+            sliding(window),
+            json!({ "groups": groups }),
+            ending(*use_bias, *activation),
+            json!({ "kernel_initializer": initializer(Initializer::GlorotUniform) }),
+        ]),
+        Layer::DepthwiseConv2D { window, depth_multiplier, use_bias, activation } => {
+            merge([sliding(window), ending(*use_bias, *activation), depthwise(*depth_multiplier)])
+        }
+        Layer::SeparableConv2D { filters, window, depth_multiplier, use_bias, activation } => merge([
+            json!({ "filters": filters }),
+            sliding(window),
+            ending(*use_bias, *activation),
+            depthwise(*depth_multiplier),
+            json!({ "pointwise_initializer": initializer(Initializer::GlorotUniform) }),
+        ]),
+        Layer::Dense { units, use_bias, activation, kernel_initializer } => merge([
+            json!({ "units": units }),
+            ending(*use_bias, *activation),
+            json!({ "kernel_initializer": initializer(*kernel_initializer) }),
+        ]),
+        Layer::BatchNormalization { momentum, epsilon, center, scale } => {
+            json!({ "axis": -1, "momentum": momentum, "epsilon": epsilon, "center": center, "scale": scale })
+        }
+        Layer::PReLU { shared_axes } => {
+            let shared = if shared_axes.is_empty() { Value::Null } else { json!(shared_axes) };
+            json!({ "alpha_initializer": initializer(Initializer::Zeros), "shared_axes": shared })
+        }
+        Layer::ReLU { max_value, negative_slope, threshold } => {
+            json!({ "max_value": max_value, "negative_slope": negative_slope, "threshold": threshold })
+        }
+        // Keras 2 has no activation of this name, but the layer.
+        Layer::Activation { activation: Activation::Relu6 } => {
+            return ("ReLU", json!({ "max_value": 6.0, "negative_slope": 0.0, "threshold": 0.0 }));
+        }
+        Layer::Activation { activation } => json!({ "activation": activation.name() }),
+        Layer::Add | Layer::Multiply => json!({}),
+        Layer::Concatenate => json!({ "axis": -1 }),
+        Layer::Flatten => json!({ "data_format": "channels_last" }),
+        Layer::Reshape { target_shape } => json!({ "target_shape": target_shape }),
+        Layer::Dropout { rate } => json!({ "rate": rate, "noise_shape": null, "seed": null }),
+        Layer::GlobalAveragePooling2D { keepdims } => {
+            json!({ "data_format": "channels_last", "keepdims": keepdims })
+        }
+        Layer::MaxPooling2D { window } | Layer::AveragePooling2D { window } => json!({
+            "pool_size": window.kernel,
+            "padding": padding(window.padding),
+            "strides": window.strides,
+            "data_format": "channels_last",
+        }),
+        Layer::ZeroPadding2D { padding: [top, bottom, left, right] } => {
+            json!({ "padding": [[top, bottom], [left, right]], "data_format": "channels_last" })
+        }
+        Layer::NormDense { units } => json!({ "units": units }),
+    };
+    (layer.class_name(), settings)
+}
+
+fn merge<const N: usize>(parts: [Value; N]) -> Value {
+    let mut all = Map::new();
+    for part in parts {
+        if let Value::Object(part) = part {
+            all.extend(part);
+        }
+    }
+    Value::Object(all)
+}
+
+fn sliding(window: &Window) -> Value {
+    json!({
+        "kernel_size": window.kernel,
+        "strides": window.strides,
+        "padding": padding(window.padding),
+        "data_format": "channels_last",
+        "dilation_rate": window.dilation,
+    })
+}
+
+fn ending(use_bias: bool, activation: Activation) -> Value {
+    json!({
+        "activation": activation.name(),
+        "use_bias": use_bias,
+        "bias_initializer": initializer(Initializer::Zeros),
+    })
+}
+
+fn depthwise(depth_multiplier: usize) -> Value {
+    json!({
+        "depth_multiplier": depth_multiplier,
+        "depthwise_initializer": initializer(Initializer::GlorotUniform),
+    })
+}
+
+const fn padding(padding: Padding) -> &'static str {
+    match padding {
+        Padding::Valid => "valid",
+        Padding::Same => "same",
+    }
+}
+
+fn initializer(initializer: Initializer) -> Value {
+    match initializer {
+        Initializer::Zeros => json!({ "class_name": "Zeros", "config": {} }),
+        Initializer::Ones => json!({ "class_name": "Ones", "config": {} }),
+        Initializer::GlorotUniform => json!({ "class_name": "GlorotUniform", "config": { "seed": null } }),
+        Initializer::GlorotNormal => json!({ "class_name": "GlorotNormal", "config": { "seed": null } }),
+    }
+}

@@ -1,0 +1,576 @@
+//! From what was written to what will be run: defaults, ranges, and what goes together.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::call::Call;
+use super::expand::home;
+use super::file::{Embedding, ModelFile, ScheduleFile, StageFile, Workers};
+use super::names::{Name, any_of, fold, nearest};
+use super::params::{self, real};
+use super::paths::Places;
+use super::range::Range;
+use super::reader::{Field, Reader};
+use super::source::{At, Span};
+use super::{
+    Backbone, Data, DeviceChoice, EmbeddingLayer, HeadKind, LearningRate, Loss, ModelSource, Optimizer, Precision,
+    Schedule, Stage, loss, optimizer,
+};
+
+/// The backbones a schedule may name.
+const BACKBONES: &[Name] = &[Name::new("mobilefacenet", &[])];
+
+/// Length of the embedding unless given.
+const EMBEDDING_SIZE: u64 = 256;
+/// Images a step unless given; the reference's.
+const BATCH_SIZE: u64 = 128;
+/// Images of one class in a group of a triplet batch.
+const TRIPLET_GROUP: f64 = 4.0;
+/// Keys of the history that no bin may be called.
+const HISTORY_KEYS: [&str; 3] = ["loss", "accuracy", "lr"];
+
+/// The schedule that `file` describes, with the places of its paths. None, or a schedule that must not be used, when
+/// `reader` has noted errors.
+pub(super) fn check(source_name: &str, file: &ScheduleFile, reader: &mut Reader) -> Option<(Schedule, Places)> {
+    let name = check_name(source_name, &file.name, reader);
+    let model = check_model(file, reader);
+    let train = match &file.train {
+        Field::Given(given) => check_path("data.train", given, reader),
+        Field::Broken => None,
+        Field::Absent => {
+            reader.problems.error(
+                file.data_at,
+                "the schedule does not say what to train on",
+                "`data.train` is missing",
+                "name the folder of the training set: data: {train: /datasets/faces}, or --set data.train=/datasets/faces"
+                    .to_owned(),
+            );
+            None
+        }
+    };
+    let bins = check_bins(file, reader);
+    let initial_epoch = whole(reader, "initial_epoch", &file.initial_epoch, 0, 0, 1_000_000);
+    let learning_rate = LearningRate {
+        base: share(reader, "learning_rate", &file.learning_rate.base, 0.001, Range::above_zero(100.0)),
+        decay: share(reader, "decay", &file.learning_rate.decay, 0.05, Range::closed(0.0, 100.0)),
+        hold: whole(reader, "hold", &file.learning_rate.hold, 10, 0, 1_000_000) as u32,
+    };
+    let batch_size = whole(reader, "batch_size", &file.batch_size, BATCH_SIZE, 2, 1 << 20);
+    let checkpoints = folder("checkpoints", &file.checkpoints, reader);
+    let runs = folder("runs", &file.runs, reader);
+    let augment = whole(reader, "augment", &file.augment, 0, 0, 3) as u8;
+    let workers = match &file.workers {
+        Field::Given(At { value: Workers::Number(number), at }) => {
+            let given = Field::Given(At { value: *number, at: *at });
+            Some(whole(reader, "workers", &given, 1, 1, 1024) as usize)
+        }
+        _ => None,
+    };
+    let seed = whole(reader, "seed", &file.seed, 0, 0, u64::MAX);
+    let precision = check_precision(&file.precision, reader);
+    let device = check_device(&file.device, reader);
+    let stages = check_stages(file, batch_size, model.as_ref().map(|(model, _)| model), reader)?;
+
+    let (model, model_at) = model?;
+    let train = train?;
+    let bins = bins?;
+    let places = Places {
+        sources: reader.sources.clone(),
+        train: file.train.given()?.at,
+        bins: bins.iter().map(|bin| bin.at).collect(),
+        model: model_at,
+    };
+    if let (ModelSource::Backbone(_), Some(given)) = (&model, file.initial_epoch.given())
+        && initial_epoch > 0
+    {
+        reader.problems.warn(
+            given.at,
+            format!("the numbering starts after epoch {initial_epoch}, but the network starts from scratch"),
+            "meant for continuing an earlier run",
+            "name the saved model, as in model: {file: checkpoints/NAME.h5}, or leave `initial_epoch` out".to_owned(),
+        );
+    }
+    let schedule = Schedule {
+        path: PathBuf::from(source_name),
+        name: name?,
+        model,
+        data: Data { train, bins: bins.into_iter().map(|bin| bin.value).collect(), augment, workers },
+        batch_size,
+        seed,
+        learning_rate,
+        initial_epoch: initial_epoch as u32,
+        precision,
+        device,
+        checkpoints: checkpoints?,
+        runs: runs?,
+        stages,
+    };
+    Some((schedule, places))
+}
+
+/// The whole number of a field, within `least..=most`; the default where it is absent or wrong.
+fn whole(reader: &mut Reader, name: &str, field: &Field<i128>, default: u64, least: u64, most: u64) -> u64 {
+    let Field::Given(given) = field else { return default };
+    match u64::try_from(given.value) {
+        Ok(value) if (least..=most).contains(&value) => value,
+        _ => {
+            let (found, expected) = if given.value < i128::from(least) {
+                ("too small", format!("expected {least} or more"))
+            } else {
+                ("too large", format!("expected {most} or less"))
+            };
+            reader.problems.error(
+                given.at,
+                format!("`{name}` is {}, which is {found}", given.value),
+                expected,
+                format!("`{name}` is a whole number from {least} to {most}"),
+            );
+            default
+        }
+    }
+}
+
+/// The number of a field, within `range`; the default where it is absent or wrong.
+fn share(reader: &mut Reader, name: &str, field: &Field<f64>, default: f64, range: Range) -> f64 {
+    match field.given() {
+        Some(given) => {
+            real(reader, name, given, range, Some(format!("it is {default} unless given"))).unwrap_or(default)
+        }
+        None => default,
+    }
+}
+
+/// The path of a field, with `~` replaced.
+fn check_path(name: &str, given: &At<String>, reader: &mut Reader) -> Option<PathBuf> {
+    if given.value.trim().is_empty() {
+        reader.problems.error(given.at, format!("`{name}` is empty"), "expected a path", None);
+        return None;
+    }
+    let path = home(&given.value, reader.env);
+    if path.is_none() {
+        reader.problems.error(
+            given.at,
+            "`~` stands for the home folder, which is not known",
+            "the environment variable `HOME` is not set",
+            "write the path out".to_owned(),
+        );
+    }
+    path.map(PathBuf::from)
+}
+
+/// A folder to write to, called `name` unless given.
+fn folder(name: &str, field: &Field<String>, reader: &mut Reader) -> Option<PathBuf> {
+    match field {
+        Field::Given(given) => check_path(name, given, reader),
+        Field::Absent | Field::Broken => Some(PathBuf::from(name)),
+    }
+}
+
+/// The run's name, without `.h5`; the file's stem unless given.
+fn check_name(source_name: &str, field: &Field<String>, reader: &mut Reader) -> Option<String> {
+    let Field::Given(given) = field else {
+        let stem = Path::new(source_name).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        return Some(stem.unwrap_or_else(|| "run".to_owned()));
+    };
+    let name = given.value.trim();
+    let name = name.strip_suffix(".h5").unwrap_or(name);
+    let wrong = if name.is_empty() || name.chars().all(|c| c == '.') {
+        "cannot be the name of a file"
+    } else if name.contains(['/', '\\']) {
+        "holds a path separator"
+    } else if name.chars().any(char::is_control) {
+        "holds a control character"
+    } else {
+        return Some(name.to_owned());
+    };
+    reader.problems.error(
+        given.at,
+        format!("the name `{}` {wrong}", given.value.escape_debug()),
+        "expected a plain file name",
+        "`name` is the stem of the checkpoints' names; their folder is `checkpoints`".to_owned(),
+    );
+    None
+}
+
+/// The model, and where its file was named.
+fn check_model(file: &ScheduleFile, reader: &mut Reader) -> Option<(ModelSource, Option<Span>)> {
+    let given = match &file.model {
+        Field::Given(given) => given,
+        Field::Broken => return None,
+        Field::Absent => {
+            reader.problems.error(
+                file.start,
+                "the schedule does not say what to train",
+                "`model` is missing",
+                "from scratch: model: {backbone: mobilefacenet, embedding: 256}; from a saved model: \
+                 model: {file: checkpoints/NAME.h5}"
+                    .to_owned(),
+            );
+            return None;
+        }
+    };
+    let model = &given.value;
+    match (&model.backbone, &model.file) {
+        (Field::Broken, _) | (_, Field::Broken) => None,
+        (Field::Absent, Field::Absent) => {
+            reader.problems.error(
+                given.at,
+                "`model` says neither how to build the network nor which file to load",
+                "expected `backbone` or `file`",
+                format!("`backbone` is {}", any_of(BACKBONES.iter().map(|name| name.name))),
+            );
+            None
+        }
+        (Field::Given(backbone), Field::Given(file)) => {
+            let later = if backbone.at.start > file.at.start { backbone.at } else { file.at };
+            reader.problems.error(
+                later,
+                "`model` has both a `backbone` and a `file`",
+                "the network is either built or loaded",
+                "keep `backbone` to start from scratch, `file` to continue from a saved model".to_owned(),
+            );
+            None
+        }
+        (Field::Given(backbone), Field::Absent) => {
+            let kind = check_backbone(backbone, model, reader)?;
+            Some((ModelSource::Backbone(kind), None))
+        }
+        (Field::Absent, Field::Given(path)) => {
+            let source = check_model_file(path, model, reader)?;
+            Some((source, Some(path.at)))
+        }
+    }
+}
+
+fn check_backbone(given: &At<String>, model: &ModelFile, reader: &mut Reader) -> Option<Backbone> {
+    let known = BACKBONES.iter().find(|name| name.is(&given.value));
+    if known.is_none() {
+        let label = match nearest(&given.value, BACKBONES) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => "not a known backbone".to_owned(),
+        };
+        reader.problems.error(
+            given.at,
+            format!("there is no backbone `{}`", given.value),
+            label,
+            format!("`backbone` is {}", any_of(BACKBONES.iter().map(|name| name.name))),
+        );
+    }
+    let embedding_size = match &model.embedding {
+        Field::Given(At { value: Embedding::Number(number), at }) => {
+            whole(reader, "embedding", &Field::Given(At { value: *number, at: *at }), EMBEDDING_SIZE, 1, 8192)
+        }
+        Field::Given(At { value: Embedding::Text(text), at }) => {
+            reader.problems.error(
+                *at,
+                format!("`embedding` must be a whole number, found the text `{text}`"),
+                "expected the length of the embedding, as 256",
+                "a layer's name belongs to a saved model: model: {file: NAME.h5, embedding: LAYER}".to_owned(),
+            );
+            EMBEDDING_SIZE
+        }
+        Field::Absent | Field::Broken => EMBEDDING_SIZE,
+    };
+    let dropout = share(reader, "dropout", &model.dropout, 0.0, Range::SHARE);
+    let width = share(reader, "width", &model.width, 1.0, Range::above_zero(4.0));
+    known.map(|name| Backbone { kind: name.name.to_owned(), embedding_size, dropout, width })
+}
+
+fn check_model_file(given: &At<String>, model: &ModelFile, reader: &mut Reader) -> Option<ModelSource> {
+    let path = check_path("model.file", given, reader);
+    for (name, at) in [("dropout", model.dropout.given()), ("width", model.width.given())]
+        .into_iter()
+        .filter_map(|(name, given)| given.map(|given| (name, given.at)))
+    {
+        reader.problems.error(
+            at,
+            format!("`{name}` cannot be changed in a saved model"),
+            "belongs to a `backbone`",
+            format!("take `{name}` out: the file holds the network as it was built"),
+        );
+    }
+    let embedding = model.embedding.given().map(|given| match &given.value {
+        Embedding::Text(name) => EmbeddingLayer::Name(name.clone()),
+        Embedding::Number(position) => {
+            if *position >= 64 && position.count_ones() == 1 {
+                reader.problems.warn(
+                    given.at,
+                    format!("`embedding` of a saved model names a layer: this is the layer at position {position}"),
+                    "looks like a length",
+                    "the file knows its length; leave `embedding` out, or name the layer: embedding: embedding"
+                        .to_owned(),
+                );
+            }
+            EmbeddingLayer::Index(i64::try_from(*position).unwrap_or(i64::MAX))
+        }
+    });
+    Some(ModelSource::File { path: path?, embedding })
+}
+
+/// The bins; their stems name the history's lists and so must differ.
+fn check_bins(file: &ScheduleFile, reader: &mut Reader) -> Option<Vec<At<PathBuf>>> {
+    let given = match &file.bins {
+        Field::Given(given) => given,
+        Field::Broken => return None,
+        Field::Absent => {
+            reader.problems.warn(
+                file.data_at,
+                "without bins nothing is evaluated, and no best basic model is kept",
+                "`data.bins` is missing",
+                "name evaluation files, or write bins: [] to say that none is meant".to_owned(),
+            );
+            return Some(Vec::new());
+        }
+    };
+    let mut stems: HashMap<String, Span> = HashMap::new();
+    let mut bins = Vec::with_capacity(given.value.len());
+    for bin in &given.value {
+        let path = check_path("bins", bin, reader)?;
+        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        if HISTORY_KEYS.contains(&stem.as_str()) {
+            reader.problems.error(
+                bin.at,
+                format!("a bin cannot be called `{stem}`"),
+                format!("the history has a list `{stem}` of its own"),
+                "rename the file, or link to it under another name".to_owned(),
+            );
+        }
+        if let Some(first) = stems.insert(stem.clone(), bin.at) {
+            let (line, _) = reader.sources.line_column(first);
+            reader.problems.error(
+                bin.at,
+                format!("two bins are called `{stem}`"),
+                format!("the other is on line {line}"),
+                "the history keeps one list a name: rename one of the files, or link to it under another name"
+                    .to_owned(),
+            );
+        }
+        bins.push(At { value: path, at: bin.at });
+    }
+    Some(bins)
+}
+
+fn check_precision(field: &Field<String>, reader: &mut Reader) -> Precision {
+    const KNOWN: &[Name] =
+        &[Name::new("auto", &[]), Name::new("fp32", &["float32"]), Name::new("bf16", &["bfloat16", "mixed_bfloat16"])];
+    match choice("precision", field, KNOWN, reader) {
+        Some("fp32") => Precision::Fp32,
+        Some("bf16") => Precision::Bf16,
+        _ => Precision::Auto,
+    }
+}
+
+fn check_device(field: &Field<String>, reader: &mut Reader) -> DeviceChoice {
+    const KNOWN: &[Name] = &[Name::new("auto", &[]), Name::new("cpu", &[]), Name::new("cuda", &["gpu"])];
+    if let Some(given) = field.given()
+        && let Some((kind, number)) = given.value.split_once(':')
+        && KNOWN[2].is(kind)
+    {
+        match number.trim().parse() {
+            Ok(number) => return DeviceChoice::Cuda(number),
+            Err(_) => reader.problems.error(
+                given.at,
+                format!("`{number}` is not the number of a GPU"),
+                "expected cuda:0, cuda:1, ...",
+                "GPUs are counted from 0".to_owned(),
+            ),
+        }
+        return DeviceChoice::Auto;
+    }
+    match choice("device", field, KNOWN, reader) {
+        Some("cpu") => DeviceChoice::Cpu,
+        Some("cuda") => DeviceChoice::Cuda(0),
+        _ => DeviceChoice::Auto,
+    }
+}
+
+/// Which of `known` a field says; others are noted.
+fn choice(name: &str, field: &Field<String>, known: &'static [Name], reader: &mut Reader) -> Option<&'static str> {
+    let given = field.given()?;
+    if let Some(found) = known.iter().find(|known| known.is(&given.value)) {
+        return Some(found.name);
+    }
+    let label = match nearest(&given.value, known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("not a known {name}"),
+    };
+    reader.problems.error(
+        given.at,
+        format!("there is no {name} `{}`", given.value),
+        label,
+        format!("`{name}` is {}", any_of(known.iter().map(|known| known.name))),
+    );
+    None
+}
+
+/// The stages; none when any of them is wrong.
+fn check_stages(
+    file: &ScheduleFile,
+    batch_size: u64,
+    model: Option<&ModelSource>,
+    reader: &mut Reader,
+) -> Option<Vec<Stage>> {
+    let example = "for instance stages: [{loss: softmax, optimizer: nadam, epochs: 15}]";
+    let given = match &file.stages {
+        Field::Given(given) => given,
+        Field::Broken => return None,
+        Field::Absent => {
+            reader.problems.error(file.start, "the schedule has no stages", "`stages` is missing", example.to_owned());
+            return None;
+        }
+    };
+    if given.value.is_empty() {
+        reader.problems.error(given.at, "`stages` is empty", "expected at least one stage", example.to_owned());
+        return None;
+    }
+    let stages: Vec<Option<Stage>> = given
+        .value
+        .iter()
+        .enumerate()
+        .map(|(index, stage)| {
+            let read = stage.value.as_ref()?;
+            check_stage(index, read, stage.at, batch_size, model, reader)
+        })
+        .collect();
+    stages.into_iter().collect()
+}
+
+fn check_stage(
+    index: usize,
+    file: &StageFile,
+    at: Span,
+    batch_size: u64,
+    model: Option<&ModelSource>,
+    reader: &mut Reader,
+) -> Option<Stage> {
+    let number = index + 1;
+    let loss = match &file.loss {
+        Field::Given(given) => check_loss(&given.value, reader).map(|loss| (loss, given.value.name.at)),
+        Field::Broken => None,
+        Field::Absent => {
+            missing(number, "loss", "for instance loss: arcface", at, reader);
+            None
+        }
+    };
+    if matches!(file.epochs, Field::Absent) {
+        missing(number, "epochs", "for instance epochs: 15", at, reader);
+    }
+    let epochs = whole(reader, "epochs", &file.epochs, 1, 1, 1_000_000) as u32;
+    let optimizer = match &file.optimizer {
+        Field::Given(At { value: Some(call), .. }) => Some(check_optimizer(call, reader)),
+        // The first stage has none to keep.
+        _ if index == 0 => Some(Some(Optimizer::FIRST)),
+        _ => None,
+    };
+    if let Some(given) = file.centerloss.given().filter(|given| given.value) {
+        reader.problems.error(
+            given.at,
+            "the center loss is not part of this version",
+            "cannot be added to the stage's loss",
+            "leave `centerloss` out; `arcface` or `margin_softmax` alone also draw a class together".to_owned(),
+        );
+    }
+    let (loss, loss_at) = loss?;
+    check_head(loss, &file.head, reader);
+
+    let triplet = loss.head() == HeadKind::Triplet;
+    let groups = (batch_size as f64 / TRIPLET_GROUP * 1.5) as u64;
+    if triplet && groups < 2 {
+        reader.problems.error(
+            loss_at,
+            format!("stage {number} compares persons, and its batches would hold {groups} of them"),
+            format!("needs a `batch_size` of 6 or more, it is {batch_size}"),
+            "a triplet batch holds int(batch_size / 4 * 1.5) groups of 4 images".to_owned(),
+        );
+    }
+    let bottleneck_only = file.bottleneck_only.given().is_some_and(|given| given.value);
+    if let Some(given) = file.bottleneck_only.given().filter(|given| given.value) {
+        if triplet {
+            reader.problems.warn(
+                given.at,
+                format!("stage {number} will change nothing"),
+                format!("`{}` has no head to train, and the basic model is frozen", loss.name()),
+                "leave `bottleneck_only` out to train the basic model".to_owned(),
+            );
+        } else if index == 0 && matches!(model, Some(ModelSource::Backbone(_))) {
+            reader.problems.warn(
+                given.at,
+                "the first stage trains a head on a network that has learnt nothing",
+                "the basic model is frozen with its first, random weights",
+                "put a stage before it that trains the whole model, or start from a saved one: \
+                 model: {file: NAME.h5}"
+                    .to_owned(),
+            );
+        }
+    }
+    Some(Stage {
+        loss,
+        head: loss.head(),
+        optimizer: match optimizer {
+            Some(checked) => Some(checked?),
+            None => None,
+        },
+        epochs,
+        bottleneck_only,
+    })
+}
+
+fn missing(number: usize, name: &str, help: &str, at: Span, reader: &mut Reader) {
+    let message = format!("stage {number} has no `{name}`");
+    reader.problems.error(at, message, format!("`{name}` is missing from this stage"), help.to_owned());
+}
+
+fn check_loss(call: &Call, reader: &mut Reader) -> Option<Loss> {
+    if loss::CENTER_LOSS.is(&call.name.value) {
+        reader.problems.error(
+            call.name.at,
+            "the center loss is not part of this version",
+            "expected another loss",
+            format!("`loss` is {}", any_of(loss::TABLE.iter().map(|row| row.name.name))),
+        );
+        return None;
+    }
+    params::read(reader, "loss", call, loss::TABLE, &[]).map(|read| read.value)
+}
+
+fn check_optimizer(call: &Call, reader: &mut Reader) -> Option<Optimizer> {
+    let read = params::read(reader, "optimizer", call, optimizer::TABLE, optimizer::LEARNING_RATE)?;
+    for at in read.ignored {
+        reader.problems.warn(
+            at,
+            format!("the learning rate of `{}` has no effect", read.value.name()),
+            "the schedule's `learning_rate` rules from epoch to epoch",
+            "set it there: learning_rate: {base: 0.001, decay: 0.05, hold: 10}".to_owned(),
+        );
+    }
+    if matches!(read.value, Optimizer::Sgd { momentum: 0.0, nesterov: true }) {
+        reader.problems.warn(
+            call.name.at,
+            "`nesterov` changes nothing without momentum",
+            "`momentum` is 0",
+            "for instance optimizer: {sgd: {momentum: 0.9, nesterov: true}}".to_owned(),
+        );
+    }
+    Some(read.value)
+}
+
+/// Notes a `type` that is not the one the loss needs.
+fn check_head(loss: Loss, field: &Field<String>, reader: &mut Reader) {
+    const KNOWN: &[Name] = &[Name::new("softmax", &[]), Name::new("arcface", &[]), Name::new("triplet", &[])];
+    let needs = match loss.head() {
+        HeadKind::Softmax => ("softmax", "works on the probabilities of a `softmax` head"),
+        HeadKind::Arcface => ("arcface", "works on the cosines of an `arcface` head"),
+        HeadKind::Triplet => ("triplet", "works on the embedding itself, type `triplet`"),
+    };
+    if let Some(given) = field.given()
+        && let Some(found) = choice("type", field, KNOWN, reader)
+        && fold(found) != needs.0
+    {
+        reader.problems.error(
+            given.at,
+            format!("`{}` cannot be trained with type `{found}`", loss.name()),
+            format!("it {}", needs.1),
+            "leave `type` out: it follows from the loss".to_owned(),
+        );
+    }
+}

@@ -1,0 +1,132 @@
+//! The losses of a schedule: their names, parameters and ranges. One row of [`TABLE`] each.
+
+use super::HeadKind;
+use super::names::Name;
+use super::params::{Parameter, Row};
+use super::range::Range;
+
+/// The losses.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Loss {
+    /// Categorical cross-entropy of a softmax head.
+    Softmax {
+        /// Share of the target given to all classes alike, 0 to below 1.
+        label_smoothing: f64,
+    },
+    /// Cross-entropy from logits of `scale * p`.
+    ScaleSoftmax {
+        /// The factor, the reference's 64.
+        scale: f64,
+    },
+    /// At the label's column the probability becomes `(p^power + scale * p) / 2`; then cross-entropy.
+    MarginSoftmax {
+        /// The exponent, 2.
+        power: f64,
+        /// The weight of the linear part, 0.4.
+        scale: f64,
+    },
+    /// ArcFace: `cos(margin1 * theta + margin2) - margin3` at the label's column.
+    Arcface {
+        /// Factor on the angle.
+        margin1: f64,
+        /// Added to the angle, in radians.
+        margin2: f64,
+        /// Taken off the cosine.
+        margin3: f64,
+        /// Factor on the cosines.
+        scale: f64,
+    },
+    /// Hardest positive and hardest negative of the batch for each anchor.
+    BatchHardTriplet {
+        /// Margin between the similarities, 0.35.
+        alpha: f64,
+    },
+    /// All positives and all negatives within the margin.
+    BatchAllTriplet {
+        /// Margin between the similarities, 0.35.
+        alpha: f64,
+    },
+}
+
+impl Loss {
+    /// The name in the schedule's vocabulary.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Softmax { .. } => "softmax",
+            Self::ScaleSoftmax { .. } => "scale_softmax",
+            Self::MarginSoftmax { .. } => "margin_softmax",
+            Self::Arcface { .. } => "arcface",
+            Self::BatchHardTriplet { .. } => "batch_hard_triplet",
+            Self::BatchAllTriplet { .. } => "batch_all_triplet",
+        }
+    }
+}
+
+impl Loss {
+    /// The head whose output the loss works on; no loss works on two.
+    pub const fn head(&self) -> HeadKind {
+        match self {
+            Self::Softmax { .. } | Self::ScaleSoftmax { .. } | Self::MarginSoftmax { .. } => HeadKind::Softmax,
+            Self::Arcface { .. } => HeadKind::Arcface,
+            Self::BatchHardTriplet { .. } | Self::BatchAllTriplet { .. } => HeadKind::Triplet,
+        }
+    }
+}
+
+/// All losses, in the order messages list them.
+pub(super) const TABLE: &[Row<Loss>] = &[
+    Row {
+        name: Name::new("softmax", &["categorical_crossentropy", "softmax_loss"]),
+        parameters: &[Parameter::number("label_smoothing", &[], 0.0, Range::SHARE)],
+        build: |p| Loss::Softmax { label_smoothing: p[0] },
+    },
+    Row {
+        name: Name::new("scale_softmax", &["scale_softmax_loss"]),
+        parameters: &[Parameter::number("scale", &[], 64.0, Range::above_zero(1000.0))],
+        build: |p| Loss::ScaleSoftmax { scale: p[0] },
+    },
+    Row {
+        name: Name::new("margin_softmax", &["margin_softmax_loss"]),
+        parameters: &[
+            Parameter::number("power", &[], 2.0, Range::closed(1.0, 8.0)),
+            Parameter::number("scale", &[], 0.4, Range::closed(0.0, 1.0)),
+        ],
+        build: |p| Loss::MarginSoftmax { power: p[0], scale: p[1] },
+    },
+    Row {
+        name: Name::new("arcface", &["arcface_loss"]),
+        parameters: &[
+            Parameter::number("margin1", &[], 1.0, Range::closed(1.0, 4.0)),
+            Parameter::number("margin2", &["margin"], 0.5, Range::closed(0.0, 1.5)),
+            Parameter::number("margin3", &[], 0.0, Range::SHARE),
+            Parameter::number("scale", &[], 64.0, Range::above_zero(1000.0)),
+        ],
+        build: |p| Loss::Arcface { margin1: p[0], margin2: p[1], margin3: p[2], scale: p[3] },
+    },
+    Row {
+        name: Name::new("batch_hard_triplet", &["batch_hard_triplet_loss"]),
+        parameters: &[Parameter::number("alpha", &["margin"], 0.35, Range::above_zero(2.0))],
+        build: |p| Loss::BatchHardTriplet { alpha: p[0] },
+    },
+    Row {
+        name: Name::new("batch_all_triplet", &["batch_all_triplet_loss"]),
+        parameters: &[Parameter::number("alpha", &["margin"], 0.35, Range::above_zero(2.0))],
+        build: |p| Loss::BatchAllTriplet { alpha: p[0] },
+    },
+];
+
+/// What the center loss is called; recognised so that the answer is better than "unknown".
+pub(super) const CENTER_LOSS: Name = Name::new("center_loss", &["centerloss"]);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_build_what_they_are_named_after() {
+        for row in TABLE {
+            let defaults: Vec<f64> = row.parameters.iter().map(|parameter| parameter.default).collect();
+            assert_eq!((row.build)(&defaults).name(), row.name.name);
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Whether what a schedule names is there, and what should be.
+//!
+//! A question apart from the schedule's own: `facetui check` answers it as advice, a run refuses to start.
+
+use std::path::{Path, PathBuf};
+
+use miette::Severity;
+
+use super::problem::Problem;
+use super::source::{Sources, Span};
+use super::{Loaded, ModelSource};
+
+/// Where a schedule names its paths.
+#[derive(Debug, Clone)]
+pub(super) struct Places {
+    pub sources: Sources,
+    pub train: Span,
+    pub bins: Vec<Span>,
+    pub model: Option<Span>,
+}
+
+const TRAIN_LAYOUT: &str = "\
+a training set is a folder with a folder of images for each person:
+    faces/
+    ├── 0/        person 0
+    │   ├── 1.jpg
+    │   └── 2.jpg
+    └── 1/        person 1
+        ├── 3.jpg
+        └── 4.jpg
+point to yours with FACETUI_DATA=/datasets, if the schedule names that variable, or with
+    --set data.train=/datasets/faces
+or draw one: `facetui synth DIR --bins`; `facetui demo` does all of it";
+
+const BIN_LAYOUT: &str = "\
+a bin is a pickle of image pairs and whether each shows one person, as lfw.bin in the MS1M-ArcFace data set
+point to yours with FACETUI_DATA=/datasets, if the schedule names that variable, or with
+    --set 'data.bins=[/datasets/lfw.bin]'     (data.bins=[] for none)
+or draw some: `facetui synth DIR --bins`";
+
+const MODEL_LAYOUT: &str = "\
+a saved model is a Keras .h5 file: checkpoints/NAME.h5 with its head, checkpoints/NAME_basic_*.h5 without
+point to yours with --set model.file=checkpoints/NAME.h5";
+
+/// What the schedule names and is not there, or is not what it must be: each with its line, what must lie there and how
+/// to get on. Empty when a run can start.
+///
+/// Looks at names and kinds only; reads no image.
+pub fn check_paths(loaded: &Loaded) -> Vec<Problem> {
+    let Loaded { schedule, places, .. } = loaded;
+    let mut problems = Vec::new();
+    let mut note = |at: Span, (message, label): (String, String), help: &str| {
+        let problem = Problem::new(Severity::Error, &places.sources, at, message, label, Some(help.to_owned()));
+        problems.push(problem);
+    };
+    if let (ModelSource::File { path, .. }, Some(at)) = (&schedule.model, places.model)
+        && let Some(wrong) = wrong_file("saved model", path)
+    {
+        note(at, wrong, MODEL_LAYOUT);
+    }
+    if let Some(wrong) = wrong_training_set(&schedule.data.train) {
+        note(places.train, wrong, TRAIN_LAYOUT);
+    }
+    for (bin, at) in schedule.data.bins.iter().zip(&places.bins) {
+        if let Some(wrong) = wrong_file("evaluation bin", bin) {
+            note(*at, wrong, BIN_LAYOUT);
+        }
+    }
+    problems
+}
+
+/// What is wrong with the training set's folder: the message and its label.
+fn wrong_training_set(path: &Path) -> Option<(String, String)> {
+    let shown = path.display();
+    if !path.exists() {
+        return Some((format!("the training set `{shown}` does not exist"), nearest_existing(path)));
+    }
+    if !path.is_dir() {
+        return Some((format!("the training set `{shown}` is not a folder"), "expected a folder".to_owned()));
+    }
+    let mut entries = match std::fs::read_dir(path) {
+        Ok(entries) => entries.flatten(),
+        Err(error) => return Some((format!("the training set `{shown}` cannot be read"), error.to_string())),
+    };
+    if entries.any(|entry| entry.path().is_dir()) {
+        return None;
+    }
+    if path.join("train.rec").exists() {
+        return Some((
+            format!("the training set `{shown}` is a RecordIO file, not a folder of images"),
+            "it holds `train.rec`, which must be unpacked into a folder a person".to_owned(),
+        ));
+    }
+    Some((
+        format!("the training set `{shown}` holds no persons"),
+        "expected folders of images in it, found none".to_owned(),
+    ))
+}
+
+/// What is wrong with a file that must be there: the message and its label.
+fn wrong_file(what: &str, path: &Path) -> Option<(String, String)> {
+    let shown = path.display();
+    match path.metadata() {
+        Err(_) => Some((format!("the {what} `{shown}` does not exist"), nearest_existing(path))),
+        Ok(found) if found.is_dir() => {
+            Some((format!("the {what} `{shown}` is a folder"), "expected a file".to_owned()))
+        }
+        Ok(found) if found.len() == 0 => Some((format!("the {what} `{shown}` is empty"), "0 bytes".to_owned())),
+        Ok(_) => None,
+    }
+}
+
+/// How far a path exists.
+fn nearest_existing(path: &Path) -> String {
+    let within = path.ancestors().skip(1).find(|folder| folder.as_os_str().is_empty() || folder.is_dir());
+    match within {
+        Some(folder) if folder.as_os_str().is_empty() => {
+            let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+            format!("looked for from `{}`", here.display())
+        }
+        Some(folder) if path.parent() == Some(folder) => format!("`{}` exists, without it", folder.display()),
+        Some(folder) => format!("the path exists as far as `{}`", folder.display()),
+        None => "no such path".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+    use super::*;
+
+    fn loaded(train: &Path, bin: &Path) -> Loaded {
+        let text = format!(
+            "model: {{backbone: mobilefacenet}}\ndata:\n  train: {}\n  bins:\n    - {}\n\
+             stages:\n  - {{loss: softmax, epochs: 1}}\n",
+            train.display(),
+            bin.display()
+        );
+        parse("x.yaml", &text, &[], &|_| None).unwrap()
+    }
+
+    #[test]
+    fn missing_paths_are_named_with_their_lines() {
+        let dir = tempfile::tempdir().unwrap();
+        let problems = check_paths(&loaded(&dir.path().join("faces"), &dir.path().join("a/lfw.bin")));
+        let lines: Vec<usize> = problems.iter().map(Problem::line).collect();
+        assert_eq!(lines, [3, 5]);
+        assert!(problems[0].message().ends_with("faces` does not exist"), "{}", problems[0].message());
+        assert!(problems[1].message().contains("lfw.bin` does not exist"));
+    }
+
+    #[test]
+    fn what_is_there_must_be_of_the_kind() {
+        let dir = tempfile::tempdir().unwrap();
+        let (faces, bin) = (dir.path().join("faces"), dir.path().join("lfw.bin"));
+        fs_err::create_dir(&faces).unwrap();
+        fs_err::write(&bin, b"").unwrap();
+        let messages: Vec<String> =
+            check_paths(&loaded(&faces, &bin)).iter().map(|problem| problem.message().to_owned()).collect();
+        assert!(messages[0].ends_with("holds no persons"), "{messages:?}");
+        assert!(messages[1].ends_with("is empty"), "{messages:?}");
+
+        fs_err::create_dir(faces.join("0")).unwrap();
+        fs_err::write(&bin, b"pickle").unwrap();
+        assert!(check_paths(&loaded(&faces, &bin)).is_empty());
+        assert_eq!(check_paths(&loaded(&bin, &faces)).len(), 2);
+    }
+}
