@@ -7,7 +7,7 @@
 //! | room | what it holds |
 //! |---|---|
 //! | `cli` | arguments → one `Action` → exit code |
-//! | `tui` | the terminal front end: app loop, a file a pane, keymap, theme, charts |
+//! | [`tui`] | the terminal front end: app loop, a file a pane, keymap, theme, charts |
 //! | `report` | headless lines, tables |
 //! | [`run`] | journal, [`run::state::RunState`], run folder, history index |
 //! | `train` | the engine: stages, loop, losses, optimisers, checkpoint callbacks |
@@ -23,3 +23,4 @@
 pub mod event;
 pub mod run;
 pub mod schedule;
+pub mod tui;

@@ -1,4 +1,5 @@
 //! A run as everyone outside the engine sees it: the journal on disk, the state folded from it, the folder that holds
 //! both, and the list of past runs.
 
+pub mod history_api;
 pub mod state;

@@ -188,6 +188,8 @@ pub struct RunState {
     pub bad_images: u64,
     /// The newest log lines.
     pub log: VecDeque<LogLine>,
+    /// Log lines there have ever been, those no longer kept included: what a scrolled log pane holds on to.
+    pub logged: u64,
 }
 
 impl RunState {
@@ -383,6 +385,7 @@ impl RunState {
         if self.log.len() == LOG_LINES {
             self.log.pop_front();
         }
+        self.logged += 1;
         self.log.push_back(LogLine { at, level, message });
     }
 }
