@@ -21,6 +21,7 @@
 //! | [`event`] | what the engine says and hears |
 
 pub mod checkpoint;
+pub mod cli;
 pub mod data;
 pub mod eval;
 pub mod event;
@@ -30,3 +31,4 @@ pub mod report;
 pub mod run;
 pub mod schedule;
 pub mod train;
+pub mod tui;

@@ -2,6 +2,7 @@
 //! both, and the list of past runs.
 
 pub mod history;
+pub mod history_api;
 pub mod journal;
 pub mod launch;
 pub mod state;

@@ -78,8 +78,9 @@ fn on_screen(launched: Launched, runs: PathBuf) -> Result<RunState, Failure> {
     let options = tui::TuiOptions { log_file: Some(launched.folder.join("output.log")), ..tui::TuiOptions::default() };
     let (events, commands, threads) = launched.split();
     let live = tui::LiveRun { events, commands };
-    let state = tui::run(Some(live), Box::new(RunFolders::new(runs)), options)
+    let left = tui::run(Some(live), Box::new(RunFolders::new(runs)), options)
         .map_err(|error| Failure::Run(miette::Report::new(error)))?;
+    let state = left.state.unwrap_or_default();
     if state.is_ended() {
         threads.join();
     }

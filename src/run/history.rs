@@ -5,46 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::history_api::{HistorySource, PastRun};
 use super::journal;
 use super::state::{Phase, RunState};
 use crate::event::Outcome;
-
-/// One past (or running) run, as a line of a list.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PastRun {
-    /// The folder's name.
-    pub id: String,
-    /// When it began, in seconds since the Unix epoch.
-    pub started: f64,
-    /// The schedule's name.
-    pub name: String,
-    /// The network.
-    pub model: String,
-    /// Epochs done.
-    pub epochs: u32,
-    /// Epochs the schedule has.
-    pub planned: u32,
-    /// How it ended; none when it runs, or was cut off.
-    pub outcome: Option<Outcome>,
-    /// Whether its trainer is alive.
-    pub live: bool,
-    /// Best accuracy of each bin, 0 to 1.
-    pub best: Vec<(String, f64)>,
-    /// Its journal.
-    pub journal: PathBuf,
-}
-
-/// Where the history tab takes its runs from.
-pub trait HistorySource: Send {
-    /// Every run, the newest first.
-    fn list(&mut self) -> Vec<PastRun>;
-
-    /// The whole state of one run.
-    ///
-    /// # Errors
-    /// Its journal cannot be read.
-    fn open(&mut self, run: &PastRun) -> io::Result<RunState>;
-}
 
 /// The runs under a folder. Journals that did not change are not read again.
 #[derive(Debug)]

@@ -1,0 +1,115 @@
+//! The terminal front end: live charts of a run that is trained, and the history of past ones.
+//!
+//! TEA-lite. Two states: what is known (a [`RunState`] folded from events, and the list of past runs) and how it is looked
+//! at (tab, focus, scroll positions, dialogs). Keys become [`action::Action`]s, events become [`action::News`], both
+//! change the state in plain functions that return [`action::Effect`]s, and only the loop touches the terminal, the
+//! channels and the signals. Drawing is a function of the state. No tensor, no file format and no folder is known here.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `event_loop`, `terminal`, `stdio` | the world: keys, signals, the screen, what native libraries print |
+//! | `action`, `keymap`, `app`, `view`, `watched` | the states and how they change |
+//! | `draw`, `layout`, `pane/*` | the screen |
+//! | `chart`, `digest`, `estimate`, `format`, `theme` | what panes share |
+
+pub mod action;
+mod app;
+mod chart;
+mod digest;
+mod draw;
+mod estimate;
+mod event_loop;
+mod format;
+mod keymap;
+mod layout;
+mod pane;
+mod stdio;
+mod terminal;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod theme;
+mod view;
+mod watched;
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use crate::event::{Command, Record};
+use crate::run::history_api::HistorySource;
+use crate::run::state::RunState;
+
+pub use theme::Abilities;
+
+/// What the front end needs of a run that is being trained.
+#[derive(Debug)]
+pub struct LiveRun {
+    /// The engine's events, in order. The channel may close after [`crate::event::Event::Finished`] only.
+    pub events: tokio::sync::mpsc::UnboundedReceiver<Arc<Record>>,
+    /// Where wishes go.
+    pub commands: crossbeam_channel::Sender<Command>,
+}
+
+/// What can be chosen about the front end.
+#[derive(Debug, Clone, Default)]
+pub struct TuiOptions {
+    /// Where the lines that native libraries print are appended, besides the log pane.
+    pub log_file: Option<PathBuf>,
+    /// What the terminal can show; asked of the environment unless given.
+    pub abilities: Option<Abilities>,
+    /// The zone that times are shown in; the system's unless given.
+    pub zone: Option<TimeZone>,
+}
+
+/// How the front end was left.
+#[derive(Debug)]
+pub struct Left {
+    /// The live run as last seen; it has not ended when the user (or a signal) did not wait for it.
+    pub state: Option<RunState>,
+    /// The signal that ended the front end, if one did.
+    pub signal: Option<i32>,
+}
+
+/// Why there is no front end.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum TuiError {
+    /// Standard input or output is a file or a pipe.
+    #[error("standard {0} is not a terminal")]
+    #[diagnostic(help("run without the screen, for example in scripts: `facetui --headless SCHEDULE.yaml`"))]
+    NotATerminal(&'static str),
+    /// `TERM=dumb`.
+    #[error("this terminal cannot move its cursor (`TERM` is `dumb`)")]
+    #[diagnostic(help("set `TERM` to what the terminal is, or run without the screen"))]
+    Dumb,
+    /// The terminal refused something.
+    #[error("the terminal does not answer")]
+    Terminal(#[source] io::Error),
+}
+
+/// Shows a live run and the history until the user leaves; blocks. Without a live run it opens the history.
+///
+/// Native libraries' output to standard output and error is captured meanwhile. The terminal is as it was when this
+/// returns, panics included. The run is not waited for: its state tells whether it ended.
+///
+/// # Errors
+/// [`TuiError`] when there is no usable terminal; nothing was drawn then and no command was sent.
+pub fn run(live: Option<LiveRun>, history: Box<dyn HistorySource>, options: TuiOptions) -> Result<Left, TuiError> {
+    if !io::stdin().is_terminal() {
+        return Err(TuiError::NotATerminal("input"));
+    }
+    if !io::stdout().is_terminal() {
+        return Err(TuiError::NotATerminal("output"));
+    }
+    if std::env::var_os("TERM").is_some_and(|term| term == "dumb") {
+        return Err(TuiError::Dumb);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(TuiError::Terminal)?;
+    let left = runtime.block_on(event_loop::main(live, history, options)).map_err(TuiError::Terminal);
+    // The thread that waits for keys may sit in a read for as long as the user types nothing.
+    runtime.shutdown_background();
+    left
+}

@@ -1,0 +1,119 @@
+//! What a user can ask of the front end, and what the front end asks of the loop in return.
+//!
+//! Keys become [`Action`]s (see the table in `keymap`), [`App::act`](super::app::App::act) turns an action into changes
+//! of the view and a list of [`Effect`]s, and the loop carries those out. Nothing in between touches a terminal, a file
+//! or a channel, so that whole journeys are tested as plain function calls.
+
+use crate::event::{Command, Record};
+use crate::run::history_api::PastRun;
+use crate::run::state::RunState;
+
+/// The tabs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tab {
+    /// The run that is being trained.
+    Training,
+    /// Past runs.
+    History,
+}
+
+/// A movement in whatever scrolls: the log, the list of runs, the help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Motion {
+    /// One line towards the beginning.
+    Up,
+    /// One line towards the end.
+    Down,
+    /// A screenful towards the beginning.
+    PageUp,
+    /// A screenful towards the end.
+    PageDown,
+    /// To the beginning.
+    Home,
+    /// To the end.
+    End,
+}
+
+/// What a user asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Show a tab.
+    Show(Tab),
+    /// Show the other tab.
+    NextTab,
+    /// Ask for a stop after this epoch, or take that back.
+    ToggleStop,
+    /// Hold the training, or go on.
+    TogglePause,
+    /// Leave; asks first while a run is trained here.
+    Leave,
+    /// Ctrl-C: ask, then stop now, then leave.
+    Interrupt,
+    /// Go to the background (Ctrl-Z).
+    Suspend,
+    /// Show or hide the help.
+    Help,
+    /// Close the topmost thing: a dialog, a zoomed pane, an opened run.
+    Close,
+    /// Charts over epochs or over steps.
+    ToggleAxis,
+    /// Logarithmic or linear y axis of the loss.
+    ToggleLog,
+    /// Smoothed or raw step curves.
+    ToggleSmoothing,
+    /// Charts of the whole run or of the current stage.
+    ToggleSpan,
+    /// Move the focus to the next pane.
+    FocusNext,
+    /// Move the focus to the pane before.
+    FocusPrevious,
+    /// Give the focused pane the whole screen, or take it back.
+    Zoom,
+    /// Scroll, or choose a run in the history.
+    Move(Motion),
+    /// Show the chosen run of the history on the whole screen.
+    Open,
+    /// Read the list of runs again.
+    Refresh,
+    /// The quit dialog's first answer: stop after this epoch, then leave.
+    StopAfterEpochAndLeave,
+    /// The quit dialog's second answer: stop now, then leave.
+    StopNowAndLeave,
+}
+
+/// What happened outside the user's fingers.
+#[derive(Debug)]
+pub enum News<'a> {
+    /// An event of the live run.
+    Event(&'a Record),
+    /// A line that a native library printed.
+    Printed(&'a Record),
+    /// The live run's events ended without [`crate::event::Event::Finished`].
+    Silence,
+    /// The list of past runs.
+    Listed(Vec<PastRun>),
+    /// A past run's state, or why it could not be read.
+    Opened {
+        /// Which run.
+        id: String,
+        /// Its state, or a sentence.
+        state: Box<Result<RunState, String>>,
+    },
+    /// A second passed.
+    Tick,
+}
+
+/// What the loop has to do after an update.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Tell the engine.
+    Send(Command),
+    /// List the past runs, off this thread.
+    ListRuns,
+    /// Read a past run, off this thread.
+    OpenRun(PastRun),
+    /// Go to the background.
+    Suspend,
+    /// End the front end.
+    Leave,
+}

@@ -1,0 +1,345 @@
+//! The front end without a terminal: what is known ([`Watched`], [`History`]), how it is looked at ([`View`]), and how
+//! both change with the user's [`Action`]s and the world's [`News`]. Changes are plain function calls that return what
+//! the loop has to do.
+
+use jiff::tz::TimeZone;
+
+use crate::event::{Command, Event, Outcome, Record, StopKind};
+use crate::run::state::{Phase, RunState};
+
+use super::action::{Action, Effect, Motion, News, Tab};
+use super::keymap::Scope;
+use super::layout::Pane;
+use super::view::{Axis, Dialog, History, Request, View, moved};
+use super::watched::Watched;
+
+/// Seconds after which the list of runs is read again while one of them is live and on screen.
+const REFRESH: u32 = 5;
+
+/// Everything the screen is drawn from.
+#[derive(Debug)]
+pub(super) struct App {
+    /// The run that is trained here.
+    pub(super) live: Option<Watched>,
+    pub(super) history: History,
+    pub(super) view: View,
+    /// The moment that is drawn, in seconds since the Unix epoch.
+    pub(super) now: f64,
+    /// The zone that times are shown in.
+    pub(super) zone: TimeZone,
+}
+
+impl App {
+    /// A front end for a live run, or for the history alone.
+    pub(super) fn new(live: bool, now: f64, zone: TimeZone) -> Self {
+        Self {
+            live: live.then(Watched::default),
+            history: History::default(),
+            view: View::new(if live { Tab::Training } else { Tab::History }),
+            now,
+            zone,
+        }
+    }
+
+    /// What has to be done before the first frame.
+    pub(super) fn start(&self) -> Vec<Effect> {
+        if self.view.tab == Tab::History { vec![Effect::ListRuns] } else { Vec::new() }
+    }
+
+    /// Whether a run is being trained here right now.
+    pub(super) fn training(&self) -> bool {
+        self.live.as_ref().is_some_and(|run| !run.state.is_ended())
+    }
+
+    /// The run whose panes are on screen, and whether it is the live one.
+    pub(super) fn on_screen(&self) -> Option<(&Watched, bool)> {
+        match self.view.tab {
+            Tab::Training => self.live.as_ref().map(|run| (run, true)),
+            Tab::History if self.history.full => {
+                self.history.shown().and_then(|state| state.as_ref().ok()).map(|run| (run, false))
+            }
+            Tab::History => None,
+        }
+    }
+
+    /// Where keys are looked up, first match first.
+    pub(super) fn scopes(&self) -> Vec<Scope> {
+        let mut scopes = match self.view.dialog {
+            Some(Dialog::Help) => vec![Scope::Help],
+            Some(Dialog::Quit) => vec![Scope::Quit],
+            Some(Dialog::Result) => vec![Scope::Result],
+            None => {
+                let mut scopes = Vec::new();
+                if self.training() {
+                    scopes.push(Scope::Live);
+                }
+                scopes.push(if self.on_screen().is_some() { Scope::Run } else { Scope::History });
+                scopes.push(Scope::Everywhere);
+                scopes
+            }
+        };
+        scopes.push(Scope::Always);
+        scopes
+    }
+
+    /// Does what the user asks for.
+    pub(super) fn act(&mut self, action: Action) -> Vec<Effect> {
+        match action {
+            Action::Show(tab) => self.show(tab),
+            Action::NextTab => self.show(match self.view.tab {
+                Tab::Training => Tab::History,
+                Tab::History => Tab::Training,
+            }),
+            Action::ToggleStop => self.toggle_stop(),
+            Action::TogglePause => self.toggle_pause(),
+            Action::Leave => self.leave(),
+            Action::Interrupt => self.interrupt(),
+            Action::Suspend => vec![Effect::Suspend],
+            Action::Help => {
+                self.view.dialog = Some(Dialog::Help);
+                self.view.help_scroll = 0;
+                Vec::new()
+            }
+            Action::Close => {
+                self.close();
+                Vec::new()
+            }
+            Action::ToggleAxis => {
+                let axis = &mut self.view.charts.axis;
+                *axis = if *axis == Axis::Steps { Axis::Epochs } else { Axis::Steps };
+                Vec::new()
+            }
+            Action::ToggleLog => flip(&mut self.view.charts.log_y),
+            Action::ToggleSmoothing => flip(&mut self.view.charts.smooth),
+            Action::ToggleSpan => flip(&mut self.view.charts.stage_only),
+            Action::FocusNext => self.focus(1),
+            Action::FocusPrevious => self.focus(Pane::ALL.len() - 1),
+            Action::Zoom => flip(&mut self.view.zoomed),
+            Action::Move(motion) => self.scroll(motion),
+            Action::Open => {
+                self.history.full = self.history.shown().is_some_and(Result::is_ok);
+                Vec::new()
+            }
+            Action::Refresh => self.refresh(),
+            Action::StopAfterEpochAndLeave => self.stop_and_leave(StopKind::AfterEpoch),
+            Action::StopNowAndLeave => self.stop_and_leave(StopKind::Now),
+        }
+    }
+
+    /// Takes in what happened.
+    pub(super) fn hear(&mut self, news: News<'_>) -> Vec<Effect> {
+        match news {
+            News::Event(record) => self.event(record),
+            News::Printed(record) => {
+                self.fold(record);
+                Vec::new()
+            }
+            News::Silence if self.training() => {
+                let outcome = Outcome::Failed {
+                    error: "the training thread ended without saying why".to_owned(),
+                    help: Some("the log may tell; the checkpoints of the last epoch are whole".to_owned()),
+                };
+                let seconds = self.live.as_ref().and_then(|run| run.state.started).map_or(0.0, |at| self.now - at);
+                self.event(&Record { at: self.now, event: Event::Finished { outcome, seconds } })
+            }
+            News::Silence => Vec::new(),
+            News::Listed(runs) => {
+                self.history.take(runs);
+                self.open_chosen()
+            }
+            News::Opened { id, state } => {
+                if self.history.chosen().is_some_and(|run| run.id == id) {
+                    self.history.opened = Some((id, state.map(Watched::of)));
+                }
+                Vec::new()
+            }
+            News::Tick => self.tick(),
+        }
+    }
+
+    /// Folds a record into the live run; a log that was scrolled up stays where it is.
+    fn fold(&mut self, record: &Record) {
+        let Some(run) = &mut self.live else { return };
+        let before = run.state.logged;
+        run.apply(record);
+        if self.view.log_scroll > 0 && self.view.tab == Tab::Training {
+            let last = run.state.log.len().saturating_sub(1);
+            self.view.log_scroll = (self.view.log_scroll + (run.state.logged - before) as usize).min(last);
+        }
+    }
+
+    fn event(&mut self, record: &Record) -> Vec<Effect> {
+        self.fold(record);
+        let answered = match (&record.event, self.view.request) {
+            (Event::StopRequested { .. }, Some(Request::Stop(_)))
+            | (Event::StopWithdrawn, Some(Request::Withdraw))
+            | (Event::Paused, Some(Request::Pause))
+            | (Event::Resumed, Some(Request::Resume))
+            | (Event::Finished { .. }, _) => true,
+            _ => false,
+        };
+        if answered {
+            self.view.request = None;
+        }
+        let Event::Finished { outcome, .. } = &record.event else { return Vec::new() };
+        if self.view.leave_when_ended && !matches!(outcome, Outcome::Failed { .. }) {
+            return vec![Effect::Leave];
+        }
+        self.view.dialog = Some(Dialog::Result);
+        if self.history.listed { vec![Effect::ListRuns] } else { Vec::new() }
+    }
+
+    fn tick(&mut self) -> Vec<Effect> {
+        self.history.age = self.history.age.saturating_add(1);
+        let due = self.follows_history() && self.history.age >= REFRESH;
+        if due { self.refresh() } else { Vec::new() }
+    }
+
+    /// Whether the history on screen holds a run that goes on.
+    pub(super) fn follows_history(&self) -> bool {
+        self.view.tab == Tab::History && self.history.runs.iter().any(|run| run.live)
+    }
+
+    fn refresh(&mut self) -> Vec<Effect> {
+        self.history.age = 0;
+        vec![Effect::ListRuns]
+    }
+
+    fn show(&mut self, tab: Tab) -> Vec<Effect> {
+        self.view.tab = tab;
+        self.view.log_scroll = 0;
+        self.view.zoomed = false;
+        if tab == Tab::History { self.refresh() } else { Vec::new() }
+    }
+
+    /// Reads the chosen run, unless it is known and cannot have changed.
+    fn open_chosen(&self) -> Vec<Effect> {
+        let Some(run) = self.history.chosen() else { return Vec::new() };
+        let known = matches!(self.history.shown(), Some(Ok(shown)) if shown.state.is_ended() || !run.live);
+        if known { Vec::new() } else { vec![Effect::OpenRun(run.clone())] }
+    }
+
+    fn focus(&mut self, by: usize) -> Vec<Effect> {
+        let at = Pane::ALL.iter().position(|pane| *pane == self.view.focus).unwrap_or(0);
+        self.view.focus = Pane::ALL[(at + by) % Pane::ALL.len()];
+        Vec::new()
+    }
+
+    fn close(&mut self) {
+        if self.view.dialog.take().is_some() {
+            return;
+        }
+        if self.view.zoomed {
+            self.view.zoomed = false;
+        } else if self.view.log_scroll > 0 {
+            self.view.log_scroll = 0;
+        } else {
+            self.history.full = false;
+        }
+    }
+
+    fn scroll(&mut self, motion: Motion) -> Vec<Effect> {
+        if self.view.dialog == Some(Dialog::Help) {
+            self.view.help_scroll = moved(self.view.help_scroll, super::pane::help::lines() - 1, motion);
+            return Vec::new();
+        }
+        if let Some((run, _)) = self.on_screen() {
+            // The log's position counts from its end, so that it can follow.
+            let last = run.state.log.len().saturating_sub(1);
+            let from_top = moved(last - self.view.log_scroll.min(last), last, motion);
+            self.view.log_scroll = last - from_top;
+            return Vec::new();
+        }
+        if self.view.tab == Tab::History {
+            let last = self.history.runs.len().saturating_sub(1);
+            let selected = moved(self.history.selected, last, motion);
+            if selected != self.history.selected {
+                self.history.selected = selected;
+                return self.open_chosen();
+            }
+        }
+        Vec::new()
+    }
+
+    fn live_state(&self) -> Option<&RunState> {
+        self.live.as_ref().map(|run| &run.state).filter(|state| !state.is_ended())
+    }
+
+    /// The stop that was asked for, confirmed or not.
+    pub(super) fn wanted_stop(&self) -> Option<StopKind> {
+        match self.view.request {
+            Some(Request::Stop(kind)) => Some(kind),
+            Some(Request::Withdraw) => None,
+            _ => self.live_state().and_then(|state| state.stop),
+        }
+    }
+
+    fn toggle_stop(&mut self) -> Vec<Effect> {
+        if self.live_state().is_none() {
+            return Vec::new();
+        }
+        match self.wanted_stop() {
+            Some(StopKind::Now) => Vec::new(),
+            Some(StopKind::AfterEpoch) => {
+                self.view.leave_when_ended = false;
+                self.request(Request::Withdraw, Command::WithdrawStop)
+            }
+            None => self.request(Request::Stop(StopKind::AfterEpoch), Command::Stop(StopKind::AfterEpoch)),
+        }
+    }
+
+    fn toggle_pause(&mut self) -> Vec<Effect> {
+        let Some(state) = self.live_state() else { return Vec::new() };
+        let paused = match self.view.request {
+            Some(Request::Pause) => true,
+            Some(Request::Resume) => false,
+            _ => state.phase == Phase::Paused,
+        };
+        if paused {
+            self.request(Request::Resume, Command::Resume)
+        } else {
+            self.request(Request::Pause, Command::Pause)
+        }
+    }
+
+    fn request(&mut self, request: Request, command: Command) -> Vec<Effect> {
+        self.view.request = Some(request);
+        vec![Effect::Send(command)]
+    }
+
+    fn leave(&mut self) -> Vec<Effect> {
+        if self.training() {
+            self.view.dialog = Some(Dialog::Quit);
+            Vec::new()
+        } else {
+            vec![Effect::Leave]
+        }
+    }
+
+    fn interrupt(&mut self) -> Vec<Effect> {
+        if !self.training() || self.wanted_stop() == Some(StopKind::Now) {
+            vec![Effect::Leave]
+        } else if self.view.dialog == Some(Dialog::Quit) {
+            self.stop_and_leave(StopKind::Now)
+        } else {
+            self.leave()
+        }
+    }
+
+    fn stop_and_leave(&mut self, kind: StopKind) -> Vec<Effect> {
+        self.view.dialog = None;
+        if self.live_state().is_none() {
+            return vec![Effect::Leave];
+        }
+        self.view.leave_when_ended = true;
+        if self.wanted_stop() == Some(kind) {
+            return Vec::new();
+        }
+        self.request(Request::Stop(kind), Command::Stop(kind))
+    }
+}
+
+fn flip(flag: &mut bool) -> Vec<Effect> {
+    *flag = !*flag;
+    Vec::new()
+}

@@ -1,0 +1,335 @@
+//! The loop: waits for keys, events, signals and the clock, lets the state change, and draws when something did.
+//!
+//! Keys come first and are drawn at once; everything else is drawn at most thirty times a second, the last change always.
+//! Nothing is drawn while nothing changes. Reading the history happens on a thread of its own.
+
+use std::io;
+use std::sync::{Arc, mpsc as blocking};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crossterm::event::{Event as Input, EventStream};
+use futures::StreamExt;
+use jiff::tz::TimeZone;
+use rustix::process::{Signal as RawSignal, kill_current_process_group};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout};
+
+use crate::event::{Command, Event, Level, Record, StopKind};
+use crate::run::history_api::{HistorySource, PastRun};
+use crate::run::state::RunState;
+
+use super::action::{Effect, News};
+use super::app::App;
+use super::draw::draw;
+use super::keymap;
+use super::stdio::StdioCapture;
+use super::terminal::Screen;
+use super::theme::{Abilities, Styles};
+use super::{Left, LiveRun, TuiOptions};
+
+/// Shortest time between two frames that no key asked for.
+const FRAME: Duration = Duration::from_millis(33);
+
+/// Events taken in between two looks at the keyboard.
+const BATCH: usize = 256;
+
+/// How long a signal lets the engine finish.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What came back from the history's thread.
+enum Read {
+    Listed(Vec<PastRun>),
+    Opened(String, Box<Result<RunState, String>>),
+}
+
+/// Whether to go on.
+enum Next {
+    Go,
+    Leave,
+}
+
+/// Runs the front end on the current thread's runtime.
+pub(super) async fn main(
+    live: Option<LiveRun>,
+    history: Box<dyn HistorySource>,
+    options: TuiOptions,
+) -> io::Result<Left> {
+    let mut signals = Signals::listen()?;
+    let (print, printed) = mpsc::unbounded_channel();
+    let capture = StdioCapture::start(options.log_file.as_deref(), move |line| {
+        // The front end may be gone while a library still prints.
+        let _ = print.send(line);
+    })?;
+    let (events, commands) = live.map_or((None, None), |live| (Some(live.events), Some(live.commands)));
+    let zone = options.zone.unwrap_or_else(TimeZone::system);
+    let (requests, read) = history_thread(history)?;
+    let mut front = Front {
+        app: App::new(events.is_some(), now(), zone),
+        styles: Styles::new(options.abilities.unwrap_or_else(Abilities::detect)),
+        screen: Screen::take(capture)?,
+        events,
+        commands,
+        printed,
+        requests,
+        read,
+        dirty: true,
+        last_draw: None,
+    };
+    let signal = front.attend(&mut signals).await?;
+    front.screen.leave();
+    if signal.is_some() {
+        front.wait_for_the_end().await;
+    }
+    Ok(Left { state: front.app.live.take().map(|run| run.state), signal })
+}
+
+/// The moment, in seconds since the Unix epoch.
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}
+
+/// The signals that concern a front end.
+struct Signals {
+    terminate: Signal,
+    hang_up: Signal,
+    interrupt: Signal,
+    go_on: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            go_on: signal(SignalKind::from_raw(RawSignal::CONT.as_raw()))?,
+        })
+    }
+}
+
+/// Everything the loop holds.
+struct Front {
+    app: App,
+    styles: Styles,
+    screen: Screen,
+    events: Option<UnboundedReceiver<Arc<Record>>>,
+    commands: Option<crossbeam_channel::Sender<Command>>,
+    printed: UnboundedReceiver<String>,
+    requests: blocking::Sender<Effect>,
+    read: UnboundedReceiver<Read>,
+    dirty: bool,
+    last_draw: Option<Instant>,
+}
+
+impl Front {
+    /// The loop; gives the signal that ended it, if one did.
+    async fn attend(&mut self, signals: &mut Signals) -> io::Result<Option<i32>> {
+        let mut keys = EventStream::new();
+        let mut clock = clock();
+        let start = self.app.start();
+        self.carry_out(start)?;
+        loop {
+            let due = self.last_draw.map_or_else(Instant::now, |last| last + FRAME);
+            if self.dirty && Instant::now() >= due {
+                self.draw()?;
+            }
+            let ticking = self.app.training() || self.app.follows_history();
+            let next = tokio::select! {
+                biased;
+                _ = signals.terminate.recv() => return Ok(Some(SignalKind::terminate().as_raw_value())),
+                _ = signals.hang_up.recv() => return Ok(Some(SignalKind::hangup().as_raw_value())),
+                _ = signals.interrupt.recv() => return Ok(Some(SignalKind::interrupt().as_raw_value())),
+                _ = signals.go_on.recv() => { self.reenter()?; Next::Go }
+                input = keys.next() => match input {
+                    Some(input) => self.input(&input?)?,
+                    // The terminal is gone.
+                    None => return Ok(Some(SignalKind::hangup().as_raw_value())),
+                },
+                record = next_event(&mut self.events) => self.record(record)?,
+                Some(line) = self.printed.recv() => self.print(line),
+                Some(read) = self.read.recv() => self.heard_of_history(read)?,
+                () = sleep_until(due), if self.dirty => Next::Go,
+                _ = clock.tick(), if ticking => {
+                    self.app.now = now();
+                    self.dirty = true;
+                    let effects = self.app.hear(News::Tick);
+                    self.carry_out(effects)?
+                }
+            };
+            if let Next::Leave = next {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        self.app.now = now();
+        let (app, styles) = (&self.app, &self.styles);
+        self.screen.draw(|area, buffer| draw(area, buffer, app, styles))?;
+        self.dirty = false;
+        self.last_draw = Some(Instant::now());
+        Ok(())
+    }
+
+    fn input(&mut self, input: &Input) -> io::Result<Next> {
+        match input {
+            Input::Key(key) => {
+                let Some(action) = keymap::action(&self.app.scopes(), key) else { return Ok(Next::Go) };
+                let effects = self.app.act(action);
+                let next = self.carry_out(effects)?;
+                if let Next::Go = next {
+                    // A key is answered at once, however lately the screen was drawn.
+                    self.draw()?;
+                }
+                Ok(next)
+            }
+            Input::Resize(..) => {
+                self.dirty = true;
+                Ok(Next::Go)
+            }
+            _ => Ok(Next::Go),
+        }
+    }
+
+    /// Takes in an event and those that wait behind it.
+    fn record(&mut self, first: Option<Arc<Record>>) -> io::Result<Next> {
+        self.dirty = true;
+        let mut next = first;
+        let mut taken = 0;
+        while let Some(record) = next {
+            let effects = self.app.hear(News::Event(&record));
+            if let Next::Leave = self.carry_out(effects)? {
+                return Ok(Next::Leave);
+            }
+            taken += 1;
+            if taken == BATCH {
+                return Ok(Next::Go);
+            }
+            next = match self.events.as_mut().map(UnboundedReceiver::try_recv) {
+                Some(Ok(record)) => Some(record),
+                Some(Err(TryRecvError::Disconnected)) => None,
+                _ => return Ok(Next::Go),
+            };
+        }
+        // The engine's end of the channel is gone.
+        self.events = None;
+        let effects = self.app.hear(News::Silence);
+        self.carry_out(effects)
+    }
+
+    fn print(&mut self, message: String) -> Next {
+        let record = Record { at: now(), event: Event::Log { level: Level::Info, message } };
+        self.app.hear(News::Printed(&record));
+        self.dirty = true;
+        Next::Go
+    }
+
+    fn heard_of_history(&mut self, read: Read) -> io::Result<Next> {
+        self.dirty = true;
+        let effects = match read {
+            Read::Listed(runs) => self.app.hear(News::Listed(runs)),
+            Read::Opened(id, state) => self.app.hear(News::Opened { id, state }),
+        };
+        self.carry_out(effects)
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) -> io::Result<Next> {
+        for effect in effects {
+            match effect {
+                Effect::Send(command) => {
+                    if let Some(commands) = &self.commands {
+                        // An engine that is gone closes its events too; that is what the user is told.
+                        let _ = commands.send(command);
+                    }
+                }
+                // A history thread that died leaves the list as it is.
+                Effect::ListRuns | Effect::OpenRun(_) => drop(self.requests.send(effect)),
+                Effect::Suspend => self.suspend()?,
+                Effect::Leave => return Ok(Next::Leave),
+            }
+        }
+        Ok(Next::Go)
+    }
+
+    /// Goes to the background with everything that runs in this process, and comes back on `fg`.
+    fn suspend(&mut self) -> io::Result<()> {
+        self.screen.leave();
+        kill_current_process_group(RawSignal::TSTP)?;
+        // Another thread may be the one that stops the process, a moment later.
+        thread::sleep(Duration::from_millis(50));
+        self.reenter()
+    }
+
+    fn reenter(&mut self) -> io::Result<()> {
+        self.screen.enter()?;
+        self.draw()
+    }
+
+    /// After a signal: asks the engine to stop and lets it, for a while. The screen is gone already.
+    async fn wait_for_the_end(&mut self) {
+        if !self.app.training() {
+            return;
+        }
+        if let Some(commands) = &self.commands {
+            let _ = commands.send(Command::Stop(StopKind::Now));
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while self.app.training() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match timeout(left, next_event(&mut self.events)).await {
+                Ok(Some(record)) => drop(self.app.hear(News::Event(&record))),
+                Ok(None) | Err(_) => break,
+            }
+        }
+    }
+}
+
+/// A tick a second, for what counts seconds.
+fn clock() -> Interval {
+    let mut clock = interval(Duration::from_secs(1));
+    clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    clock
+}
+
+/// The next event; never anything once the channel was given up.
+async fn next_event(events: &mut Option<UnboundedReceiver<Arc<Record>>>) -> Option<Arc<Record>> {
+    match events {
+        Some(events) => events.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Starts the thread that lists and reads past runs, so that a slow disk never holds up a frame.
+fn history_thread(
+    mut source: Box<dyn HistorySource>,
+) -> io::Result<(blocking::Sender<Effect>, UnboundedReceiver<Read>)> {
+    let (requests, wishes) = blocking::channel::<Effect>();
+    let (answers, read): (UnboundedSender<Read>, _) = mpsc::unbounded_channel();
+    thread::Builder::new().name("facetui-history".to_owned()).spawn(move || {
+        while let Ok(first) = wishes.recv() {
+            // Of several wishes of a kind only the newest matters: someone holds the arrow key down.
+            let (mut list, mut open) = (false, None);
+            for wish in std::iter::once(first).chain(wishes.try_iter()) {
+                match wish {
+                    Effect::ListRuns => list = true,
+                    Effect::OpenRun(run) => open = Some(run),
+                    Effect::Send(_) | Effect::Suspend | Effect::Leave => {}
+                }
+            }
+            if list && answers.send(Read::Listed(source.list())).is_err() {
+                break;
+            }
+            if let Some(run) = open {
+                let state =
+                    source.open(&run).map_err(|error| format!("cannot read `{}`: {error}", run.journal.display()));
+                if answers.send(Read::Opened(run.id, Box::new(state))).is_err() {
+                    break;
+                }
+            }
+        }
+    })?;
+    Ok((requests, read))
+}

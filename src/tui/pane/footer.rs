@@ -1,0 +1,79 @@
+//! The last line: the keys that work now, drawn from the keymap, and what is pending.
+
+use std::borrow::Cow;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Span;
+
+use crate::event::Outcome;
+use crate::run::state::Phase;
+use crate::tui::action::Action;
+use crate::tui::app::App;
+use crate::tui::format::width;
+use crate::tui::keymap::{BINDINGS, Binding, name};
+use crate::tui::theme::Styles;
+use crate::tui::view::{Axis, Dialog};
+
+use super::put;
+
+pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) {
+    let mut spans = Vec::new();
+    let mut used = 0;
+    if let Some(text) = sentence(app) {
+        used += width(&text) + 3;
+        spans.push(Span::styled(text, styles.warning));
+        spans.push(Span::raw("   "));
+    }
+    let scopes = app.scopes();
+    for binding in BINDINGS.iter().filter(|binding| scopes.contains(&binding.scope)) {
+        let Some(label) = label(binding, app) else { continue };
+        let key = name(binding.keys[0]);
+        let columns = width(&key) + 1 + width(&label) + 2;
+        if used + columns > usize::from(area.width) + 2 {
+            break;
+        }
+        used += columns;
+        spans.push(Span::styled(key, styles.key));
+        spans.push(Span::raw(" "));
+        spans.push(Span::styled(label.into_owned(), styles.dim));
+        spans.push(Span::raw("  "));
+    }
+    put(buffer, area, 0, spans, styles);
+}
+
+/// What a waiting user should know first.
+fn sentence(app: &App) -> Option<String> {
+    if app.view.dialog == Some(Dialog::Quit) {
+        return None;
+    }
+    let state = &app.live.as_ref()?.state;
+    match &state.phase {
+        Phase::Ended(Outcome::Completed) => Some("finished - press q to leave".to_owned()),
+        Phase::Ended(Outcome::Stopped) => Some("stopped - press q to leave".to_owned()),
+        Phase::Ended(Outcome::Failed { .. }) => Some("failed - press q to leave".to_owned()),
+        _ => None,
+    }
+}
+
+/// A binding's footer text, which says what the key would do now.
+fn label(binding: &Binding, app: &App) -> Option<Cow<'static, str>> {
+    let fixed = binding.footer?;
+    let charts = app.view.charts;
+    let state = app.live.as_ref().map(|run| &run.state);
+    let text = match binding.action {
+        Action::ToggleStop if app.wanted_stop().is_some() => "continue",
+        Action::ToggleStop => "stop after epoch",
+        Action::TogglePause if state.is_some_and(|state| state.phase == Phase::Paused) => "resume",
+        Action::ToggleAxis if charts.axis == Axis::Steps => "epochs",
+        Action::ToggleAxis => "steps",
+        Action::ToggleLog if charts.log_y => "linear",
+        Action::ToggleSmoothing if charts.smooth => "raw",
+        Action::ToggleSpan if charts.stage_only => "whole run",
+        Action::Zoom if app.view.zoomed => "unzoom",
+        // The sentence at the left says it already.
+        Action::Leave if !app.training() && app.live.is_some() => return None,
+        _ => fixed,
+    };
+    Some(Cow::Borrowed(text))
+}

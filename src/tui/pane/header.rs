@@ -1,0 +1,88 @@
+//! The first line: tabs, what was asked of the engine, the run's name and where it stands.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::Span;
+
+use crate::event::{Outcome, StopKind};
+use crate::run::state::{Phase, RunState};
+use crate::tui::action::Tab;
+use crate::tui::app::App;
+use crate::tui::format::width;
+use crate::tui::theme::Styles;
+use crate::tui::view::Request;
+
+use super::put;
+
+/// A run's phase as one word, and its style.
+pub(in crate::tui) fn phase_word(state: &RunState, goes_on: bool, styles: &Styles) -> (&'static str, Style) {
+    match &state.phase {
+        Phase::Ended(Outcome::Completed) => ("FINISHED", styles.good),
+        Phase::Ended(Outcome::Stopped) => ("STOPPED", styles.warning),
+        Phase::Ended(Outcome::Failed { .. }) => ("FAILED", styles.bad),
+        _ if !goes_on => ("INTERRUPTED", styles.bad),
+        _ if state.stop == Some(StopKind::Now) => ("STOPPING", styles.warning),
+        Phase::Paused => ("PAUSED", styles.warning),
+        _ if state.stop.is_some() => ("STOPPING", styles.warning),
+        Phase::Preparing => ("PREPARING", styles.active),
+        Phase::Training => ("TRAINING", styles.active),
+        Phase::Evaluating => ("EVALUATING", styles.active),
+    }
+}
+
+/// What was asked of the engine and has not happened yet, in a sentence.
+pub(in crate::tui) fn notice(app: &App) -> Option<String> {
+    let state = app.live.as_ref().map(|run| &run.state).filter(|state| !state.is_ended())?;
+    let epoch =
+        state.current.as_ref().map_or_else(|| "the first epoch".to_owned(), |now| format!("epoch {}", now.epoch));
+    let then = if app.view.leave_when_ended { ", then leaving" } else { "" };
+    match (app.view.request, state.stop) {
+        (Some(Request::Stop(StopKind::AfterEpoch)), _) => Some(format!("stop after {epoch} requested{then}")),
+        (Some(Request::Stop(StopKind::Now)), _) => Some(format!("stop requested{then}")),
+        (Some(Request::Withdraw), _) => Some("going on requested".to_owned()),
+        (Some(Request::Pause), _) => Some("pause requested".to_owned()),
+        (Some(Request::Resume), _) => Some("resume requested".to_owned()),
+        (None, Some(StopKind::AfterEpoch)) if then.is_empty() => {
+            Some(format!("stopping after {epoch} - n to continue"))
+        }
+        (None, Some(StopKind::AfterEpoch)) => Some(format!("stopping after {epoch}{then} - n to continue")),
+        (None, Some(StopKind::Now)) => Some(format!("stopping now{then}")),
+        (None, None) if state.phase == Phase::Paused => Some("paused - p to resume".to_owned()),
+        (None, None) => None,
+    }
+}
+
+pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) {
+    let tab = |tab: Tab, text: &'static str| {
+        Span::styled(text, if app.view.tab == tab { styles.selected } else { styles.dim })
+    };
+    let mut spans = vec![tab(Tab::Training, " 1 training "), Span::raw(" "), tab(Tab::History, " 2 history ")];
+    let used: usize = spans.iter().map(|span| width(&span.content)).sum();
+    let mut end = Vec::new();
+    if let Some(run) = &app.live {
+        let (word, style) = phase_word(&run.state, true, styles);
+        let mut room = usize::from(area.width).saturating_sub(used + width(word) + 4);
+        let notice = notice(app).unwrap_or_default();
+        if !notice.is_empty() {
+            room = room.saturating_sub(width(&notice) + 2);
+            end.push(Span::styled(notice, styles.warning));
+            end.push(Span::raw("  "));
+        }
+        if let Some(header) = &run.state.header {
+            let full = format!("{} {} {}", header.name, styles.glyphs.dot, header.model);
+            let name = [full, header.name.clone()].into_iter().find(|text| width(text) <= room);
+            if let Some(name) = name {
+                end.push(Span::styled(name, styles.strong));
+                end.push(Span::raw("  "));
+            }
+        }
+        end.push(Span::styled(word, style));
+        end.push(Span::raw(" "));
+    }
+    let taken: usize = end.iter().map(|span| width(&span.content)).sum();
+    let gap = usize::from(area.width).saturating_sub(used + taken);
+    spans.push(Span::raw(" ".repeat(gap.max(1))));
+    spans.extend(end);
+    put(buffer, area, 0, spans, styles);
+}

@@ -1,0 +1,176 @@
+//! The history tab: the list of past runs, and the chosen one in charts and numbers.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::Span;
+
+use crate::event::Outcome;
+use crate::run::history_api::PastRun;
+use crate::tui::app::App;
+use crate::tui::format::{self, width};
+use crate::tui::layout::{Size, history};
+use crate::tui::theme::Styles;
+use crate::tui::view::{Axis, ChartOptions};
+use crate::tui::watched::Watched;
+
+use super::{Frame, Scene, charts, evaluation, framed, left, put, right, stages};
+
+pub(in crate::tui) fn render(body: Rect, buffer: &mut Buffer, app: &App, styles: &Styles, size: Size) {
+    let sides = size != Size::Compact;
+    let frame = Frame { sides, focused: false };
+    let panes = history(body, size, app.history.runs.len());
+    if app.history.runs.is_empty() {
+        let inner = framed(body, buffer, styles, frame, vec![Span::styled("runs", styles.title)]);
+        empty(inner, buffer, app, styles);
+        return;
+    }
+    let count = app.history.runs.len();
+    let title = vec![
+        Span::styled("runs", styles.title),
+        Span::styled(format!("  {} of {count}", app.history.selected + 1), styles.dim),
+    ];
+    let focused = Frame { focused: true, ..frame };
+    list(framed(panes.list, buffer, styles, focused, title), buffer, app, styles);
+
+    let name = |text: &'static str| vec![Span::styled(text, styles.title)];
+    let stages_area = framed(panes.stages, buffer, styles, frame, name("stages"));
+    let table_area = framed(panes.table, buffer, styles, frame, name("evaluation"));
+    match app.history.shown() {
+        Some(Ok(run)) => {
+            let scene = Scene { app, run, styles, live: false };
+            stages::render(stages_area, buffer, &scene);
+            evaluation::render(table_area, buffer, run, styles);
+            curves(panes.loss, panes.bins, buffer, &scene, frame);
+        }
+        other => {
+            let (text, style) = match other {
+                Some(Err(error)) => (error.clone(), styles.bad),
+                _ => ("reading the journal".to_owned() + if styles.glyphs.unicode { "…" } else { "..." }, styles.dim),
+            };
+            for (row, line) in format::wrap(&text, usize::from(stages_area.width)).into_iter().enumerate() {
+                put(buffer, stages_area, row as u16, vec![Span::styled(line, style)], styles);
+            }
+            framed(panes.loss, buffer, styles, frame, name("loss"));
+            framed(panes.bins, buffer, styles, frame, name("bins"));
+        }
+    }
+}
+
+/// Loss and bins over the epochs: what runs are compared by.
+fn curves(loss: Rect, bins: Rect, buffer: &mut Buffer, scene: &Scene<'_>, frame: Frame) {
+    let options = ChartOptions { axis: Axis::Epochs, stage_only: false, ..scene.app.view.charts };
+    let run: &Watched = scene.run;
+    let mut title = vec![Span::styled("loss", scene.styles.title)];
+    if let Some(row) = run.state.epochs.last() {
+        title.push(Span::styled(format!(" {}", format::loss(row.loss)), scene.styles.active));
+    }
+    title.push(Span::styled("  epochs", scene.styles.dim));
+    let area = framed(loss, buffer, scene.styles, frame, title);
+    charts::loss(area, buffer, run, options, scene.styles);
+    let area = framed(bins, buffer, scene.styles, frame, charts::bins_title(&run.state, scene.styles));
+    charts::bins(area, buffer, run, options, scene.styles);
+}
+
+/// What to say while there are no runs.
+fn empty(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) {
+    let lines: &[&str] = if app.history.listed {
+        &[
+            "No runs yet.",
+            "",
+            "Every training leaves its journal in the folder `runs` beside the place it is started from",
+            "(or where the schedule's `runs` says). It will be listed here, with its charts and figures.",
+            "",
+            "Start one with `facetui SCHEDULE.yaml`; `r` reads the folder again.",
+        ]
+    } else {
+        &["Reading the runs."]
+    };
+    let mut row = 1;
+    for line in lines {
+        for text in format::wrap(line, usize::from(area.width)) {
+            put(buffer, area, row, vec![Span::styled(text, styles.text)], styles);
+            row += 1;
+        }
+    }
+}
+
+/// Widths of the list's columns.
+struct Columns {
+    name: usize,
+    model: usize,
+    outcome: usize,
+    bins: Vec<(String, usize)>,
+}
+
+impl Columns {
+    /// The date, the outcome and the epochs are always there; then the bins, the name and the model take what is left.
+    fn of(runs: &[PastRun], room: usize) -> Self {
+        let widest = |text: fn(&PastRun) -> usize| runs.iter().map(text).max().unwrap_or(0);
+        let name = widest(|run| width(&run.name)).clamp(4, 18);
+        let model = widest(|run| width(&run.model)).clamp(5, 16);
+        let outcome = 11;
+        let mut left = room.saturating_sub(2 + 16 + 2 + name + 2 + outcome + 2 + 9);
+        let mut bins: Vec<(String, usize)> = Vec::new();
+        let names = runs.iter().flat_map(|run| run.best.iter().map(|(bin, _)| bin));
+        for bin in names {
+            let columns = width(bin).clamp(6, 10) + 2;
+            if left >= columns && !bins.iter().any(|(known, _)| known == bin) {
+                left -= columns;
+                bins.push((bin.clone(), columns - 2));
+            }
+        }
+        let model = if left >= model + 2 { model } else { 0 };
+        Self { name, model, outcome, bins }
+    }
+}
+
+fn list(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) {
+    let history = &app.history;
+    let columns = Columns::of(&history.runs, usize::from(area.width));
+    let model = |text: &str| if columns.model > 0 { left(text, columns.model + 2, styles) } else { String::new() };
+    let mut head = format!("  {}  {}  ", left("started", 16, styles), left("name", columns.name, styles));
+    head += &model("model");
+    head += &format!("{}  {}", left("outcome", columns.outcome, styles), right("epochs", 9, styles));
+    for (bin, width) in &columns.bins {
+        head += &format!("  {}", right(bin, *width, styles));
+    }
+    put(buffer, area, 0, vec![Span::styled(head, styles.dim)], styles);
+    let lines = usize::from(area.height).saturating_sub(1).max(1);
+    let first = history.selected.saturating_sub(lines / 2).min(history.runs.len().saturating_sub(lines));
+    for (row, (at, run)) in history.runs.iter().enumerate().skip(first).take(lines).enumerate() {
+        let chosen = at == history.selected;
+        let mark = if chosen { styles.glyphs.selected } else { " " };
+        let (word, style) = outcome(run, styles);
+        let base = if chosen { styles.selected } else { styles.text };
+        let style = if chosen { base } else { style };
+        let date = format::date(run.started, &app.zone);
+        let mut spans = vec![
+            Span::styled(
+                format!("{mark} {}  {}  ", left(&date, 16, styles), left(&run.name, columns.name, styles)),
+                base,
+            ),
+            Span::styled(model(&run.model), base),
+            Span::styled(format!("{}  ", left(word, columns.outcome, styles)), style),
+            Span::styled(right(&format!("{}/{}", run.epochs, run.planned), 9, styles), base),
+        ];
+        for (bin, width) in &columns.bins {
+            let best = run.best.iter().find(|(known, _)| known == bin).map(|(_, value)| format::accuracy(*value));
+            spans.push(Span::styled(format!("  {}", right(best.as_deref().unwrap_or("-"), *width, styles)), base));
+        }
+        let used: usize = spans.iter().map(|span| width(&span.content)).sum();
+        spans.push(Span::styled(" ".repeat(usize::from(area.width).saturating_sub(used)), base));
+        put(buffer, area, row as u16 + 1, spans, styles);
+    }
+}
+
+/// A run's end in a word.
+const fn outcome(run: &PastRun, styles: &Styles) -> (&'static str, Style) {
+    match &run.outcome {
+        Some(Outcome::Completed) => ("finished", styles.good),
+        Some(Outcome::Stopped) => ("stopped", styles.warning),
+        Some(Outcome::Failed { .. }) => ("failed", styles.bad),
+        None if run.live => ("training", styles.active),
+        None => ("interrupted", styles.warning),
+    }
+}
