@@ -103,18 +103,31 @@ fn warn(loaded: &schedule::Loaded) {
     }
 }
 
+/// Fails, naming every path of a schedule that is not there.
+fn paths(loaded: &schedule::Loaded) -> Result<(), Failure> {
+    let problems = schedule::check_paths(loaded);
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let name = loaded.schedule.path.display().to_string();
+    Err(Failure::Usage(schedule::ScheduleError::invalid(&name, problems).into()))
+}
+
 fn check(path: &std::path::Path, overrides: &[String]) -> Result<(), Failure> {
     let loaded = schedule::load(path, overrides).map_err(|error| Failure::Usage(error.into()))?;
     warn(&loaded);
-    if let Err(error) = schedule::check_paths(&loaded) {
-        return Err(Failure::Usage(error.into()));
-    }
+    paths(&loaded)?;
     let schedule = &loaded.schedule;
     let mut text = format!("`{}` is a valid schedule: {} stage(s)\n", path.display(), schedule.stages.len());
     for (number, stage) in schedule.stages.iter().enumerate() {
         let optimizer = stage.optimizer.map_or("the optimiser before it", |optimizer| optimizer.name());
         let frozen = if stage.bottleneck_only { ", head only" } else { "" };
-        text.push_str(&format!("  {}. {} with {optimizer}, {} epochs{frozen}\n", number + 1, stage.loss.name(), stage.epochs));
+        text.push_str(&format!(
+            "  {}. {} with {optimizer}, {} epochs{frozen}\n",
+            number + 1,
+            stage.loss.name(),
+            stage.epochs
+        ));
     }
     say(&text)
 }

@@ -14,7 +14,7 @@
 //! | `eval` | bins, embeddings, accuracy, thresholds, folds |
 //! | `nn` | a `Graph` executed on libtorch: layers, flat parameters, initialisers |
 //! | `data` | sources, decoding, augmentation, the prefetching loader |
-//! | `synth` | the embedded demo data: faces drawn from a seed |
+//! | [`synth`] | the embedded demo data: faces drawn from a seed |
 //! | `checkpoint` | Keras `.h5` read and write, atomic files, names |
 //! | `graph` | layers, shapes, Keras config, backbones; no tensors |
 //! | [`schedule`] | the YAML file, checked |
@@ -30,5 +30,6 @@ pub mod nn;
 pub mod report;
 pub mod run;
 pub mod schedule;
+pub mod synth;
 pub mod train;
 pub mod tui;

@@ -93,7 +93,9 @@ fn ten_training_steps_follow_keras() {
         let state = end.optimizer.clone().expect("has an optimiser");
         let mut model = network(end, true);
         let mut optimizer = resume::optimizer(&state, &model).expect("is known");
-        for (batch, wanted) in run["resume_losses_steps11_14_on_batches_0_3"].as_array().expect("losses").iter().enumerate() {
+        for (batch, wanted) in
+            run["resume_losses_steps11_14_on_batches_0_3"].as_array().expect("losses").iter().enumerate()
+        {
             follow(&mut model, &mut optimizer, batch as i64, wanted.as_f64().expect("a loss"));
         }
     }

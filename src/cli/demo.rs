@@ -19,7 +19,13 @@ const SEED: u64 = 1;
 /// Draws the data when it is not there, then trains.
 pub(super) fn demo(request: Request) -> Result<(), Failure> {
     let folder = data_folder();
-    synth::draw(&synth::Request { folder: folder.clone(), identities: IDENTITIES, images: IMAGES, seed: SEED, bins: true })?;
+    synth::draw(&synth::Request {
+        folder: folder.clone(),
+        identities: IDENTITIES,
+        images: IMAGES,
+        seed: SEED,
+        bins: true,
+    })?;
     let folder = folder.to_string_lossy().into_owned();
     let environment = |name: &str| match name {
         "FACETUI_DEMO" => Some(folder.clone()),
@@ -36,5 +42,6 @@ fn data_folder() -> PathBuf {
         return PathBuf::from(folder);
     }
     let name = format!("demo-{IDENTITIES}x{IMAGES}-{SEED}");
-    directories::ProjectDirs::from("", "", "facetui").map_or_else(|| PathBuf::from(&name), |dirs| dirs.cache_dir().join(&name))
+    directories::ProjectDirs::from("", "", "facetui")
+        .map_or_else(|| PathBuf::from(&name), |dirs| dirs.cache_dir().join(&name))
 }

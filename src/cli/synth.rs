@@ -26,17 +26,18 @@ pub struct Request {
 /// Draws the data set and says where it is.
 pub(super) fn synth(request: &Request) -> Result<(), Failure> {
     draw(request)?;
-    say(&format!("drew {} identities of {} images in `{}`\n", request.identities, request.images, request.folder.display()))
+    say(&format!(
+        "drew {} identities of {} images in `{}`\n",
+        request.identities,
+        request.images,
+        request.folder.display()
+    ))
 }
 
 /// Draws the data set; at once when it is there.
 pub(super) fn draw(request: &Request) -> Result<(), Failure> {
-    let options = SynthOptions {
-        identities: request.identities,
-        images: request.images,
-        seed: request.seed,
-        bins: request.bins,
-    };
+    let options =
+        SynthOptions { identities: request.identities, images: request.images, seed: request.seed, bins: request.bins };
     let progress = Progress::new();
     generate(&request.folder, &options, &|done, total| progress.tell(done, total))
         .map_err(|error| Failure::Run(miette::Report::new(error)))?;

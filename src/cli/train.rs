@@ -7,7 +7,7 @@ use crossbeam_channel::Sender;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{Failure, say, warn};
+use super::{Failure, paths, say, warn};
 use crate::event::{Command, Outcome, Record, StopKind};
 use crate::report::headless::Headless;
 use crate::report::summary;
@@ -32,8 +32,7 @@ pub struct Request {
 
 /// Trains the schedule of a file.
 pub(super) fn train(request: &Request) -> Result<(), Failure> {
-    let loaded =
-        schedule::load(&request.schedule, &request.overrides).map_err(|error| Failure::Usage(error.into()))?;
+    let loaded = schedule::load(&request.schedule, &request.overrides).map_err(|error| Failure::Usage(error.into()))?;
     let text = fs_err::read_to_string(&request.schedule).unwrap_or_default();
     start(loaded, &text, request)
 }
@@ -41,7 +40,7 @@ pub(super) fn train(request: &Request) -> Result<(), Failure> {
 /// Trains a checked schedule whose text is `text`.
 pub(super) fn start(loaded: Loaded, text: &str, request: &Request) -> Result<(), Failure> {
     warn(&loaded);
-    schedule::check_paths(&loaded).map_err(|error| Failure::Usage(error.into()))?;
+    paths(&loaded)?;
     let runs = loaded.schedule.runs.clone();
     let launched = launch::launch(loaded.schedule, text).map_err(|error| {
         Failure::Run(miette::miette!(

@@ -55,8 +55,8 @@ impl EvalBin {
         let bytes = fs_err::read(path)
             .map_err(|error| BinError::Read { path: path.to_path_buf(), reason: error.to_string() })?;
         let shape = |reason: String| BinError::Shape { path: path.to_path_buf(), reason };
-        let value = serde_pickle::value_from_slice(&bytes, DeOptions::new().replace_unresolved_globals())
-            .map_err(|error| {
+        let value =
+            serde_pickle::value_from_slice(&bytes, DeOptions::new().replace_unresolved_globals()).map_err(|error| {
                 // The message may quote a whole image.
                 let error: String = error.to_string().chars().take(160).collect();
                 shape(format!("its pickle cannot be read: {error}"))
@@ -162,11 +162,9 @@ mod tests {
     #[test]
     fn bins_of_real_pythons_are_read() {
         let cases = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/cases");
-        for (name, pairs) in [
-            ("train_run/tinyA.bin", 60),
-            ("train_run/tinyB.bin", 60),
-            ("recordio/bins/tiny_p3.bin", 20),
-        ] {
+        for (name, pairs) in
+            [("train_run/tinyA.bin", 60), ("train_run/tinyB.bin", 60), ("recordio/bins/tiny_p3.bin", 20)]
+        {
             let path = Path::new(cases).join(name);
             if path.exists() {
                 let bin = EvalBin::open(&path).expect("reads");
