@@ -95,6 +95,9 @@ pub enum TuiError {
 /// Native libraries' output to standard output and error is captured meanwhile. The terminal is as it was when this
 /// returns, panics included. The run is not waited for: its state tells whether it ended.
 ///
+/// SIGINT, SIGTERM and SIGHUP are listened to, and the process goes on ignoring them afterwards: leave the program soon
+/// after this returns.
+///
 /// # Errors
 /// [`TuiError`] when there is no usable terminal; nothing was drawn then and no command was sent.
 pub fn run(live: Option<LiveRun>, history: Box<dyn HistorySource>, options: TuiOptions) -> Result<Left, TuiError> {
