@@ -78,10 +78,10 @@ fn child() {
         say(Event::RunStarted(Box::new(header())));
         say(Event::StageStarted { stage: 0, optimizer: "adam".to_owned() });
         say(Event::EpochStarted { stage: 0, epoch: 1, index: 1, steps: 100, learning_rate: 0.1 });
+        // What is printed before the front end has the terminal is not its business.
+        thread::sleep(Duration::from_millis(700));
         match role.as_str() {
             "prints" => {
-                // What is printed before the front end has the terminal is not its business.
-                thread::sleep(Duration::from_millis(700));
                 let _ = rustix::io::write(rustix::stdio::stdout(), b"printed by a library\n");
                 let _ = rustix::io::write(rustix::stdio::stderr(), b"\x1b[31mcomplained by a library\x1b[0m\n");
             }

@@ -97,8 +97,9 @@ fn facts(scene: &Scene<'_>) -> Vec<(&'static str, String, bool)> {
     let state = &scene.run.state;
     let left = estimate(state);
     let known = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), format::duration);
-    let ended = state.is_ended();
-    let end = if scene.live && !ended { scene.app.now } else { state.updated };
+    let elsewhere = || scene.app.history.chosen().is_some_and(|run| run.live);
+    let ended = state.is_ended() || !(scene.live || elsewhere());
+    let end = if ended { state.updated } else { scene.app.now };
     let stepped = state.total_steps() > 0;
     let rate = state.current.as_ref().map_or_else(|| "-".to_owned(), |now| format::learning_rate(now.learning_rate));
     let wait = if stepped { format::percent(state.waited) } else { "-".to_owned() };
