@@ -1,8 +1,8 @@
 //! The terminal front end: live charts of a run that is trained, and the history of past ones.
 //!
 //! TEA-lite. Two states: what is known (a [`RunState`] folded from events, and the list of past runs) and how it is looked
-//! at (tab, focus, scroll positions, dialogs). Keys become [`action::Action`]s, events become [`action::News`], both
-//! change the state in plain functions that return [`action::Effect`]s, and only the loop touches the terminal, the
+//! at (tab, focus, scroll positions, dialogs). Keys become `Action`s, events become `News`, both
+//! change the state in plain functions that return `Effect`s, and only the loop touches the terminal, the
 //! channels and the signals. Drawing is a function of the state. No tensor, no file format and no folder is known here.
 //!
 //! | file | what it does |
@@ -12,7 +12,7 @@
 //! | `draw`, `layout`, `pane/*` | the screen |
 //! | `chart`, `digest`, `estimate`, `format`, `theme` | what panes share |
 
-pub mod action;
+mod action;
 mod app;
 mod chart;
 mod digest;
@@ -94,6 +94,9 @@ pub enum TuiError {
 ///
 /// Native libraries' output to standard output and error is captured meanwhile. The terminal is as it was when this
 /// returns, panics included. The run is not waited for: its state tells whether it ended.
+///
+/// SIGINT, SIGTERM and SIGHUP are listened to, and the process goes on ignoring them afterwards: leave the program soon
+/// after this returns.
 ///
 /// # Errors
 /// [`TuiError`] when there is no usable terminal; nothing was drawn then and no command was sent.

@@ -1,6 +1,6 @@
 //! What a user can ask of the front end, and what the front end asks of the loop in return.
 //!
-//! Keys become [`Action`]s (see the table in `keymap`), [`App::act`](super::app::App::act) turns an action into changes
+//! Keys become [`Action`]s (see the table in `keymap`), `App::act` turns an action into changes
 //! of the view and a list of [`Effect`]s, and the loop carries those out. Nothing in between touches a terminal, a file
 //! or a channel, so that whole journeys are tested as plain function calls.
 

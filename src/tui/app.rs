@@ -171,8 +171,8 @@ impl App {
     fn event(&mut self, record: &Record) -> Vec<Effect> {
         self.fold(record);
         let answered = match (&record.event, self.view.request) {
-            (Event::StopRequested { .. }, Some(Request::Stop(_)))
-            | (Event::StopWithdrawn, Some(Request::Withdraw))
+            (Event::StopRequested { kind }, Some(Request::Stop(wanted))) => *kind == wanted,
+            (Event::StopWithdrawn, Some(Request::Withdraw))
             | (Event::Paused, Some(Request::Pause))
             | (Event::Resumed, Some(Request::Resume))
             | (Event::Finished { .. }, _) => true,

@@ -61,6 +61,11 @@ fn pane(which: Pane, area: Rect, buffer: &mut Buffer, scene: &Scene<'_>, frame: 
     let options = scene.app.view.charts;
     let plain = |text: &'static str| vec![Span::styled(text, styles.title)];
     let title = match which {
+        // The header tells of the live run only.
+        Pane::Stages if !scene.live => {
+            let run = scene.run.state.header.as_ref().map_or("a run without a name", |header| &header.run_id);
+            vec![Span::styled("stages", styles.title), Span::styled(format!("  of `{run}`"), styles.active)]
+        }
         Pane::Stages => plain("stages"),
         Pane::Status => plain("status"),
         Pane::Evaluation => plain("evaluation"),

@@ -14,7 +14,7 @@ pub(super) struct Estimate {
 }
 
 /// Judges a run. Steps are assumed to take as long as those of the current epoch did (of the last one, before the
-/// current one has any), and evaluations as long as they took on average.
+/// current one has any; failing that, as the newest speed says), and evaluations as long as they took on average.
 pub(super) fn estimate(state: &RunState) -> Estimate {
     let Some(header) = &state.header else { return Estimate::default() };
     let planned: u64 = header.stages.iter().map(|stage| u64::from(stage.epochs) * stage.steps_per_epoch).sum();
@@ -44,6 +44,7 @@ pub(super) fn estimate(state: &RunState) -> Estimate {
             let steps = last.total_steps.saturating_sub(before);
             (steps > 0).then(|| last.seconds / steps as f64)
         })
+        .or_else(|| (state.images_per_second > 0.0).then(|| header.batch_size as f64 / state.images_per_second))
         .filter(|seconds| seconds.is_finite() && *seconds > 0.0);
     let evaluation_seconds: f64 = state
         .bins

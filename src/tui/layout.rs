@@ -110,7 +110,7 @@ fn halves(row: Rect, gap: u16) -> [Rect; 2] {
 fn compact(body: Rect, bins: u16) -> Vec<(Pane, Rect)> {
     let roomy = body.height >= 21;
     let top = if roomy { 6 } else { 5 };
-    let table = (bins + 2).min(body.height / 4).max(3);
+    let table = (bins + 2).min(body.height * 2 / 7).max(3);
     let log = if roomy { 3 } else { 0 };
     let rows = Layout::vertical([
         Constraint::Length(top),
@@ -119,8 +119,8 @@ fn compact(body: Rect, bins: u16) -> Vec<(Pane, Rect)> {
         Constraint::Length(log),
     ]);
     let [top, charts, table, log] = rows.areas(body);
-    let [stages, status] = halves(top, 1);
-    let [loss, accuracy] = halves(charts, 1);
+    let [stages, status] = halves(top, 2);
+    let [loss, accuracy] = halves(charts, 2);
     let mut panes = vec![
         (Pane::Stages, stages),
         (Pane::Status, status),
@@ -163,7 +163,7 @@ fn wide(body: Rect, stages: u16, bins: u16) -> Vec<(Pane, Rect)> {
     let [left, right] = Layout::horizontal([Constraint::Length(76), Constraint::Fill(1)]).areas(body);
     let rows = Layout::vertical([
         Constraint::Length(stages + 6),
-        Constraint::Length(12),
+        Constraint::Length(10),
         Constraint::Length(bins + 3),
         Constraint::Fill(1),
     ]);

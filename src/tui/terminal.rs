@@ -15,8 +15,8 @@ use crossterm::cursor::{Hide, Show};
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::execute;
 use crossterm::terminal::{
-    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
-    enable_raw_mode,
+    BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+    disable_raw_mode, enable_raw_mode,
 };
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
@@ -64,8 +64,7 @@ impl Screen {
     /// Takes the terminal over. `capture` must be at work already.
     pub(super) fn take(capture: StdioCapture) -> io::Result<Self> {
         let stdio = capture.real();
-        let output = BufWriter::with_capacity(1 << 16, stdio.screen()?);
-        let terminal = Terminal::new(CrosstermBackend::new(output))?;
+        let terminal = blank(&stdio)?;
         let restorer = Arc::new(Restorer { screen: stdio.screen()?, stdio, taken: AtomicBool::new(false) });
         let previous_hook: Arc<Hook> = Arc::from(panic::take_hook());
         let hook = (Arc::clone(&restorer), Arc::clone(&previous_hook), thread::current().id());
@@ -99,8 +98,17 @@ impl Screen {
     pub(super) fn enter(&mut self) -> io::Result<()> {
         self.capture.divert()?;
         self.restorer.take()?;
-        self.terminal.clear()
+        // Not `Terminal::clear`: it asks the terminal for the cursor's place by way of standard output, which is
+        // captured. The alternate screen is blank, and so is a new terminal's idea of it.
+        execute!(self.terminal.backend_mut(), Clear(ClearType::All))?;
+        self.terminal = blank(&self.capture.real())?;
+        Ok(())
     }
+}
+
+/// A terminal on the real standard output that takes the screen to be blank.
+fn blank(stdio: &RealStdio) -> io::Result<Terminal<CrosstermBackend<BufWriter<File>>>> {
+    Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(1 << 16, stdio.screen()?)))
 }
 
 impl Drop for Screen {

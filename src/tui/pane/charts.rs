@@ -92,7 +92,7 @@ fn title(name: &str, value: Option<String>, suffix: &str, scene: &Scene<'_>) -> 
         spans.push(Span::styled(format!(" {value}"), styles.active));
     }
     let axis = match (options.axis, options.smooth) {
-        (Axis::Steps, true) => "steps, smoothed",
+        (Axis::Steps, true) => "steps",
         (Axis::Steps, false) => "steps, raw",
         (Axis::Epochs, _) => "epochs",
     };
@@ -238,9 +238,11 @@ impl Window {
         borders
     }
 
-    fn clip(&self, curve: Curve) -> Curve {
-        let (x, y) = curve.x.iter().zip(&curve.y).filter(|(x, _)| **x >= self.x.0 && **x <= self.x.1).unzip();
-        Curve { x, y, ..curve }
+    /// The curve without the points beside the window.
+    fn clip(&self, mut curve: Curve) -> Curve {
+        let (x, y) = (std::mem::take(&mut curve.x), std::mem::take(&mut curve.y));
+        (curve.x, curve.y) = x.into_iter().zip(y).filter(|(x, _)| *x >= self.x.0 && *x <= self.x.1).unzip();
+        curve
     }
 }
 

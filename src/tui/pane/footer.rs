@@ -8,7 +8,7 @@ use ratatui::text::Span;
 
 use crate::event::Outcome;
 use crate::run::state::Phase;
-use crate::tui::action::Action;
+use crate::tui::action::{Action, Tab};
 use crate::tui::app::App;
 use crate::tui::format::width;
 use crate::tui::keymap::{BINDINGS, Binding, name};
@@ -21,23 +21,23 @@ pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, app: &App, styles:
     let mut spans = Vec::new();
     let mut used = 0;
     if let Some(text) = sentence(app) {
-        used += width(&text) + 3;
+        used += width(&text);
         spans.push(Span::styled(text, styles.warning));
-        spans.push(Span::raw("   "));
     }
     let scopes = app.scopes();
     for binding in BINDINGS.iter().filter(|binding| scopes.contains(&binding.scope)) {
         let Some(label) = label(binding, app) else { continue };
         let key = name(binding.keys[0]);
-        let columns = width(&key) + 1 + width(&label) + 2;
-        if used + columns > usize::from(area.width) + 2 {
+        let gap = if used > 0 { 2 } else { 0 };
+        let columns = gap + width(&key) + 1 + width(&label);
+        if used + columns > usize::from(area.width) {
             break;
         }
         used += columns;
+        spans.push(Span::raw(" ".repeat(gap)));
         spans.push(Span::styled(key, styles.key));
         spans.push(Span::raw(" "));
         spans.push(Span::styled(label.into_owned(), styles.dim));
-        spans.push(Span::raw("  "));
     }
     put(buffer, area, 0, spans, styles);
 }
@@ -71,6 +71,11 @@ fn label(binding: &Binding, app: &App) -> Option<Cow<'static, str>> {
         Action::ToggleSmoothing if charts.smooth => "raw",
         Action::ToggleSpan if charts.stage_only => "whole run",
         Action::Zoom if app.view.zoomed => "unzoom",
+        // Only where there is something to go back from.
+        Action::Close if app.view.dialog.is_none() => {
+            let past = app.view.tab == Tab::History && app.history.full;
+            (past || app.view.zoomed || app.view.log_scroll > 0).then_some("back")?
+        }
         // The sentence at the left says it already.
         Action::Leave if !app.training() && app.live.is_some() => return None,
         _ => fixed,

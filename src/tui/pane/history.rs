@@ -78,8 +78,8 @@ fn empty(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) {
         &[
             "No runs yet.",
             "",
-            "Every training leaves its journal in the folder `runs` beside the place it is started from",
-            "(or where the schedule's `runs` says). It will be listed here, with its charts and figures.",
+            "Every training leaves its journal in the folder `runs` beside the place it is started from (or where the \
+             schedule's `runs` says). It will be listed here, with its charts and figures.",
             "",
             "Start one with `facetui SCHEDULE.yaml`; `r` reads the folder again.",
         ]
@@ -107,7 +107,7 @@ impl Columns {
     /// The date, the outcome and the epochs are always there; then the bins, the name and the model take what is left.
     fn of(runs: &[PastRun], room: usize) -> Self {
         let widest = |text: fn(&PastRun) -> usize| runs.iter().map(text).max().unwrap_or(0);
-        let name = widest(|run| width(&run.name)).clamp(4, 18);
+        let name = widest(|run| width(&run.name)).clamp(4, 24);
         let model = widest(|run| width(&run.model)).clamp(5, 16);
         let outcome = 11;
         let mut left = room.saturating_sub(2 + 16 + 2 + name + 2 + outcome + 2 + 9);
@@ -129,12 +129,13 @@ fn list(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) {
     let history = &app.history;
     let columns = Columns::of(&history.runs, usize::from(area.width));
     let model = |text: &str| if columns.model > 0 { left(text, columns.model + 2, styles) } else { String::new() };
-    let mut head = format!("  {}  {}  ", left("started", 16, styles), left("name", columns.name, styles));
-    head += &model("model");
-    head += &format!("{}  {}", left("outcome", columns.outcome, styles), right("epochs", 9, styles));
-    for (bin, width) in &columns.bins {
-        head += &format!("  {}", right(bin, *width, styles));
-    }
+    let mut head = vec![
+        format!("  {}  {}  ", left("started", 16, styles), left("name", columns.name, styles)),
+        model("model"),
+        format!("{}  {}", left("outcome", columns.outcome, styles), right("epochs", 9, styles)),
+    ];
+    head.extend(columns.bins.iter().map(|(bin, width)| format!("  {}", right(bin, *width, styles))));
+    let head = head.concat();
     put(buffer, area, 0, vec![Span::styled(head, styles.dim)], styles);
     let lines = usize::from(area.height).saturating_sub(1).max(1);
     let first = history.selected.saturating_sub(lines / 2).min(history.runs.len().saturating_sub(lines));

@@ -55,7 +55,9 @@ fn wrapped(line: &LogLine, columns: usize, scene: &Scene<'_>) -> Vec<Vec<Span<'s
     let time = time_of_day(line.at, &scene.app.zone);
     let indent = width(&time) + 1;
     let (word, style) = level(line.level, styles);
-    let text = format!("{word}{}", line.message.replace(char::is_control, " "));
+    // The one letter of facetui's own sentences that ASCII lacks.
+    let message = line.message.replace(char::is_control, " ").replace('±', styles.glyphs.plus_minus);
+    let text = format!("{word}{message}");
     let rows = wrap(&text, columns.saturating_sub(indent).max(1));
     rows.into_iter()
         .enumerate()

@@ -66,9 +66,14 @@ impl Columns {
         let loss = widest(|plan| width(&plan.loss)).min(20);
         let optimizer = widest(|plan| width(&plan.optimizer)).clamp(4, 8);
         let epochs = widest(|plan| plan.epochs.to_string().len()) * 2 + 1;
-        let head = header.stages.iter().any(|plan| plan.bottleneck_only);
-        let fixed = 2 + 3 + loss + 1 + optimizer + 1 + if head { 10 } else { 0 } + epochs;
-        let bar = room.saturating_sub(fixed + 1).min(30);
+        let frozen = header.stages.iter().any(|plan| plan.bottleneck_only);
+        let needed = |optimizer: usize, head: bool| {
+            5 + loss + if optimizer > 0 { optimizer + 1 } else { 0 } + if head { 10 } else { 0 } + epochs
+        };
+        // The epochs matter most; then which stage trains the head only; then the optimiser.
+        let head = frozen && needed(0, true) <= room;
+        let optimizer = if needed(optimizer, head) <= room { optimizer } else { 0 };
+        let bar = room.saturating_sub(needed(optimizer, head) + 1).min(30);
         Self { loss, optimizer, epochs, head, bar: if bar < 4 { 0 } else { bar } }
     }
 }
@@ -93,9 +98,10 @@ fn stage(at: usize, plan: &StagePlan, state: &RunState, columns: &Columns, style
         Span::styled(right(&(at + 1).to_string(), 2, styles), style),
         Span::raw(" "),
         Span::styled(left(&plan.loss, columns.loss, styles), style),
-        Span::raw(" "),
-        Span::styled(left(&optimizer, columns.optimizer, styles), styles.dim),
     ];
+    if columns.optimizer > 0 {
+        spans.push(Span::styled(format!(" {}", left(&optimizer, columns.optimizer, styles)), styles.dim));
+    }
     if columns.head {
         let text = if plan.bottleneck_only { " head only" } else { "          " };
         spans.push(Span::styled(text, styles.dim));

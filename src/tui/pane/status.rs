@@ -30,11 +30,13 @@ pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, scene: &Scene<'_>)
         row = if area.height >= 8 { 3 } else { 2 };
     }
     let facts = facts(scene);
-    let half = columns.saturating_sub(1) / 2;
+    // Two facts a line, one where a line is short.
+    let abreast = if columns >= 34 { 2 } else { 1 };
+    let half = if abreast == 2 { columns.saturating_sub(1) / 2 } else { columns };
     let label = 11.min(half / 2 + 2);
     for (at, (name, value, warn)) in facts.iter().enumerate() {
-        let line = row + (at / 2) as u16;
-        let x = if at % 2 == 0 { 0 } else { half + 1 };
+        let line = row + (at / abreast) as u16;
+        let x = if at % abreast == 0 { 0 } else { half + 1 };
         let style = if *warn { styles.warning } else { styles.text };
         let spans = vec![
             Span::styled(left(name, label, styles), styles.dim),
@@ -45,7 +47,7 @@ pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, scene: &Scene<'_>)
             put(buffer, cell, line, spans, styles);
         }
     }
-    let line = row + facts.len().div_ceil(2) as u16;
+    let line = row + facts.len().div_ceil(abreast) as u16;
     if let (Some(header), true) = (&state.header, line < area.height) {
         let value = format!("{}, {}", header.device, header.precision);
         let spans = vec![Span::styled(left("device", label, styles), styles.dim), Span::styled(value, styles.text)];
@@ -95,8 +97,9 @@ fn facts(scene: &Scene<'_>) -> Vec<(&'static str, String, bool)> {
     let state = &scene.run.state;
     let left = estimate(state);
     let known = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), format::duration);
-    let ended = state.is_ended();
-    let end = if scene.live && !ended { scene.app.now } else { state.updated };
+    let elsewhere = || scene.app.history.chosen().is_some_and(|run| run.live);
+    let ended = state.is_ended() || !(scene.live || elsewhere());
+    let end = if ended { state.updated } else { scene.app.now };
     let stepped = state.total_steps() > 0;
     let rate = state.current.as_ref().map_or_else(|| "-".to_owned(), |now| format::learning_rate(now.learning_rate));
     let wait = if stepped { format::percent(state.waited) } else { "-".to_owned() };
@@ -106,7 +109,7 @@ fn facts(scene: &Scene<'_>) -> Vec<(&'static str, String, bool)> {
         ("data wait", wait, stepped && state.waited >= SLOW_DATA),
         ("epoch left", if ended { "-".to_owned() } else { known(left.epoch) }, false),
         ("run left", if ended { "-".to_owned() } else { known(left.run) }, false),
-        ("rate", rate, false),
+        ("learn rate", rate, false),
         ("elapsed", format::duration(end - state.started.unwrap_or(end)), false),
         ("memory", memory, false),
         ("bad images", format::grouped(state.bad_images), state.bad_images > 0),

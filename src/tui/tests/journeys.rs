@@ -1,0 +1,222 @@
+//! What happens when events and keys meet: pending wishes, leaving, the history beside a training.
+
+use super::screens::{failure, three_runs};
+use super::*;
+use crate::event::{Command, Event, Outcome, StopKind};
+use crate::tui::action::Tab;
+use crate::tui::testing::START;
+use crate::tui::view::Dialog;
+
+fn running() -> App {
+    app(Script::new().preparing().start().stage(0).steps(20))
+}
+
+fn first_line(app: &App) -> String {
+    text(&frame(app, 100, 30, USUAL)).lines().next().unwrap_or_default().to_owned()
+}
+
+fn last_line(app: &App) -> String {
+    text(&frame(app, 100, 30, USUAL)).lines().last().unwrap_or_default().to_owned()
+}
+
+fn event(app: &mut App, event: Event) -> Vec<Effect> {
+    let at = app.now;
+    hear(app, &[Record { at, event }])
+}
+
+fn end(app: &mut App, outcome: Outcome) -> Vec<Effect> {
+    event(app, Event::Finished { outcome, seconds: 1.0 })
+}
+
+#[test]
+fn a_gentle_stop_is_pending_then_confirmed_then_withdrawn() {
+    let mut app = running();
+    assert!(last_line(&app).contains("n stop after epoch"));
+    assert_eq!(press(&mut app, "n"), [Effect::Send(Command::Stop(StopKind::AfterEpoch))]);
+    assert!(first_line(&app).contains("stop after epoch 1 requested"), "{}", first_line(&app));
+    event(&mut app, Event::StopRequested { kind: StopKind::AfterEpoch });
+    assert!(first_line(&app).contains("stopping after epoch 1 - n to continue"));
+    assert!(first_line(&app).contains("STOPPING"));
+    assert!(last_line(&app).contains("n continue"));
+    assert_eq!(press(&mut app, "n"), [Effect::Send(Command::WithdrawStop)]);
+    event(&mut app, Event::StopWithdrawn);
+    assert!(first_line(&app).contains("TRAINING"));
+    assert!(!first_line(&app).contains("stop"));
+}
+
+#[test]
+fn a_second_n_before_the_answer_takes_the_wish_back() {
+    let mut app = running();
+    press(&mut app, "n");
+    assert_eq!(press(&mut app, "n"), [Effect::Send(Command::WithdrawStop)]);
+    event(&mut app, Event::StopRequested { kind: StopKind::AfterEpoch });
+    assert!(first_line(&app).contains("going on requested"), "{}", first_line(&app));
+    event(&mut app, Event::StopWithdrawn);
+    assert!(!first_line(&app).contains("requested"));
+}
+
+#[test]
+fn pause_and_resume() {
+    let mut app = running();
+    assert_eq!(press(&mut app, "p"), [Effect::Send(Command::Pause)]);
+    assert!(first_line(&app).contains("pause requested"));
+    event(&mut app, Event::Paused);
+    assert!(first_line(&app).contains("PAUSED") && last_line(&app).contains("p resume"));
+    assert_eq!(press(&mut app, "p"), [Effect::Send(Command::Resume)]);
+    event(&mut app, Event::Resumed);
+    assert!(first_line(&app).contains("TRAINING"));
+}
+
+#[test]
+fn leaving_a_live_run_asks_and_enter_does_nothing() {
+    let mut app = running();
+    assert!(press(&mut app, "q").is_empty());
+    assert_eq!(app.view.dialog, Some(Dialog::Quit));
+    assert!(press(&mut app, "Enter").is_empty());
+    assert!(press(&mut app, "p").is_empty(), "keys behind the dialog are dead");
+    assert_eq!(app.view.dialog, Some(Dialog::Quit));
+    press(&mut app, "Esc");
+    assert_eq!(app.view.dialog, None);
+    assert!(app.training());
+}
+
+#[test]
+fn stop_after_the_epoch_then_leave() {
+    let mut app = running();
+    press(&mut app, "q");
+    assert_eq!(press(&mut app, "n"), [Effect::Send(Command::Stop(StopKind::AfterEpoch))]);
+    event(&mut app, Event::StopRequested { kind: StopKind::AfterEpoch });
+    assert!(first_line(&app).contains("then leaving"));
+    assert_eq!(end(&mut app, Outcome::Stopped), [Effect::Leave]);
+}
+
+#[test]
+fn a_failure_is_shown_even_to_someone_who_is_leaving() {
+    let mut app = running();
+    press(&mut app, "q");
+    press(&mut app, "s");
+    assert!(end(&mut app, failure()).is_empty());
+    assert_eq!(app.view.dialog, Some(Dialog::Result));
+    assert!(text(&frame(&app, 100, 30, USUAL)).contains("out of memory"));
+    assert_eq!(press(&mut app, "q"), [Effect::Leave]);
+}
+
+#[test]
+fn going_on_after_all_also_means_staying() {
+    let mut app = running();
+    press(&mut app, "q");
+    press(&mut app, "n");
+    event(&mut app, Event::StopRequested { kind: StopKind::AfterEpoch });
+    press(&mut app, "n");
+    event(&mut app, Event::StopWithdrawn);
+    assert!(end(&mut app, Outcome::Completed).is_empty());
+    assert_eq!(app.view.dialog, Some(Dialog::Result));
+}
+
+#[test]
+fn control_c_asks_then_stops_then_leaves() {
+    let mut app = running();
+    assert!(press(&mut app, "C-c").is_empty());
+    assert_eq!(app.view.dialog, Some(Dialog::Quit));
+    assert_eq!(press(&mut app, "C-c"), [Effect::Send(Command::Stop(StopKind::Now))]);
+    assert_eq!(press(&mut app, "C-c"), [Effect::Leave]);
+}
+
+#[test]
+fn the_screen_stays_after_the_end_until_it_is_dismissed() {
+    let mut app = app(Script::new().whole());
+    assert_eq!(app.view.dialog, Some(Dialog::Result));
+    assert!(first_line(&app).contains("FINISHED"));
+    assert!(last_line(&app).contains("finished - press q to leave"));
+    assert!(press(&mut app, "Esc").is_empty());
+    assert!(last_line(&app).contains("finished - press q to leave"));
+    assert!(press(&mut app, "n").is_empty(), "nothing is left to stop");
+    assert_eq!(press(&mut app, "q"), [Effect::Leave]);
+}
+
+#[test]
+fn an_engine_that_falls_silent_has_failed() {
+    let mut app = running();
+    app.hear(News::Silence);
+    assert!(first_line(&app).contains("FAILED"));
+    assert!(!app.training());
+    let mut ended = self::app(Script::new().whole());
+    ended.hear(News::Silence);
+    assert!(first_line(&ended).contains("FINISHED"), "silence after the end is no failure");
+}
+
+#[test]
+fn the_history_can_be_read_while_a_run_trains() {
+    let mut app = running();
+    assert_eq!(press(&mut app, "2"), [Effect::ListRuns]);
+    let effects = app.hear(News::Listed(three_runs()));
+    assert_eq!(effects, [Effect::OpenRun(three_runs()[0].clone())]);
+    assert_eq!(press(&mut app, "Down"), [Effect::OpenRun(three_runs()[1].clone())]);
+    // The answer to the first wish comes late and is not taken for the second.
+    app.hear(News::Opened { id: "demo-c".to_owned(), state: Box::new(Ok(Script::new().whole().state())) });
+    assert!(app.history.shown().is_none());
+    app.hear(News::Opened { id: "demo-b".to_owned(), state: Box::new(Ok(Script::new().whole().state())) });
+    press(&mut app, "Enter");
+    assert!(app.history.full);
+    assert!(first_line(&app).contains("TRAINING"), "the header still tells of the live run");
+    assert!(last_line(&app).contains("n stop after epoch"), "and it can still be stopped from here");
+    press(&mut app, "Esc");
+    assert!(!app.history.full);
+    assert!(press(&mut app, "Tab").is_empty());
+    assert_eq!(app.view.tab, Tab::Training);
+}
+
+#[test]
+fn the_choice_stays_with_its_run_when_the_list_grows() {
+    let mut app = App::new(false, START, TimeZone::UTC);
+    app.hear(News::Listed(three_runs()));
+    press(&mut app, "Down");
+    let mut grown = three_runs();
+    grown.insert(0, super::screens::past("demo-d", -1.0, 1, None));
+    app.hear(News::Listed(grown));
+    assert_eq!(app.history.chosen().map(|run| run.id.as_str()), Some("demo-b"));
+    app.hear(News::Listed(Vec::new()));
+    assert_eq!(app.history.chosen(), None);
+}
+
+#[test]
+fn live_runs_of_others_are_read_again() {
+    let mut app = App::new(false, START, TimeZone::UTC);
+    let mut runs = three_runs();
+    runs[0].live = true;
+    runs[0].outcome = None;
+    app.hear(News::Listed(runs));
+    let effects: Vec<Effect> = (0..5).flat_map(|_| app.hear(News::Tick)).collect();
+    assert_eq!(effects, [Effect::ListRuns]);
+}
+
+#[test]
+fn a_scrolled_log_stays_where_it_is() {
+    let mut app = running();
+    press(&mut app, "Up");
+    let before = app.view.log_scroll;
+    for _ in 0..3 {
+        let message = "one more line".to_owned();
+        event(&mut app, Event::Log { level: crate::event::Level::Info, message });
+    }
+    assert_eq!(app.view.log_scroll, before + 3);
+    press(&mut app, "End");
+    assert_eq!(app.view.log_scroll, 0);
+}
+
+#[test]
+fn printed_lines_reach_the_log_without_being_events_of_the_run() {
+    let mut app = running();
+    let message = "stderr: a library speaks".to_owned();
+    let record = Record { at: app.now, event: Event::Log { level: crate::event::Level::Info, message } };
+    assert!(app.hear(News::Printed(&record)).is_empty());
+    assert!(text(&frame(&app, 120, 40, USUAL)).contains("a library speaks"));
+}
+
+#[test]
+fn a_history_without_a_run_leaves_at_once() {
+    let mut app = App::new(false, START, TimeZone::UTC);
+    assert_eq!(app.start(), [Effect::ListRuns]);
+    assert!(press(&mut app, "p").is_empty(), "there is nothing to pause");
+    assert_eq!(press(&mut app, "q"), [Effect::Leave]);
+}
