@@ -1,8 +1,8 @@
 //! The embedded demo data: drawn faces in the layout of real face-recognition data, so that everything can be tried,
 //! tested and shown without a download.
 //!
-//! A person is a set of lasting parameters ([`identity`]); a picture adds pose, light, expression, age, cover, backdrop
-//! and camera ([`capture`]); [`render`] draws it. The training folder holds all kinds of pictures, mostly near frontal;
+//! A person is a set of lasting parameters (`identity`); a picture adds pose, light, expression, age, cover, backdrop
+//! and camera (`capture`); `render` draws it. The training folder holds all kinds of pictures, mostly near frontal;
 //! each evaluation bin asks one question about people who are not in that folder:
 //!
 //! | bin | the two pictures of a pair | as in |

@@ -1,7 +1,9 @@
 //! What differs from one picture of a person to the next: pose, light, expression, age, occlusion, backdrop, camera.
 
+use std::f32::consts::TAU;
+
 use super::dice::Dice;
-use super::identity::{HairCut, Identity};
+use super::identity::{Hair, HairCut, Identity};
 use super::vector::Rgb;
 
 /// The kind of picture asked for.
@@ -108,7 +110,7 @@ pub struct Capture {
     pub cover: Option<Cover>,
     pub glasses: bool,
     /// The hair as worn that day.
-    pub hair: super::identity::Hair,
+    pub hair: Hair,
     /// Growth of the beard relative to the usual, 0 to 1.3.
     pub beard: f32,
     pub make_up: f32,
@@ -214,7 +216,7 @@ fn cover(dice: &mut Dice) -> Cover {
 }
 
 /// Most days the usual hair; some days another fringe or volume, or long hair tied back.
-fn hair_of_the_day(identity: &Identity, dice: &mut Dice) -> super::identity::Hair {
+fn hair_of_the_day(identity: &Identity, dice: &mut Dice) -> Hair {
     let mut hair = identity.hair.clone();
     hair.volume = (hair.volume + dice.around(0.0, 0.25)).clamp(0.0, 1.0);
     hair.sides = (hair.sides + dice.around(0.0, 0.2)).clamp(0.0, 1.0);
@@ -240,5 +242,5 @@ fn backdrop(dice: &mut Dice) -> Backdrop {
     let spots = (0..dice.below(6))
         .map(|_| ([dice.range(0.0, 112.0), dice.range(0.0, 112.0), dice.range(8.0, 30.0)], any_colour(dice)))
         .collect();
-    Backdrop { colours: [first, second], angle: dice.range(0.0, 6.28), spots, clothes: any_colour(dice) }
+    Backdrop { colours: [first, second], angle: dice.range(0.0, TAU), spots, clothes: any_colour(dice) }
 }

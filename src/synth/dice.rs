@@ -1,4 +1,4 @@
-//! Reproducible chance: one ChaCha stream for every (seed, purpose, identity, picture), so that any picture can be drawn
+//! Reproducible chance: one `ChaCha` stream for every (seed, purpose, identity, picture), so that any picture can be drawn
 //! alone, in any order and on any thread, and always comes out the same.
 
 use rand::{RngCore, SeedableRng};

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-/// Scrambles an integer (the finaliser of MurmurHash3).
+/// Scrambles an integer (the finaliser of `MurmurHash3`).
 #[inline]
 fn scramble(mut x: u32) -> u32 {
     x ^= x >> 16;

@@ -1,4 +1,4 @@
-//! A writer of one pickle: `([bytes, ...], [bool, ...])`, the shape of InsightFace's evaluation bins.
+//! A writer of one pickle: `([bytes, ...], [bool, ...])`, the shape of `InsightFace`'s evaluation bins.
 //!
 //! Protocol 3, the first with an opcode for `bytes`: Python 3's `pickle.load` gives bytes and bools, with or without
 //! `encoding="bytes"`.

@@ -179,12 +179,8 @@ fn people_differ_visibly_but_not_trivially() {
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));
     let positives = scored.iter().filter(|(_, same)| *same).count();
     let (mut hits, mut best) = (scored.len() - positives, 0);
-    for (_, same) in scored.iter() {
-        if *same {
-            hits += 1
-        } else {
-            hits -= 1
-        }
+    for (_, same) in &scored {
+        hits = if *same { hits + 1 } else { hits - 1 };
         best = best.max(hits);
     }
     let accuracy = best as f32 / scored.len() as f32;

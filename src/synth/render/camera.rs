@@ -3,7 +3,7 @@
 use super::head::HeadShape;
 use crate::synth::capture::Pose;
 use crate::synth::identity::Identity;
-use crate::synth::vector::Vec3;
+use crate::synth::vector::{Vec3, dot3};
 
 /// Where ArcFace's alignment puts eyes, tip of the nose and corners of the mouth in a 112 x 112 picture.
 const TEMPLATE: [[f32; 2]; 5] =
@@ -67,7 +67,7 @@ impl View {
     /// A direction in camera axes.
     #[inline]
     pub fn turn(&self, v: Vec3) -> Vec3 {
-        [0, 1, 2].map(|i| self.rows[i][0] * v[0] + self.rows[i][1] * v[1] + self.rows[i][2] * v[2])
+        [dot3(self.rows[0], v), dot3(self.rows[1], v), dot3(self.rows[2], v)]
     }
 
     /// A point of the head as picture position (pixels) and depth.

@@ -5,8 +5,8 @@ use std::f32::consts::PI;
 use super::camera::View;
 use super::hair::shell;
 use super::head::{EYE_Y, HeadShape};
-use super::mesh::{Finish, Grid, Vertex, place};
-use super::raster::{Fragment, Raster};
+use super::mesh::{Finish, Grid, place};
+use super::raster::{Fragment, Raster, Sample};
 use crate::synth::capture::{Capture, Cover};
 use crate::synth::identity::{HairCut, Identity};
 use crate::synth::noise;
@@ -16,7 +16,7 @@ const CLOTH: Finish = Finish { softness: 0.55, gloss: 0.0, sharpness: 4 };
 const SKIN: Finish = Finish { softness: 0.55, gloss: 0.4, sharpness: 12 };
 const LACQUER: Finish = Finish { softness: 0.55, gloss: 3.0, sharpness: 30 };
 
-fn opaque(colour: Vec3, sample: &Vertex) -> Fragment {
+fn opaque(colour: Vec3, sample: &Sample) -> Fragment {
     Fragment { colour: add3(mul3(colour, sample.light), [sample.gloss; 3]), alpha: 1.0 }
 }
 

@@ -3,7 +3,7 @@
 use super::raster::SIDE;
 use crate::synth::capture::Camera;
 use crate::synth::noise::hashed;
-use crate::synth::vector::{Vec3, scale3};
+use crate::synth::vector::{Vec3, add3, scale3};
 
 /// From linear light to the bytes of an RGB picture, row by row.
 pub fn develop(mut light: Vec<Vec3>, camera: &Camera) -> Vec<u8> {
@@ -42,7 +42,7 @@ fn blur(light: &[Vec3], radius: f32) -> Vec<Vec3> {
             let before = if at == 0 { centre } else { source[index - step] };
             let after = if at == SIDE - 1 { centre } else { source[index + step] };
             let kept = scale3(centre, 1.0 - 2.0 * weight);
-            out.push([0, 1, 2].map(|c| kept[c] + weight * (before[c] + after[c])));
+            out.push(add3(kept, scale3(add3(before, after), weight)));
         }
         out
     };

@@ -75,7 +75,7 @@ impl<'a> HeadShape<'a> {
         let place = ((y - self.crown) / (self.chin - self.crown)).clamp(0.0, 1.0) * (SECTIONS - 1) as f32;
         let low = (place as usize).min(SECTIONS - 2);
         let (a, b, t) = (self.sections[low], self.sections[low + 1], place - low as f32);
-        [0, 1, 2, 3].map(|i| mix(a[i], b[i], t))
+        [mix(a[0], b[0], t), mix(a[1], b[1], t), mix(a[2], b[2], t), mix(a[3], b[3], t)]
     }
 
     /// [`Self::section`], computed anew.

@@ -75,8 +75,8 @@ pub fn illuminate(light: &Light, finish: Finish, normal: Vec3, shadow: f32) -> (
     let sky = 0.78 - 0.22 * normal[1];
     // Some light comes back from the side opposite to the lamp.
     let bounce = 0.16 * (0.5 - 0.5 * facing);
-    let received = [0, 1, 2]
-        .map(|c| light.ambient[c] * (sky + 0.25 * normal[2].max(0.0)) + light.key[c] * (direct + bounce * 0.6));
+    let even = sky + 0.25 * normal[2].max(0.0);
+    let received = add3(scale3(light.ambient, even), scale3(light.key, direct + 0.6 * bounce));
     let half = normalize3(add3(light.direction, [0.0, 0.0, 1.0]));
     let highlight = dot3(normal, half).max(0.0).powi(finish.sharpness) * finish.gloss * shadow * light.gloss;
     (received, highlight)

@@ -1,13 +1,24 @@
 //! A depth-buffered rasteriser on a picture four times finer than the result (2 x 2 samples a pixel), in linear light.
 
 use super::mesh::Vertex;
-use crate::synth::vector::{Vec3, mix3};
+use crate::synth::vector::{Vec3, add3, mix3, scale3};
 
 /// Side of the finished picture.
 pub const SIDE: usize = 112;
 /// Samples a pixel, along each axis.
 pub const FINE: usize = 2;
 const WIDTH: usize = SIDE * FINE;
+
+/// What a shader knows of a sample: its vertices' values, blended.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample {
+    /// Surface parameters.
+    pub at: [f32; 2],
+    /// Light received.
+    pub light: Vec3,
+    /// Highlight.
+    pub gloss: f32,
+}
 
 /// What a shader makes of a sample.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +57,7 @@ impl Raster {
         vertices: &[Vertex],
         columns: usize,
         both_sides: bool,
-        shader: impl Fn(&Vertex) -> Fragment,
+        shader: impl Fn(&Sample) -> Fragment,
     ) {
         let rows = vertices.len() / columns;
         for i in 1..rows {
@@ -59,7 +70,7 @@ impl Raster {
         }
     }
 
-    fn triangle(&mut self, corners: [&Vertex; 3], both_sides: bool, shader: &impl Fn(&Vertex) -> Fragment) {
+    fn triangle(&mut self, corners: [&Vertex; 3], both_sides: bool, shader: &impl Fn(&Sample) -> Fragment) {
         let [a, b, c] = corners;
         let fine = FINE as f32;
         let (ax, ay) = (a.place[0] * fine, a.place[1] * fine);
@@ -69,21 +80,19 @@ impl Raster {
         if area.abs() < 1e-6 || (area < 0.0 && !both_sides) {
             return;
         }
-        let limit = WIDTH as f32;
-        let left = (ax.min(bx).min(cx) - 0.5).ceil().max(0.0);
-        let right = (ax.max(bx).max(cx) - 0.5).floor().min(limit - 1.0);
-        let top = (ay.min(by).min(cy) - 0.5).ceil().max(0.0);
-        let bottom = (ay.max(by).max(cy) - 0.5).floor().min(limit - 1.0);
-        if left > right || top > bottom {
-            return;
-        }
+        // Samples lie at the middles of their squares: the first at or after an edge is the edge's rounded place.
+        let cell = |v: f32| (v.clamp(0.0, WIDTH as f32) + 0.5) as usize;
+        let (left, right) = (cell(ax.min(bx).min(cx)), cell(ax.max(bx).max(cx)).min(WIDTH));
+        let (top, bottom) = (cell(ay.min(by).min(cy)), cell(ay.max(by).max(cy)).min(WIDTH));
         let inverse = 1.0 / area;
-        for y in top as usize..=bottom as usize {
+        let (b_across, c_across) = ((cy - ay) * inverse, (ay - by) * inverse);
+        for y in top..bottom {
             let py = y as f32 + 0.5;
-            for x in left as usize..=right as usize {
-                let px = x as f32 + 0.5;
-                let wb = ((px - ax) * (cy - ay) - (py - ay) * (cx - ax)) * inverse;
-                let wc = ((bx - ax) * (py - ay) - (by - ay) * (px - ax)) * inverse;
+            let b_row = ((left as f32 + 0.5 - ax) * (cy - ay) - (py - ay) * (cx - ax)) * inverse;
+            let c_row = ((bx - ax) * (py - ay) - (by - ay) * (left as f32 + 0.5 - ax)) * inverse;
+            for x in left..right {
+                let steps = (x - left) as f32;
+                let (wb, wc) = (b_row + steps * b_across, c_row + steps * c_across);
                 let wa = 1.0 - wb - wc;
                 if wa < 0.0 || wb < 0.0 || wc < 0.0 {
                     continue;
@@ -93,12 +102,14 @@ impl Raster {
                 if depth <= self.depth[index] {
                     continue;
                 }
-                let blend = |p: f32, q: f32, r: f32| wa * p + wb * q + wc * r;
-                let sample = Vertex {
-                    place: [px / fine, py / fine, depth],
-                    at: [blend(a.at[0], b.at[0], c.at[0]), blend(a.at[1], b.at[1], c.at[1])],
-                    light: [0, 1, 2].map(|k| blend(a.light[k], b.light[k], c.light[k])),
-                    gloss: blend(a.gloss, b.gloss, c.gloss),
+                let sample = Sample {
+                    at: [wa * a.at[0] + wb * b.at[0] + wc * c.at[0], wa * a.at[1] + wb * b.at[1] + wc * c.at[1]],
+                    light: [
+                        wa * a.light[0] + wb * b.light[0] + wc * c.light[0],
+                        wa * a.light[1] + wb * b.light[1] + wc * c.light[1],
+                        wa * a.light[2] + wb * b.light[2] + wc * c.light[2],
+                    ],
+                    gloss: wa * a.gloss + wb * b.gloss + wc * c.gloss,
                 };
                 let Fragment { colour, alpha } = shader(&sample);
                 if alpha >= 0.5 {
@@ -131,8 +142,9 @@ impl Raster {
         for y in 0..SIDE {
             for x in 0..SIDE {
                 let first = y * FINE * WIDTH + x * FINE;
-                let four = [first, first + 1, first + WIDTH, first + WIDTH + 1].map(|i| self.colour[i]);
-                out.push([0, 1, 2].map(|c| 0.25 * (four[0][c] + four[1][c] + four[2][c] + four[3][c])));
+                let upper = add3(self.colour[first], self.colour[first + 1]);
+                let lower = add3(self.colour[first + WIDTH], self.colour[first + WIDTH + 1]);
+                out.push(scale3(add3(upper, lower), 0.25));
             }
         }
         out
