@@ -29,7 +29,7 @@ pub fn run(project: &Path, cargo: &Cargo, fetch_deny: bool) -> Result<ExitCode> 
 
     if let Some(deny) = cargo_deny(cargo, fetch_deny)? {
         // The advisories are left out: their database is fetched from elsewhere than the crates.
-        let checks = ["--workspace", "check", "licenses", "bans", "sources"];
+        let checks = ["--workspace", "check", "--hide-inclusion-graph", "licenses", "bans", "sources"];
         step("licences, duplicates and sources of dependencies", Command::new(deny).args(checks).current_dir(project))?;
     } else {
         say::step("licences: left out, since cargo-deny is not installed (`cargo xtask check --deny` fetches it)");
