@@ -1,0 +1,147 @@
+//! The command line of `cargo xtask`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::failure::{Failure, Result};
+
+/// What `cargo xtask help` shows.
+pub const HELP: &str = "\
+Set-up, demo, tests and checks of facetui.
+
+Usage: cargo xtask TASK [OPTIONS]
+
+Tasks:
+  demo [ARGS]       set up, build, and train on built-in demo data; ARGS go to `facetui demo` (such as --headless)
+  test [ARGS]       set up (Keras included, for the checkpoint tests) and run all tests; ARGS go to `cargo test`
+  setup             put libtorch, and CMake where it is missing, into the cache; plain cargo commands work afterwards
+      --cpu, --gpu      libtorch for the CPU or for NVIDIA GPUs; default: what this machine has
+      --tests           also what the tests need (tensorflow-cpu, tf_keras and Keras 3, for Python 3.10 to 3.13)
+  install           build facetui for release and put it on your PATH
+      --root DIR        into DIR/bin instead of cargo's own bin folder
+  check             formatting, clippy, documentation, licences; all without warnings
+      --deny            fetch and build cargo-deny into the cache if it is missing (about a minute)
+  help              this text
+
+Environment:
+  FACETUI_CACHE            where downloads are kept; default: facetui in your cache folder
+  LIBTORCH                 your own libtorch 2.11.0: nothing is downloaded in its place
+  LIBTORCH_USE_PYTORCH     use the libtorch of your Python's PyTorch 2.11.0
+  CMAKE                    your own CMake, 3.26 or newer
+  FACETUI_TEST_PYTHON      the Python that the tests run Keras with
+  FACETUI_KERAS_PYTHONPATH your own folder that holds tensorflow, tf_keras and Keras 3 for it";
+
+/// A task and its options.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Task {
+    /// Set up, then `facetui demo` with these arguments.
+    Demo(Vec<OsString>),
+    /// Set up with Keras, then `cargo test` with these arguments.
+    Test(Vec<OsString>),
+    /// Set up only.
+    Setup { flavour: Option<Flavour>, tests: bool },
+    /// A release build on PATH.
+    Install { root: Option<PathBuf> },
+    /// Formatting, lints, documentation, licences.
+    Check { fetch_deny: bool },
+    /// Print [`HELP`].
+    Help,
+}
+
+/// Which build of libtorch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flavour {
+    /// The libraries that the CPU needs.
+    Cpu,
+    /// CUDA and all that it needs.
+    Gpu,
+}
+
+/// Reads the arguments after `cargo xtask`.
+///
+/// # Errors
+/// An unknown task or option, or one without its value.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Task> {
+    let mut arguments = arguments.into_iter();
+    let Some(task) = arguments.next() else { return Ok(Task::Help) };
+    let rest: Vec<OsString> = arguments.collect();
+    match task.to_str() {
+        Some("demo") => Ok(Task::Demo(rest)),
+        Some("test") => Ok(Task::Test(rest)),
+        _ if rest.iter().any(|argument| argument == "--help" || argument == "-h") => Ok(Task::Help),
+        Some("setup") => {
+            let (mut flavour, mut tests) = (None, false);
+            for argument in rest {
+                match argument.to_str() {
+                    Some("--cpu") => flavour = Some(Flavour::Cpu),
+                    Some("--gpu") => flavour = Some(Flavour::Gpu),
+                    Some("--tests") => tests = true,
+                    _ => return Err(unknown("setup", &argument)),
+                }
+            }
+            Ok(Task::Setup { flavour, tests })
+        }
+        Some("install") => {
+            let mut root = None;
+            let mut rest = rest.into_iter();
+            while let Some(argument) = rest.next() {
+                match argument.to_str() {
+                    Some("--root") => {
+                        let folder = rest.next().ok_or_else(|| Failure::usage("`--root` wants a folder"))?;
+                        root = Some(PathBuf::from(folder));
+                    }
+                    Some(text) if text.starts_with("--root=") => root = Some(PathBuf::from(&text["--root=".len()..])),
+                    _ => return Err(unknown("install", &argument)),
+                }
+            }
+            Ok(Task::Install { root })
+        }
+        Some("check") => {
+            if let Some(argument) = rest.iter().find(|argument| *argument != "--deny") {
+                return Err(unknown("check", argument));
+            }
+            Ok(Task::Check { fetch_deny: !rest.is_empty() })
+        }
+        Some("help" | "--help" | "-h") => Ok(Task::Help),
+        _ => Err(Failure::usage(format!("there is no task `{}`", task.display()))),
+    }
+}
+
+fn unknown(task: &str, argument: &OsString) -> Failure {
+    Failure::usage(format!("`{task}` knows no option `{}`", argument.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Task> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn tasks_and_their_options() {
+        assert_eq!(parsed("").unwrap(), Task::Help);
+        assert_eq!(parsed("setup").unwrap(), Task::Setup { flavour: None, tests: false });
+        assert_eq!(parsed("setup --gpu --tests").unwrap(), Task::Setup { flavour: Some(Flavour::Gpu), tests: true });
+        assert_eq!(parsed("install --root /opt/x").unwrap(), Task::Install { root: Some("/opt/x".into()) });
+        assert_eq!(parsed("install --root=/opt/x").unwrap(), Task::Install { root: Some("/opt/x".into()) });
+        assert_eq!(parsed("check --deny").unwrap(), Task::Check { fetch_deny: true });
+        assert_eq!(parsed("install --help").unwrap(), Task::Help);
+    }
+
+    #[test]
+    fn arguments_of_demo_and_test_pass_through_untouched() {
+        assert_eq!(parsed("demo --headless --help").unwrap(), Task::Demo(vec!["--headless".into(), "--help".into()]));
+        assert_eq!(parsed("test -- --nocapture").unwrap(), Task::Test(vec!["--".into(), "--nocapture".into()]));
+    }
+
+    #[test]
+    fn what_is_not_known_is_named_and_exits_with_2() {
+        for (line, named) in [("depp", "`depp`"), ("setup --gqu", "`--gqu`"), ("install --root", "`--root`")] {
+            let failure = parsed(line).unwrap_err();
+            assert!(failure.to_string().contains(named), "{failure}");
+            assert_eq!(failure.exit_code(), 2);
+        }
+    }
+}
