@@ -86,7 +86,6 @@ fn play(records: &[Record], speed: f64, events: &UnboundedSender<Arc<Record>>, w
                     paused = false;
                     Event::Resumed
                 }
-                Command::Evaluate | Command::Save => continue,
             };
             let _ = say(answer);
         }

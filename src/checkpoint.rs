@@ -93,7 +93,7 @@ pub enum CheckpointError {
         /// The file.
         path: PathBuf,
         /// The layer and what is wrong with it.
-        source: KerasError,
+        source: Box<KerasError>,
     },
     /// It cannot be written.
     #[error("`{}` cannot be written: {reason}", path.display())]
@@ -107,11 +107,11 @@ pub enum CheckpointError {
 }
 
 impl CheckpointError {
-    fn write(path: &Path, reason: impl ToString) -> Self {
+    fn write(path: &Path, reason: impl std::fmt::Display) -> Self {
         Self::Write { path: path.to_path_buf(), reason: reason.to_string() }
     }
 
-    fn content(path: &Path, reason: impl ToString) -> Self {
+    fn content(path: &Path, reason: impl std::fmt::Display) -> Self {
         Self::Content { path: path.to_path_buf(), reason: reason.to_string() }
     }
 }

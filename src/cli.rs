@@ -9,6 +9,7 @@ mod memory;
 mod synth;
 mod train;
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -80,20 +81,22 @@ fn tell(report: &miette::Report, code: u8) -> ExitCode {
 
 fn perform(action: Action) -> Result<(), Failure> {
     match action {
-        Action::History { runs } => train::history(runs),
+        Action::History { runs } => train::history(&runs),
         Action::Train(request) => train::train(&request),
-        Action::Demo(request) => demo::demo(request),
+        Action::Demo(request) => demo::demo(&request),
         Action::Check { schedule, overrides } => check(&schedule, &overrides),
         Action::Synth(request) => synth::synth(&request),
         Action::Models => models(),
-        Action::Template => say(schedule::template()),
+        Action::Template => {
+            say(schedule::template());
+            Ok(())
+        }
     }
 }
 
 /// Prints text on the standard output; a reader that went away is no failure.
-fn say(text: &str) -> Result<(), Failure> {
+fn say(text: &str) {
     let _ = write!(std::io::stdout(), "{text}");
-    Ok(())
 }
 
 /// Prints what a loaded schedule warns of.
@@ -122,14 +125,11 @@ fn check(path: &std::path::Path, overrides: &[String]) -> Result<(), Failure> {
     for (number, stage) in schedule.stages.iter().enumerate() {
         let optimizer = stage.optimizer.map_or("the optimiser before it", |optimizer| optimizer.name());
         let frozen = if stage.bottleneck_only { ", head only" } else { "" };
-        text.push_str(&format!(
-            "  {}. {} with {optimizer}, {} epochs{frozen}\n",
-            number + 1,
-            stage.loss.name(),
-            stage.epochs
-        ));
+        let _ =
+            writeln!(text, "  {}. {} with {optimizer}, {} epochs{frozen}", number + 1, stage.loss.name(), stage.epochs);
     }
-    say(&text)
+    say(&text);
+    Ok(())
 }
 
 fn models() -> Result<(), Failure> {
@@ -139,7 +139,8 @@ fn models() -> Result<(), Failure> {
         let graph = backbone::build(entry.name, &options).map_err(|error| Failure::Run(miette::miette!("{error}")))?;
         let table = summary::table(&graph);
         let totals = table.lines().last().unwrap_or_default();
-        text.push_str(&format!("{}: {}\n  {totals}\n", entry.name, entry.about));
+        let _ = write!(text, "{}: {}\n  {totals}\n", entry.name, entry.about);
     }
-    say(&text)
+    say(&text);
+    Ok(())
 }

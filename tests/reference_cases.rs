@@ -19,7 +19,7 @@ fn cases() -> Option<PathBuf> {
 
 fn array(file: &Path, name: &str) -> Tensor {
     let arrays = Tensor::read_npz(file).expect("an npz");
-    arrays.into_iter().find(|(known, _)| known == name).unwrap_or_else(|| panic!("{name} in {file:?}")).1
+    arrays.into_iter().find(|(known, _)| known == name).unwrap_or_else(|| panic!("{name} in {}", file.display())).1
 }
 
 /// The network of a saved model: its embedding is the output, or the input of its head.

@@ -25,8 +25,8 @@ pub fn read(path: &Path) -> Result<SavedModel, CheckpointError> {
     let config = text(&file, "model_config").ok_or_else(|| content("it has no `model_config`"))?;
     let config: serde_json::Value = serde_json::from_str(&config)
         .map_err(|error| CheckpointError::content(path, format!("`model_config`: {error}")))?;
-    let graph =
-        keras::from_json(&config).map_err(|source| CheckpointError::Layers { path: path.to_path_buf(), source })?;
+    let graph = keras::from_json(&config)
+        .map_err(|source| CheckpointError::Layers { path: path.to_path_buf(), source: Box::new(source) })?;
     let group = file.group("model_weights").map_err(|_ignored| content("it has no `model_weights`"))?;
     let weights = weights(&group, &graph).map_err(|reason| CheckpointError::content(path, reason))?;
     let state = file.group("optimizer_weights").ok().and_then(|group| optimizer::get(&file, &group, &graph));

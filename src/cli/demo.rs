@@ -17,7 +17,7 @@ const IMAGES: u32 = 24;
 const SEED: u64 = 1;
 
 /// Draws the data when it is not there, then trains.
-pub(super) fn demo(request: Request) -> Result<(), Failure> {
+pub(super) fn demo(request: &Request) -> Result<(), Failure> {
     let folder = data_folder();
     synth::draw(&synth::Request {
         folder: folder.clone(),
@@ -33,7 +33,7 @@ pub(super) fn demo(request: Request) -> Result<(), Failure> {
     };
     let loaded = schedule::parse(SCHEDULE_NAME, schedule::template(), &request.overrides, &environment)
         .map_err(|error| Failure::Usage(error.into()))?;
-    train::start(loaded, schedule::template(), &request)
+    train::start(loaded, schedule::template(), request)
 }
 
 /// Where the demo's data lies: `$FACETUI_DEMO`, or a folder of the user's cache.

@@ -31,7 +31,8 @@ pub(super) fn synth(request: &Request) -> Result<(), Failure> {
         request.identities,
         request.images,
         request.folder.display()
-    ))
+    ));
+    Ok(())
 }
 
 /// Draws the data set; at once when it is there.

@@ -1,7 +1,7 @@
 //! Trains a schedule under the terminal front end, or with lines where there is no terminal.
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crossbeam_channel::Sender;
 use tokio::signal::unix::{SignalKind, signal};
@@ -61,7 +61,7 @@ pub(super) fn start(loaded: Loaded, text: &str, request: &Request) -> Result<(),
 }
 
 /// Opens the history without a run.
-pub(super) fn history(runs: PathBuf) -> Result<(), Failure> {
+pub(super) fn history(runs: &Path) -> Result<(), Failure> {
     if !std::io::stdout().is_terminal() {
         return Err(Failure::Usage(miette::miette!(
             help = "give a schedule to train, or see `facetui --help`",
@@ -83,7 +83,7 @@ fn on_screen(launched: Launched, runs: PathBuf) -> Result<RunState, Failure> {
     if state.is_ended() {
         threads.join();
     }
-    say(&summary::text(&state))?;
+    say(&summary::text(&state));
     Ok(state)
 }
 
@@ -102,7 +102,7 @@ fn headless(launched: Launched, json: bool) -> Result<RunState, Failure> {
         threads.join();
     }
     if !json {
-        say(&summary::text(&state))?;
+        say(&summary::text(&state));
     }
     Ok(state)
 }

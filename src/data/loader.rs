@@ -282,7 +282,10 @@ mod tests {
         }
     }
 
-    fn epoch(workers: usize, source: Numbers, most_bad: f64) -> Result<Vec<(Vec<u8>, Vec<i64>)>, LoaderError> {
+    /// Images and labels of each batch.
+    type Batches = Vec<(Vec<u8>, Vec<i64>)>;
+
+    fn epoch(workers: usize, source: Numbers, most_bad: f64) -> Result<Batches, LoaderError> {
         let sampler = Sampler::shuffled(source.len(), 8, 3).expect("a sampler");
         let options = LoaderOptions { size: (2, 2), workers: Some(workers), most_bad };
         let mut loader = Loader::new(Arc::new(source), options)?;

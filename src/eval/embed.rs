@@ -50,15 +50,17 @@ impl DecodedBin {
     }
 }
 
-/// Embeds a bin and computes its figures. `embed` turns `count` images (count, H, W, 3) into raw embeddings (count, E),
-/// averaged with those of the mirrored images; `progress` is told (done, all).
+/// From images (count, H, W, 3) to raw embeddings (count, E), averaged with those of the mirrored images.
+pub type Embed<'a, E> = &'a mut dyn FnMut(&[u8], usize) -> Result<Vec<f32>, E>;
+
+/// Embeds a bin and computes its figures. `progress` is told (done, all).
 ///
 /// # Errors
 /// What `embed` fails with, or embeddings that are not finite.
 pub fn evaluate<E: From<metrics::MetricsError>>(
     bin: &DecodedBin,
     batch: usize,
-    embed: &mut dyn FnMut(&[u8], usize) -> Result<Vec<f32>, E>,
+    embed: Embed<'_, E>,
     progress: &dyn Fn(usize, usize),
 ) -> Result<Figures, E> {
     let one = bin.size.0 as usize * bin.size.1 as usize * 3;

@@ -148,7 +148,9 @@ mod tests {
         let mut embeddings = pairs(&[10.0, 20.0, 80.0, 100.0]);
         let same = [true, false, true, false];
         let before = figures(&embeddings, &same).expect("figures");
-        embeddings.iter_mut().for_each(|value| *value *= 7.0);
+        for value in &mut embeddings {
+            *value *= 7.0;
+        }
         assert!((figures(&embeddings, &same).expect("figures").threshold - before.threshold).abs() < 1e-6);
         embeddings[6] = f32::NAN;
         assert_eq!(figures(&embeddings, &same), Err(MetricsError::NotFinite(3)));

@@ -8,7 +8,6 @@ use std::time::SystemTime;
 use super::history_api::{HistorySource, PastRun};
 use super::journal;
 use super::state::{Phase, RunState};
-use crate::event::Outcome;
 
 /// The runs under a folder. Journals that did not change are not read again.
 #[derive(Debug)]

@@ -65,11 +65,11 @@ pub fn launch(schedule: Schedule, source: &str) -> std::io::Result<Launched> {
         .name("recorder".into())
         .spawn(move || record(&event_receiver, journal, &subscriber))?;
     let engine = std::thread::Builder::new().name("engine".into()).spawn(move || {
-        let emit = move |event| {
+        let emit: train::engine::Emit = Arc::new(move |event| {
             // The recorder outlives the engine; if it died, its panic has been told already.
             let _ = event_sender.send(Record { at: now(), event });
-        };
-        train::engine::run(&schedule, &run_id, &command_receiver, Arc::new(emit));
+        });
+        train::engine::run(&schedule, &run_id, &command_receiver, &emit);
     })?;
     Ok(Launched { events, commands: command_sender, folder, recorder, engine })
 }

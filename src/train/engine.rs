@@ -37,10 +37,10 @@ const FIRST_OPTIMIZER: Optimizer = Optimizer::Adam { beta_1: 0.9, beta_2: 0.999,
 
 /// Trains a schedule to its end, a stop or a failure. The last event is always [`Event::Finished`], whatever happens:
 /// libtorch's panics are caught here.
-pub fn run(schedule: &Schedule, run_id: &str, commands: &Receiver<Command>, emit: Emit) {
+pub fn run(schedule: &Schedule, run_id: &str, commands: &Receiver<Command>, emit: &Emit) {
     let started = Instant::now();
     let result = catch_unwind(AssertUnwindSafe(|| {
-        let mut session = Session::prepare(schedule, run_id, commands.clone(), Arc::clone(&emit))?;
+        let mut session = Session::prepare(schedule, run_id, commands.clone(), Arc::clone(emit))?;
         let trained = session.train();
         session.close(trained)
     }));

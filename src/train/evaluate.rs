@@ -1,6 +1,6 @@
 //! Evaluation between epochs: the bins, decoded once beside the first epoch, embedded by the network as it stands.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -114,7 +114,7 @@ impl From<MetricsError> for Interruption {
     }
 }
 
-fn read(path: &PathBuf, size: (u32, u32)) -> Result<DecodedBin, TrainError> {
+fn read(path: &Path, size: (u32, u32)) -> Result<DecodedBin, TrainError> {
     let bin = EvalBin::open(path).map_err(|error| TrainError::from_diagnostic(&error))?;
     DecodedBin::decode(&bin, size).map_err(|error| TrainError::from_diagnostic(&error))
 }

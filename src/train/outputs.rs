@@ -56,7 +56,8 @@ impl Outputs {
             .map(|entry| entry.path())
             .filter(|path| {
                 let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-                let is_basic = name.starts_with(&basic_stem) && name.ends_with(".h5");
+                let is_model = path.extension().is_some_and(|extension| extension == "h5");
+                let is_basic = is_model && name.starts_with(&basic_stem);
                 is_basic || *path == self.model() || *path == self.history()
             })
             .collect();
@@ -75,8 +76,12 @@ impl Outputs {
             return Ok(None);
         }
         let aside = self.folder.join(ASIDE);
-        let free = (1..).map(|number| aside.join(format!("{}-{number}", self.name))).find(|path| !path.exists());
-        let Some(target) = free else { return Ok(None) };
+        let mut number = 1;
+        let numbered = |number: u32| aside.join(format!("{}-{number}", self.name));
+        while numbered(number).exists() {
+            number += 1;
+        }
+        let target = numbered(number);
         let moved = || -> std::io::Result<()> {
             std::fs::create_dir_all(&target)?;
             for file in &files {

@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     fn age(folder: &Path) {
-        let past = SystemTime::now() - Duration::from_secs(60);
+        let past = SystemTime::now() - Duration::from_mins(1);
         std::fs::File::open(folder).expect("opens").set_modified(past).expect("sets the time");
     }
 

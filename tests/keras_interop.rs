@@ -1,0 +1,105 @@
+//! Files that facetui writes, opened by real `tf_keras` (Keras 2) and Keras 3: their outputs are facetui's.
+//!
+//! `cargo xtask test` installs both Kerases and sets `FACETUI_TEST_PYTHON` and `FACETUI_KERAS_PYTHONPATH` for plain `cargo test`
+//! too. In CI a missing Keras fails the test.
+
+use std::path::Path;
+use std::process::Command;
+
+use facetui::checkpoint::{self, SavedModel};
+use facetui::graph::backbone::{Options, build};
+use facetui::graph::layer::{Activation, Initializer, Layer};
+use facetui::graph::{Graph, Weights};
+use facetui::nn::network::normalize_images;
+use facetui::nn::{Mode, Network, init};
+use tch::{Device, Kind, Tensor};
+
+/// Weights and statistics as different from fresh ones as training makes them.
+fn trained_like(graph: &Graph) -> Weights {
+    let mut weights = init::weights(graph, 11);
+    for (node, arrays) in graph.nodes().iter().zip(&mut weights.nodes) {
+        for (spec, array) in node.weights.iter().zip(arrays) {
+            let wave = |at: usize| ((at * 37 + 11) % 101) as f32 / 101.0;
+            let change = |at: usize, value: f32| match spec.name {
+                "gamma" => 0.8 + 0.4 * wave(at),
+                "beta" | "moving_mean" | "bias" => 0.2 * (wave(at) - 0.5),
+                "moving_variance" => 0.5 + wave(at),
+                "alpha" => 0.1 + 0.3 * wave(at),
+                _ => value,
+            };
+            for (at, value) in array.data.iter_mut().enumerate() {
+                *value = change(at, *value);
+            }
+        }
+    }
+    weights
+}
+
+fn with_head(graph: &Graph, name: &str, layer: Layer) -> Graph {
+    let mut graph = graph.clone();
+    let embedding = graph.output();
+    graph.add(name, layer, &[embedding]).expect("fits");
+    graph
+}
+
+#[test]
+fn both_kerases_open_what_facetui_writes() {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let (Some(python), Some(path)) = (set("FACETUI_TEST_PYTHON"), set("FACETUI_KERAS_PYTHONPATH")) else {
+        assert!(set("CI").is_none(), "CI must run this test: use `cargo xtask test`, which installs Keras");
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let images = Tensor::randint(256, [4, 112, 112, 3], (Kind::Uint8, Device::Cpu));
+    images.write_npy(folder.path().join("images.npy")).expect("writes");
+    let basic = build("mobilefacenet", &Options { embedding_size: 32, dropout: 0.2, width: 0.25 }).expect("builds");
+    let softmax = Layer::Dense {
+        units: 7,
+        use_bias: true,
+        activation: Activation::Softmax,
+        kernel_initializer: Initializer::GlorotUniform,
+    };
+    let mut wanted = Vec::new();
+    for (name, graph) in [
+        ("basic.h5", basic.clone()),
+        ("softmax.h5", with_head(&basic, "softmax", softmax)),
+        ("arcface.h5", with_head(&basic, "arcface", Layer::NormDense { units: 7 })),
+    ] {
+        let weights = trained_like(&graph);
+        let network = Network::new(graph.clone(), basic.output(), &weights, Device::Cpu, Kind::Float);
+        let output = tch::no_grad(|| network.head_output(&network.embed(&normalize_images(&images), Mode::Infer)));
+        let output = if name == "softmax.h5" { output.softmax(-1, None) } else { output };
+        let model = SavedModel { graph, weights, optimizer: None, loss: None };
+        checkpoint::write(&folder.path().join(name), &model).expect("writes");
+        wanted.push((name, output));
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/keras_check.py");
+    let result = folder.path().join("out.json");
+    let run = Command::new(python)
+        .arg(script)
+        .arg(folder.path().join("images.npy"))
+        .arg(&result)
+        .args(wanted.iter().map(|(name, _)| folder.path().join(name)))
+        .env("PYTHONPATH", path)
+        .env("PYTHONNOUSERSITE", "1")
+        .env("TF_CPP_MIN_LOG_LEVEL", "3")
+        .env("CUDA_VISIBLE_DEVICES", "")
+        .output()
+        .expect("python starts");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let text = std::fs::read_to_string(result).expect("reads");
+    let outputs: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    for (name, ours) in &wanted {
+        for keras in ["tf_keras", "keras3"] {
+            let rows = outputs[format!("{name}|{keras}")].as_array().expect("outputs");
+            let values: Vec<f32> = rows
+                .iter()
+                .flat_map(|row| row.as_array().expect("a row"))
+                .map(|value| value.as_f64().expect("a number") as f32)
+                .collect();
+            let theirs = Tensor::from_slice(&values).view_as(ours);
+            let error = (ours - theirs).abs().max().double_value(&[]);
+            assert!(error < 1e-4, "{name} in {keras}: off by {error}");
+        }
+    }
+}
