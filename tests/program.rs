@@ -1,0 +1,293 @@
+//! The program as a user runs it: the real binary on real files, with pipes and in a pseudo terminal.
+
+use std::io::{Read, Write};
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use facetui::event::{Event, Record};
+use facetui::run::journal;
+use facetui::synth::{SynthOptions, generate};
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+
+/// A folder with a tiny data set, a bin of it, and a schedule.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+const SCHEDULE: &str = "\
+name: tiny
+model: {backbone: mobilefacenet, embedding: 16, width: 0.1}
+data:
+  train: data/faces_112x112_folders
+  bins: [tiny.bin]
+  augment: 3
+batch_size: 8
+device: cpu
+stages:
+  - {loss: softmax, optimizer: nadam, epochs: 2}
+  - {loss: arcface, bottleneck_only: true, epochs: 1}
+  - {loss: arcface, epochs: EPOCHS}
+";
+
+impl Place {
+    fn new(epochs: u32) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = SynthOptions { identities: 4, images: 10, seed: 1, bins: false };
+        generate(&folder.path().join("data"), &options, &|_, _| {}).expect("draws");
+        let place = Self { folder };
+        place.bin();
+        place.write("tiny.yaml", &SCHEDULE.replace("EPOCHS", &epochs.to_string()));
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).expect("writes");
+    }
+
+    /// Pairs of the data set's own images: 6 of one person, 6 of two.
+    fn bin(&self) {
+        let image = |class: usize, number: usize| {
+            let path = self.path(&format!("data/faces_112x112_folders/{class}/{}.jpg", class * 10 + number + 1));
+            serde_pickle::Value::Bytes(std::fs::read(path).expect("reads"))
+        };
+        let (mut images, mut same) = (Vec::new(), Vec::new());
+        for pair in 0..12 {
+            images.extend([image(pair % 4, pair / 4), image((pair + pair % 2) % 4, 9 - pair / 4)]);
+            same.push(serde_pickle::Value::Bool(pair % 2 == 0));
+        }
+        let value =
+            serde_pickle::Value::Tuple(vec![serde_pickle::Value::List(images), serde_pickle::Value::List(same)]);
+        let bytes = serde_pickle::value_to_vec(&value, serde_pickle::SerOptions::new()).expect("pickles");
+        std::fs::write(self.path("tiny.bin"), bytes).expect("writes");
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_facetui"));
+        command.args(arguments).current_dir(self.folder.path()).env("XDG_CACHE_HOME", self.path("cache"));
+        command.env("NO_COLOR", "1").output().expect("starts")
+    }
+
+    fn journal(&self) -> Vec<Record> {
+        let run = std::fs::read_dir(self.path("runs")).expect("runs").flatten().next().expect("a run");
+        journal::read(&journal::path(&run.path()), true).expect("reads")
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Fails as a user would want: this exit code, and one message with all of these words.
+fn refused(output: &Output, code: i32, words: &[&str]) {
+    let said = text(&output.stderr) + &text(&output.stdout);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    let plain = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    for word in words {
+        assert!(plain.contains(word), "`{word}` is missing in: {said}");
+    }
+    assert!(!said.contains("panicked"), "{said}");
+}
+
+#[test]
+fn a_piped_run_tells_every_epoch_and_leaves_whole_files() {
+    let place = Place::new(1);
+    let output = place.run(&["tiny.yaml"]);
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}{}", text(&output.stderr));
+    assert!(!said.contains('\u{1b}'), "an escape code in {said:?}");
+    let ends: Vec<(u32, f64, Option<f64>)> = place
+        .journal()
+        .into_iter()
+        .filter_map(|record| match record.event {
+            Event::EpochEnded { epoch, loss, accuracy, .. } => Some((epoch, loss, accuracy)),
+            _ => None,
+        })
+        .collect();
+    // The bottleneck-only stage counts its own epochs and does not advance the global ones.
+    assert_eq!(ends.iter().map(|(epoch, ..)| *epoch).collect::<Vec<_>>(), [1, 2, 1, 3]);
+    let history = std::fs::read_to_string(place.path("checkpoints/tiny_hist.json")).expect("reads");
+    let history: serde_json::Value = serde_json::from_str(&history).expect("JSON");
+    for (at, (epoch, loss, accuracy)) in ends.iter().enumerate() {
+        assert!(said.contains(&format!("epoch {epoch} ended: loss {loss:.4}")), "{said}");
+        assert!((history["loss"][at].as_f64().expect("a loss") - loss).abs() < 1e-9);
+        assert!((history["accuracy"][at].as_f64().expect("one") - accuracy.expect("one")).abs() < 1e-9);
+    }
+    let bin = history["tiny"].as_array().expect("the bin");
+    assert_eq!((bin.len(), &bin[1]), (4, &bin[2]), "a frozen stage repeats the bin's figures");
+    let model = facetui::checkpoint::read(&place.path("checkpoints/tiny.h5")).expect("reads");
+    assert_eq!(model.graph.nodes().last().expect("a head").name, "arcface");
+    assert!(model.optimizer.is_some_and(|optimizer| optimizer.class_name == "Nadam" && optimizer.iterations > 0));
+    let files = std::fs::read_dir(place.path("checkpoints")).expect("reads").flatten();
+    let names: Vec<String> = files.map(|file| file.file_name().to_string_lossy().into_owned()).collect();
+    assert_eq!(names.iter().filter(|name| name.starts_with("tiny_basic_tiny_epoch_")).count(), 1, "{names:?}");
+    assert!(names.iter().all(|name| !name.contains("partial")), "{names:?}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run_and_the_files_before_are_kept() {
+    let place = Place::new(1);
+    let losses = |place: &Place| std::fs::read_to_string(place.path("checkpoints/tiny_hist.json")).expect("reads");
+    assert_eq!(place.run(&["tiny.yaml", "--headless"]).status.code(), Some(0));
+    let first = losses(&place);
+    assert_eq!(place.run(&["tiny.yaml", "--headless", "--set", "data.workers=3"]).status.code(), Some(0));
+    assert_eq!(losses(&place), first);
+    assert!(place.path("checkpoints/earlier/tiny-1/tiny.h5").exists());
+}
+
+#[test]
+fn mistakes_in_a_schedule_are_named_with_their_line() {
+    let place = Place::new(1);
+    let good = std::fs::read_to_string(place.path("tiny.yaml")).expect("reads");
+    for (from, to, words) in [
+        ("epochs: 2", "epocs: 2", ["tiny.yaml:10", "epocs", "epochs"]),
+        ("loss: softmax", "loss: sofmax", ["tiny.yaml:10", "sofmax", "softmax"]),
+        ("epochs: 2", "epochs: ten", ["tiny.yaml:10", "ten", "number"]),
+        ("data/faces_112x112_folders", "nowhere/faces", ["tiny.yaml:4", "nowhere/faces", "--set"]),
+    ] {
+        place.write("bad.yaml", &good.replace(from, to));
+        let words: Vec<String> = words.iter().map(|word| word.replace("tiny.yaml", "bad.yaml")).collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        refused(&place.run(&["bad.yaml", "--headless"]), 2, &words);
+        refused(&place.run(&["check", "bad.yaml"]), 2, &words);
+    }
+    assert!(!place.path("checkpoints").exists() && !place.path("runs").exists());
+    assert_eq!(place.run(&["check", "tiny.yaml"]).status.code(), Some(0));
+}
+
+#[test]
+fn what_is_wrong_with_files_is_named_with_their_path() {
+    let place = Place::new(1);
+    std::fs::create_dir(place.path("data/faces_112x112_folders/9")).expect("makes");
+    refused(&place.run(&["tiny.yaml", "--headless"]), 1, &["faces_112x112_folders/9", "holds no image"]);
+    std::fs::remove_dir(place.path("data/faces_112x112_folders/9")).expect("removes");
+    std::fs::write(place.path("data/faces_112x112_folders/2/x.jpg"), "no picture").expect("writes");
+    refused(&place.run(&["tiny.yaml", "--headless"]), 1, &["faces_112x112_folders/2/x.jpg", "JPEG"]);
+    std::fs::remove_file(place.path("data/faces_112x112_folders/2/x.jpg")).expect("removes");
+    place.write("blocked", "a file where the folder should be");
+    refused(&place.run(&["tiny.yaml", "--headless", "--set", "checkpoints=blocked"]), 1, &["`blocked`", "checkpoints"]);
+    place.write("tiny.bin", "no pickle");
+    refused(&place.run(&["tiny.yaml", "--headless"]), 1, &["tiny.bin", "pickle"]);
+}
+
+#[test]
+fn the_example_says_which_data_are_missing_and_how_to_get_on() {
+    let place = Place::new(1);
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("schedules/mobilefacenet.yaml");
+    let output = place.run(&[example.to_str().expect("UTF-8"), "--headless"]);
+    refused(&output, 2, &["faces_emore_112x112_folders", "lfw.bin", "FACETUI_DATA", "--set", "facetui synth"]);
+}
+
+/// Height of the pseudo terminal.
+const ROWS: NonZero<u16> = NonZero::new(40).expect("not zero");
+/// Its width.
+const COLUMNS: NonZero<u16> = NonZero::new(120).expect("not zero");
+
+/// The binary in a pseudo terminal of 120x40.
+struct Terminal {
+    screen: Arc<Mutex<vt100::Parser>>,
+    raw: Arc<Mutex<Vec<u8>>>,
+    keys: Box<dyn Write + Send>,
+    child: Box<dyn portable_pty::Child + Send + Sync>,
+    _master: Box<dyn portable_pty::MasterPty + Send>,
+}
+
+impl Terminal {
+    fn start(place: &Place, arguments: &[&str]) -> Self {
+        let size = PtySize { rows: ROWS.get(), cols: COLUMNS.get(), pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).expect("a pseudo terminal");
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_facetui"));
+        command.args(arguments);
+        command.cwd(place.folder.path());
+        command.env("XDG_CACHE_HOME", place.path("cache"));
+        command.env("TERM", "xterm-256color");
+        command.env("LC_ALL", "C.UTF-8");
+        let child = pair.slave.spawn_command(command).expect("starts");
+        drop(pair.slave);
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(ROWS, COLUMNS, 0)));
+        let raw = Arc::new(Mutex::new(Vec::new()));
+        let mut reader = pair.master.try_clone_reader().expect("a reader");
+        let (seen, all) = (Arc::clone(&screen), Arc::clone(&raw));
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count) = reader.read(&mut buffer) {
+                if count == 0 {
+                    break;
+                }
+                seen.lock().expect("a lock").process(&buffer[..count]);
+                all.lock().expect("a lock").extend_from_slice(&buffer[..count]);
+            }
+        });
+        let keys = pair.master.take_writer().expect("a writer");
+        Self { screen, raw, keys, child, _master: pair.master }
+    }
+
+    fn text(&self) -> String {
+        self.screen.lock().expect("a lock").screen().contents()
+    }
+
+    fn wait(&self, what: &str) {
+        let until = Instant::now() + Duration::from_secs(60);
+        while !self.text().contains(what) {
+            assert!(Instant::now() < until, "`{what}` never came; the screen is\n{}", self.text());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).and_then(|()| self.keys.flush()).expect("writes");
+    }
+
+    /// Waits for the end; the exit code, and whether the terminal was given back.
+    fn end(mut self) -> (u32, bool) {
+        let code = self.child.wait().expect("ends").exit_code();
+        std::thread::sleep(Duration::from_millis(200));
+        let raw = text(&self.raw.lock().expect("a lock"));
+        let left = raw
+            .rfind("\u{1b}[?1049l")
+            .is_some_and(|left| raw.rfind("\u{1b}[?1049h").is_some_and(|entered| entered < left));
+        (code, left)
+    }
+}
+
+#[test]
+fn n_stops_after_the_epoch_with_all_files_whole() {
+    let place = Place::new(500);
+    let mut terminal = Terminal::start(&place, &["tiny.yaml"]);
+    terminal.wait("softmax");
+    terminal.press("n");
+    terminal.wait("stopped");
+    terminal.press("q");
+    assert_eq!(terminal.end(), (0, true));
+    assert!(facetui::checkpoint::read(&place.path("checkpoints/tiny.h5")).is_ok());
+    let journal = place.journal();
+    let ends = journal.iter().filter(|record| matches!(record.event, Event::EpochEnded { .. })).count();
+    assert!((1..=3).contains(&ends), "{ends} epochs");
+    assert!(matches!(journal.last().expect("events").event, Event::Finished { .. }));
+}
+
+#[test]
+fn n_pressed_twice_goes_on_and_the_run_is_found_in_the_history() {
+    let place = Place::new(2);
+    let mut terminal = Terminal::start(&place, &["tiny.yaml"]);
+    terminal.wait("softmax");
+    terminal.press("n");
+    std::thread::sleep(Duration::from_millis(150));
+    terminal.press("n");
+    terminal.wait("finished");
+    terminal.press("q");
+    assert_eq!(terminal.end(), (0, true));
+    let ends = place.journal().iter().filter(|record| matches!(record.event, Event::EpochEnded { .. })).count();
+    assert_eq!(ends, 5);
+    let mut terminal = Terminal::start(&place, &[]);
+    terminal.wait("tiny");
+    terminal.wait("mobilefacenet");
+    terminal.press("q");
+    assert_eq!(terminal.end(), (0, true));
+}
