@@ -5,7 +5,7 @@ use super::params::{Parameter, Row};
 use super::range::Range;
 
 /// The optimisers, with Keras's hyper-parameters. A learning rate that is given fixes the rate of the stage's first
-/// step only in Keras; here as there the schedule's [`LearningRate`] rules from epoch to epoch.
+/// step only in Keras; here as there the schedule's learning rate rules from epoch to epoch.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Optimizer {
     /// Stochastic gradient descent.
