@@ -233,7 +233,7 @@ impl Terminal {
     }
 
     fn wait(&self, what: &str) {
-        let until = Instant::now() + Duration::from_mins(1);
+        let until = Instant::now() + Duration::from_mins(3);
         while !self.text().contains(what) {
             assert!(Instant::now() < until, "`{what}` never came; the screen is\n{}", self.text());
             std::thread::sleep(Duration::from_millis(20));
