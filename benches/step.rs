@@ -34,7 +34,11 @@ fn median(mut call: impl FnMut()) -> f64 {
 }
 
 fn report(name: &str, width: f64, batch: i64, seconds: f64) {
-    println!("{name:20} width {width:4} batch {batch:4} {:8.1} ms {:8.1} images/s", seconds * 1e3, batch as f64 / seconds);
+    println!(
+        "{name:20} width {width:4} batch {batch:4} {:8.1} ms {:8.1} images/s",
+        seconds * 1e3,
+        batch as f64 / seconds
+    );
 }
 
 fn case(width: f64, batch: i64) {

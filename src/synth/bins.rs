@@ -71,7 +71,7 @@ impl Bin {
     /// Who sits for each pair of `pairs` (a multiple of 20), and whether it is one person.
     ///
     /// The pool has half as many people as there are pairs. Person `k` sits for the `k`-th pair of one person; a pair of
-    /// two puts person `k` beside another, a different distance further round the pool in every fold.
+    /// two puts person `k` beside one of the next fold's, so that no picture is used twice.
     pub fn plan(self, pairs: u32) -> Vec<([Sitting; 2], bool)> {
         let half = pairs / FOLDS / 2;
         let people = half * FOLDS;
@@ -80,7 +80,7 @@ impl Bin {
         for fold in 0..FOLDS {
             for same in [true, false] {
                 for k in fold * half..(fold + 1) * half {
-                    let other = if same { k } else { (k + 1 + fold) % people };
+                    let other = if same { k } else { (k + half) % people };
                     let shift = if same { 0 } else { 2 };
                     let a = Sitting { identity: k, picture: shift, scene: first };
                     let b = Sitting { identity: other, picture: shift + 1, scene: second };
