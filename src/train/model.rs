@@ -157,7 +157,7 @@ mod tests {
     use crate::schedule::Backbone;
 
     fn tiny() -> Start {
-        let backbone = Backbone { kind: "mobilefacenet".into(), embedding_size: 16, dropout: 0.0, width: 0.1 };
+        let backbone = Backbone { width: 0.1, ..Backbone::new("mobilefacenet", 16) };
         start(&ModelSource::Backbone(backbone), 1).expect("builds")
     }
 
