@@ -2,7 +2,8 @@
 //! `tests/python/make_backbone_cases.py` wrote them down.
 
 use facetui::graph::backbone::{Options, Spelling, TABLE, build, build_spelt};
-use facetui::graph::{Graph, Node, keras};
+use facetui::graph::{Graph, Node, keras, summary};
+use facetui::schedule;
 use serde_json::{Value, json};
 
 /// A layer as Keras has it.
@@ -87,14 +88,12 @@ fn every_layer_is_kerass() {
     for case in cases() {
         let graph = graph(&case, Spelling::Keras2);
         let rows = rows(&case);
-        // The reference's own MobileFaceNet has numbered layers of an earlier session: their names are not compared.
-        let by_name = name(&case) != "mobilefacenet";
         let written = keras::to_json(&graph);
         assert_eq!(graph.nodes().len(), rows.len(), "{}", name(&case));
         for (at, (node, row)) in graph.nodes().iter().zip(&rows).enumerate() {
             let (class, settings) = plain(row);
             let place = format!("{} at width {}, layer {at}", name(&case), case["width"]);
-            if by_name && class != "InputLayer" {
+            if class != "InputLayer" {
                 assert_eq!(node.name, row.name, "{place}");
             }
             assert_eq!(node.layer.class_name(), class, "{place}, `{}`", node.name);
@@ -125,18 +124,24 @@ fn layers_with_weights_have_the_names_of_keras_3() {
 }
 
 #[test]
-fn every_backbone_has_a_case() {
+fn every_backbone_has_a_case_and_a_name_in_schedules() {
     let cases = cases();
     for backbone in TABLE {
         assert!(cases.iter().any(|case| name(case) == backbone.name), "{}", backbone.name);
     }
+    let ours: Vec<(&str, u64)> = TABLE.iter().map(|entry| (entry.name, entry.embedding_size as u64)).collect();
+    assert_eq!(schedule::backbones().collect::<Vec<_>>(), ours);
 }
 
 #[test]
-fn a_width_of_one_is_the_published_network() {
-    let options = Options { embedding_size: 256, dropout: 0.4, width: 1.0 };
-    for case in cases().iter().filter(|case| case["width"] == json!(1.0) && case["embedding"] == json!(256)) {
-        let (trainable, fixed) = build(name(case), &options).expect("builds").count_weights();
-        assert_eq!(json!(trainable + fixed), case["parameters"]);
+fn the_sizes_of_the_list_are_kerass() {
+    let cases = cases();
+    for backbone in TABLE.iter().filter(|backbone| !backbone.pretrained_widths.is_empty()) {
+        let options = Options { embedding_size: backbone.embedding_size, dropout: 0.0, width: 1.0 };
+        let figures = summary::figures(&build(backbone.name, &options).expect("builds"));
+        let case = cases.iter().find(|case| name(case) == backbone.name && case["width"] == json!(1.0));
+        let case = case.expect("a case");
+        assert_eq!(json!(figures.trainable + figures.statistics), case["parameters"], "{}", backbone.name);
+        assert_eq!(json!(figures.trainable), case["trainable"], "{}", backbone.name);
     }
 }

@@ -30,7 +30,7 @@ fn as_text(rows: &[(&Backbone, Figures)]) -> String {
         let widths = if entry.pretrained_widths.is_empty() {
             "none".to_owned()
         } else {
-            join(entry.pretrained_widths, " ")
+            entry.pretrained_widths.iter().map(|width| format!("{width:?}")).collect::<Vec<_>>().join(" ")
         };
         let _ = writeln!(
             text,
@@ -39,7 +39,7 @@ fn as_text(rows: &[(&Backbone, Figures)]) -> String {
             entry.embedding_size,
             (figures.trainable + figures.statistics) as f64 / 1e6,
             figures.macs as f64 / 1e6,
-            join(&figures.maps, "-"),
+            figures.maps.iter().map(ToString::to_string).collect::<Vec<_>>().join("-"),
             figures.activation_bytes as f64 / f64::from(1 << 20),
             entry.about,
         );
@@ -69,8 +69,4 @@ fn as_json(rows: &[(&Backbone, Figures)]) -> String {
     });
     let lines: Vec<String> = rows.map(|row: Value| format!("  {row}")).collect();
     format!("[\n{}\n]\n", lines.join(",\n"))
-}
-
-fn join<T: ToString>(values: &[T], between: &str) -> String {
-    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(between)
 }

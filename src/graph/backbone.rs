@@ -15,6 +15,7 @@ mod se_mobilefacenet;
 
 use thiserror::Error;
 
+use super::layer::Regularizer;
 use super::{Graph, GraphError};
 use builder::Builder;
 
@@ -146,6 +147,19 @@ pub enum BackboneError {
     Graph(#[from] GraphError),
 }
 
+/// Adds `factor` times the sum of squares of every kernel to what training minimises: Keras's `l2` regulariser on the
+/// kernels of convolutions and dense layers. 0 takes it away.
+pub fn decay_weights(graph: &mut Graph, factor: f64) {
+    let regularizer = (factor > 0.0).then_some(Regularizer { l1: 0.0, l2: factor });
+    for node in 0..graph.nodes().len() {
+        for place in 0..graph.nodes()[node].weights.len() {
+            if graph.nodes()[node].weights[place].name.ends_with("kernel") {
+                graph.set_regularizer(node, place, regularizer);
+            }
+        }
+    }
+}
+
 /// The line of a name.
 ///
 /// # Errors
@@ -202,6 +216,18 @@ mod tests {
                 assert!(ordered.into_iter().all(|(at, node)| node.inputs.iter().all(|input| *input < at)));
             }
         }
+    }
+
+    #[test]
+    fn only_kernels_decay() {
+        let options = Options { embedding_size: 8, dropout: 0.0, width: 0.25 };
+        let mut graph = build("mobilefacenet", &options).expect("builds");
+        decay_weights(&mut graph, 5e-4);
+        for weight in graph.nodes().iter().flat_map(|node| &node.weights) {
+            assert_eq!(weight.regularizer.is_some(), weight.name.contains("kernel"), "{}", weight.name);
+        }
+        decay_weights(&mut graph, 0.0);
+        assert_eq!(graph, build("mobilefacenet", &options).expect("builds"));
     }
 
     #[test]

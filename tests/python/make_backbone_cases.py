@@ -20,7 +20,7 @@ from tf_keras import applications, layers
 HERE = pathlib.Path(__file__).resolve().parent
 OUT = HERE.parent / "cases" / "backbones" / "layers.json"
 SHAPE = (112, 112, 3)
-EMBEDDING, DROPOUT = 256, 0.4
+DROPOUT = 0.4
 # What a layer computes; initialisers, regularisers and number formats are left out.
 SETTINGS = [
     "filters", "kernel_size", "strides", "padding", "dilation_rate", "groups", "depth_multiplier", "use_bias", "units",
@@ -49,15 +49,15 @@ FILES = [
 ]
 
 
-def with_head(basic):
+def with_head(basic, embedding):
     """The reference's `buildin_models`."""
     x = basic.outputs[0]
-    x = layers.Conv2D(EMBEDDING, x.shape[1], use_bias=False)(x)
+    x = layers.Conv2D(embedding, x.shape[1], use_bias=False)(x)
     x = layers.BatchNormalization()(x)
     x = layers.PReLU(shared_axes=[1, 2])(x)
     x = layers.Dropout(DROPOUT)(x)
     x = layers.Flatten()(x)
-    x = layers.Dense(EMBEDDING, activation=None, use_bias=False, kernel_initializer="glorot_normal")(x)
+    x = layers.Dense(embedding, activation=None, use_bias=False, kernel_initializer="glorot_normal")(x)
     x = layers.BatchNormalization(name="embedding")(x)
     return keras.models.Model(basic.inputs[0], x)
 
@@ -109,11 +109,13 @@ def main():
         v3 = {"include_preprocessing": False} if "V3" in name else {}
         arguments = {**arguments, **v3, "include_top": False, "weights": None, "input_shape": SHAPE}
         keras.backend.clear_session()
-        model = with_head(getattr(applications, name)(**arguments))
+        # The reference's lengths.
+        embedding = 512 if name.startswith("ResNet") else 256
+        model = with_head(getattr(applications, name)(**arguments), embedding)
         keras3.backend.clear_session()
         newer = getattr(keras3.applications, name)(**arguments)
         names = [layer.name for layer in newer.layers if layer.weights]
-        cases.append(case(backbone, width, EMBEDDING, DROPOUT, model, names))
+        cases.append(case(backbone, width, embedding, DROPOUT, model, names))
     for backbone, embedding, dropout, name in FILES:
         content = (shared / "models" / name).read_bytes()
         content = gzip.decompress(content) if name.endswith(".gz") else content

@@ -54,12 +54,7 @@ impl Builder {
     }
 
     /// Adds a layer under the next free name of a stem.
-    pub fn push_counted(
-        &mut self,
-        stem: &'static str,
-        layer: Layer,
-        inputs: &[NodeId],
-    ) -> Result<NodeId, GraphError> {
+    pub fn push_counted(&mut self, stem: &'static str, layer: Layer, inputs: &[NodeId]) -> Result<NodeId, GraphError> {
         let taken = self.unnamed.entry(stem).or_default();
         let name = if *taken == 0 { stem.to_owned() } else { format!("{stem}_{taken}") };
         *taken += 1;
@@ -124,13 +119,7 @@ pub(super) const fn depthwise(window: Window) -> Layer {
 
 /// A separable convolution without bias and activation.
 pub(super) const fn separable(filters: usize, window: Window) -> Layer {
-    Layer::SeparableConv2D {
-        filters,
-        window,
-        depth_multiplier: 1,
-        use_bias: false,
-        activation: Activation::Linear,
-    }
+    Layer::SeparableConv2D { filters, window, depth_multiplier: 1, use_bias: false, activation: Activation::Linear }
 }
 
 /// Batch normalisation with scale and offset.

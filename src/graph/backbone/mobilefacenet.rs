@@ -19,11 +19,11 @@ pub(super) fn build(net: &mut Builder, options: &Options) -> Result<(), GraphErr
             inverted_residual(net, wide(filters), expansion, if block == 0 { stride } else { 1 }, block > 0)?;
         }
     }
-    norm_prelu(net, conv(wide(512), same(1, 1), false))?;
+    norm_prelu(net, conv(wide(512), valid(1, 1), false))?;
     // The global depthwise convolution: one weight a place of the 7x7 map, no activation.
     net.push(depthwise(valid(7, 1)))?;
     net.push(norm(0.99, 1e-3))?;
-    norm_prelu(net, conv(options.embedding_size, same(1, 1), false))?;
+    norm_prelu(net, conv(options.embedding_size, valid(1, 1), false))?;
     net.embedding(options)
 }
 

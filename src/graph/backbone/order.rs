@@ -3,9 +3,9 @@
 
 use crate::graph::{Graph, Node, NodeId};
 
-/// The same graph with its nodes in Keras's order.
+/// The same graph with its nodes in Keras's order. Every node leads to the output and has weights of its own.
 pub(super) fn as_keras(graph: Graph) -> Graph {
-    let Graph { name, nodes, output } = graph;
+    let Graph { name, nodes, output, .. } = graph;
     let depth = depths(&nodes, output);
     let met = walk(&nodes, output);
     let mut order: Vec<NodeId> = (0..nodes.len()).collect();
@@ -16,8 +16,10 @@ pub(super) fn as_keras(graph: Graph) -> Graph {
     }
     let mut old: Vec<Option<Node>> = nodes.into_iter().map(Some).collect();
     let nodes = order.iter().filter_map(|at| old[*at].take());
-    let nodes = nodes.map(|node| Node { inputs: node.inputs.iter().map(|at| place[*at]).collect(), ..node }).collect();
-    Graph { name, nodes, output: place[output] }
+    let nodes: Vec<Node> =
+        nodes.map(|node| Node { inputs: node.inputs.iter().map(|at| place[*at]).collect(), ..node }).collect();
+    let layers = nodes.iter().enumerate().map(|(at, node)| (node.name.clone(), at)).collect();
+    Graph { name, nodes, output: place[output], layers }
 }
 
 /// Longest way from each node to the output, in layers.

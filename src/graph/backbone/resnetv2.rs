@@ -50,13 +50,7 @@ fn norm_relu(net: &mut Builder, name: &str, relu: &str) -> Result<(), GraphError
 }
 
 /// Normalise, narrow, filter, widen; the input (or its convolution, or its thinned map) is added.
-fn residual(
-    net: &mut Builder,
-    name: &str,
-    filters: usize,
-    stride: usize,
-    convolved: bool,
-) -> Result<(), GraphError> {
+fn residual(net: &mut Builder, name: &str, filters: usize, stride: usize, convolved: bool) -> Result<(), GraphError> {
     let input = net.last;
     norm_relu(net, &format!("{name}_preact"), &format!("{name}_preact_relu"))?;
     let active = net.last;
