@@ -77,7 +77,8 @@ fn both_kerases_open_every_kind_of_backbone() {
     let images = images(folder.path());
     let mut arguments = vec![folder.path().join("images.npy"), folder.path().join("out.json")];
     let mut wanted = Vec::new();
-    for name in ["se_mobilefacenet", "mobilenet", "mobilenetv2", "mobilenetv3_large", "mobilenetv3_small", "resnet50v2"] {
+    for name in ["se_mobilefacenet", "mobilenet", "mobilenetv2", "mobilenetv3_large", "mobilenetv3_small", "resnet50v2"]
+    {
         let graph = build(name, &Options { embedding_size: 16, dropout: 0.2, width: 0.25 }).expect("builds");
         let weights = trained_like(&graph);
         let network = Network::new(graph.clone(), graph.output(), &weights, Device::Cpu, Kind::Float);

@@ -30,7 +30,8 @@ pub fn load(
     let built = |options: &Options, spelling| {
         backbone::build_spelt(kind, options, spelling).map_err(|error| TrainError::new(error.to_string()))
     };
-    let read = |graph: &Graph| checkpoint::read_weights(path, graph).map_err(|error| TrainError::from_diagnostic(&error));
+    let read =
+        |graph: &Graph| checkpoint::read_weights(path, graph).map_err(|error| TrainError::from_diagnostic(&error));
     let mut graph = built(options, Spelling::Keras3)?;
     let keras2 = built(options, Spelling::Keras2)?;
     let other = Options { embedding_size: options.embedding_size + 1, ..*options };

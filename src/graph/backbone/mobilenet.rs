@@ -1,4 +1,4 @@
-//! `MobileNet` (Howard et al. 2017, <https://arxiv.org/abs/1704.04861>), layer for layer and name for name as
+//! MobileNet (Howard et al. 2017, <https://arxiv.org/abs/1704.04861>), layer for layer and name for name as
 //! `keras.applications.MobileNet(include_top=False)` builds it.
 
 use super::builder::{Builder, conv, depthwise, norm, relu, same, truncated, valid};

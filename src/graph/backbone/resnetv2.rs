@@ -1,4 +1,4 @@
-//! `ResNetV2` (He et al. 2016, <https://arxiv.org/abs/1603.05027>), layer for layer and name for name as
+//! ResNetV2 (He et al. 2016, <https://arxiv.org/abs/1603.05027>), layer for layer and name for name as
 //! `keras.applications.ResNet50V2(include_top=False)` and its deeper kin build it. The width multiplier is not Keras's:
 //! it scales the filters of every block.
 
