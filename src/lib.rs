@@ -11,6 +11,7 @@
 //! | `report` | headless lines, tables |
 //! | [`run`] | journal, [`run::state::RunState`], run folder, history index |
 //! | `train` | the engine: stages, loop, losses, optimisers, checkpoint callbacks |
+//! | `export` | a network as ONNX, TFLite or safetensors, checked against its own embeddings |
 //! | `eval` | bins, embeddings, accuracy, thresholds, folds |
 //! | `nn` | a `Graph` executed on libtorch: layers, flat parameters, initialisers |
 //! | `data` | sources, decoding, augmentation, the prefetching loader |
@@ -25,6 +26,7 @@ pub mod cli;
 pub mod data;
 pub mod eval;
 pub mod event;
+pub mod export;
 pub mod graph;
 pub mod nn;
 pub mod report;

@@ -13,6 +13,7 @@ const ROOMS: &[&str] = &[
     "data",
     "synth",
     "eval",
+    "export",
     "train",
     "run",
     "report",
@@ -22,11 +23,13 @@ const ROOMS: &[&str] = &[
 
 /// Crates that belong to some rooms only.
 const CRATES: &[(&str, &[&str])] = &[
-    ("tch::", &["nn", "data", "train", "eval"]),
+    ("tch::", &["nn", "data", "train", "eval", "export"]),
     ("ratatui::", &["tui"]),
     ("crossterm::", &["tui"]),
     ("malevich::", &["tui"]),
     ("hdf5::", &["checkpoint"]),
+    ("prost::", &["export"]),
+    ("safetensors::", &["export"]),
     ("serde_yaml::", &["schedule"]),
     ("clap::", &["cli"]),
 ];
