@@ -2,3 +2,4 @@
 //! plain operations ([`lower`]) and checked before it is kept.
 
 pub mod lower;
+pub mod onnx;
