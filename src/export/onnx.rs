@@ -4,6 +4,7 @@
 //! the file takes them channels-last.
 
 mod activations;
+mod check;
 mod operations;
 pub mod proto;
 pub mod run;
@@ -14,6 +15,7 @@ use prost::Message as _;
 use proto::{GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto};
 
 use super::lower::{LowerError, Lowered};
+pub(super) use check::file as check;
 use writer::Writer;
 
 /// The operator set that is written.
