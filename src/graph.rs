@@ -3,6 +3,7 @@
 //! (`checkpoint`), its table ([`summary`]). There are no tensors here.
 
 pub mod backbone;
+pub mod embedding;
 pub mod keras;
 pub mod layer;
 pub mod shape;
@@ -324,4 +325,13 @@ pub struct Array {
 pub struct Weights {
     /// A list a node; empty for nodes without weights.
     pub nodes: Vec<Vec<Array>>,
+}
+
+impl Weights {
+    /// The weights of what leads to `output`, for [`Graph::cut`] of the same output.
+    #[must_use]
+    pub fn cut(&self, graph: &Graph, output: NodeId) -> Self {
+        let kept = graph.leading_to(output).into_iter().map(|at| self.nodes.get(at).cloned().unwrap_or_default());
+        Self { nodes: kept.collect() }
+    }
 }

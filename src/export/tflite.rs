@@ -1,10 +1,12 @@
 //! TFLite: a network as a `.tflite` file in fp32, with fp16 weights, or in int8.
 //!
-//! A [`Lowered`](super::lower::Lowered) network becomes a [`model::Model`] of TFLite's operators (`build`), that may become
-//! one with fp16 constants (`half`) or of integers (`ranges`, `quantize`), and that is written (`write`), read back
-//! (`read`) and run (`run`, or by TFLite itself: `litert`) before the file is kept.
+//! A [`Lowered`] network becomes a [`model::Model`] of TFLite's operators (`build`), that may become one with fp16 constants
+//! (`half`) or of integers (`ranges`, `quantize`), and that is written (`write`), read back (`read`) and run before it is
+//! kept: by this crate's interpreter (`run`) and by TFLite itself where there is one (`check`).
 
 mod build;
+mod calibration;
+mod check;
 mod half;
 pub mod model;
 pub mod op;
@@ -13,3 +15,112 @@ mod ranges;
 mod read;
 mod run;
 mod write;
+
+use tch::Tensor;
+
+use super::files::{check_failed, keep, lowered, metadata};
+use super::lower::{LowerError, Lowered};
+use super::{ExportError, Request, check as checks};
+use crate::checkpoint::CheckpointError;
+
+/// Number format of a file's weights, and of what it computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Precision {
+    /// fp32.
+    #[default]
+    Float32,
+    /// Weights in fp16; computed in fp32, or in fp16 where a device has it.
+    Float16,
+    /// Weights and activations in int8.
+    Int8,
+}
+
+/// The bytes of a file and what is to say of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Encoded {
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// The oldest TFLite that runs it.
+    pub runtime: String,
+    /// Operators that an int8 file computes in fp32, each once.
+    pub in_float: Vec<String>,
+}
+
+/// Makes the bytes of a file. `images` is what the file takes, for int8: the calibration.
+///
+/// # Errors
+/// A layer that TFLite cannot express, or a network too large for a file.
+pub fn encode(
+    lowered: &Lowered,
+    precision: Precision,
+    images: Option<&Tensor>,
+    name: &str,
+    metadata: &[(String, String)],
+) -> Result<Encoded, LowerError> {
+    let mut built = build::build(lowered)?;
+    built.model.description = format!("{name}, written by facetui {}", env!("CARGO_PKG_VERSION"));
+    let entries = metadata.iter().map(|(key, value)| (key.clone(), value.clone().into()));
+    let entries: serde_json::Map<String, serde_json::Value> = entries.collect();
+    let entries = serde_json::Value::Object(entries).to_string();
+    built.model.metadata.push((METADATA.to_owned(), entries.into_bytes()));
+    let mut in_float = Vec::new();
+    let model = match (precision, images) {
+        (Precision::Float32, _) => built.model,
+        (Precision::Float16, _) => half::halve(&built.model),
+        (Precision::Int8, images) => {
+            let ranges = images.map(|images| ranges::calibrate(&built.model, images));
+            let quantized = quantize::quantize(&built, &ranges.unwrap_or_default());
+            in_float = quantized.in_float;
+            quantized.model
+        }
+    };
+    let Some(bytes) = write::write(&model) else {
+        let (layer, class) = (name.to_owned(), "Model");
+        return Err(LowerError::Layer { layer, class, reason: "a .tflite file holds at most 2 GB".to_owned() });
+    };
+    Ok(Encoded { bytes, runtime: model.runtime(), in_float })
+}
+
+/// The name of facetui's own metadata in a file: a JSON object of texts.
+const METADATA: &str = "facetui";
+
+/// Makes a file, checks it and puts it in its place; its length and lines for people.
+pub(super) fn write(request: &Request, model: &super::Model) -> Result<(u64, Vec<String>), ExportError> {
+    let failed = |source| ExportError::Layer { path: request.model.clone(), source };
+    let lowered = lowered(request, model)?;
+    let shape = model.graph.input_shape().cloned().unwrap_or_default();
+    let (calibration, shown) = match &request.calibrate {
+        Some(path) => {
+            let images = calibration::read(path, &shape)?;
+            (Some(checks::file_input(&images.calibration, request.options)), Some(images.check))
+        }
+        None => (None, None),
+    };
+    let entries = metadata(request, model);
+    let encoded = encode(&lowered, request.precision, calibration.as_ref(), &model.graph.name, &entries);
+    let Encoded { bytes, runtime, in_float } = encoded.map_err(failed)?;
+    drop(lowered);
+    let (length, mut lines) = keep(&request.output, |temporary| {
+        fs_err::write(temporary, &bytes)
+            .map_err(|error| CheckpointError::Write { path: request.output.clone(), reason: error.to_string() })?;
+        check::file(temporary, model, request.options, request.precision, shown.as_ref())
+            .map_err(|why| check_failed(&request.output, why))
+    })?;
+    let (trainable, statistics) = model.graph.count_weights();
+    let plain = (trainable + statistics) as f64 * 4.0 / 1e6;
+    let format = match request.precision {
+        Precision::Float32 => "fp32".to_owned(),
+        Precision::Float16 => "weights in fp16".to_owned(),
+        Precision::Int8 if in_float.is_empty() => "int8 throughout".to_owned(),
+        Precision::Int8 => format!("int8, but {} in fp32", in_float.join(", ")),
+    };
+    let what = format!(
+        "{format}: {:.2} MB; the model's weights in fp32 are {plain:.2} MB; runs on TFLite {runtime} or newer",
+        length as f64 / 1e6
+    );
+    lines.insert(0, what);
+    if let Some(images) = calibration {
+        lines.insert(1, format!("calibrated on {} images", images.size()[0]));
+    }
+    Ok((length, lines))
+}

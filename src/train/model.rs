@@ -6,10 +6,11 @@ use super::error::TrainError;
 use super::pretrained;
 use crate::checkpoint::{self, SavedModel};
 use crate::event::Level;
+use crate::graph::embedding::{self, head_kind};
 use crate::graph::layer::{Activation, Initializer, Layer};
 use crate::graph::{Graph, NodeId, Weights, backbone};
 use crate::nn::{Network, init};
-use crate::schedule::{EmbeddingLayer, HeadKind, ModelSource};
+use crate::schedule::{HeadKind, ModelSource};
 
 /// Where a run starts: a graph with its weights, and which node is the embedding.
 #[derive(Debug)]
@@ -50,33 +51,11 @@ pub fn start(source: &ModelSource, seed: u64) -> Result<Start, TrainError> {
         }
         ModelSource::File { path, embedding } => {
             let saved = checkpoint::read(path).map_err(|error| TrainError::from_diagnostic(&error))?;
-            let embedding = embedding_node(&saved.graph, embedding.as_ref())
+            let embedding = embedding::find(&saved.graph, embedding.as_ref())
                 .map_err(|error| TrainError::new(format!("`{}`: {error}", path.display())))?;
             let (graph, weights) = keep_head(&saved.graph, &saved.weights, embedding);
             Ok(Start { graph, embedding, weights, saved: Some(saved), notes: Vec::new() })
         }
-    }
-}
-
-/// The node that a schedule calls the embedding; without a word, the input of the file's head or its output.
-fn embedding_node(graph: &Graph, wanted: Option<&EmbeddingLayer>) -> Result<NodeId, crate::graph::GraphError> {
-    match wanted {
-        Some(EmbeddingLayer::Name(name)) => graph.require(name),
-        Some(EmbeddingLayer::Index(index)) => graph.at(*index),
-        None => {
-            let output = graph.output();
-            let node = &graph.nodes()[output];
-            Ok(if head_kind(&node.layer).is_some() { node.inputs[0] } else { output })
-        }
-    }
-}
-
-/// The kind of head a layer is, if it is one.
-pub const fn head_kind(layer: &Layer) -> Option<HeadKind> {
-    match layer {
-        Layer::Dense { activation: Activation::Softmax, .. } => Some(HeadKind::Softmax),
-        Layer::NormDense { .. } => Some(HeadKind::Arcface),
-        _ => None,
     }
 }
 
@@ -87,10 +66,7 @@ fn keep_head(graph: &Graph, weights: &Weights, embedding: NodeId) -> (Graph, Wei
             at == embedding + 1 && node.inputs == [embedding] && head_kind(&node.layer).is_some()
         });
     let last = head.unwrap_or(embedding);
-    let cut = graph.cut(last, graph.name.clone());
-    let kept = cut.nodes().iter().map(|node| graph.find(&node.name).map(|at| weights.nodes[at].clone()));
-    let weights = Weights { nodes: kept.map(Option::unwrap_or_default).collect() };
-    (cut, weights)
+    (graph.cut(last, graph.name.clone()), weights.cut(graph, last))
 }
 
 /// The head layer of a kind for a number of classes, with the name the reference gives it.

@@ -89,11 +89,11 @@ struct Builder<'a> {
 }
 
 /// Where a convolution's window lies and what it makes.
-struct Place<'a> {
+struct Place {
     strides: [usize; 2],
     dilation: [usize; 2],
     kernel: [usize; 2],
-    pads: &'a Pads,
+    pads: Pads,
 }
 
 impl Builder<'_> {
@@ -178,7 +178,7 @@ impl Builder<'_> {
             OpKind::MeanHalves => self.mean_halves(name, x, y),
             OpKind::Conv { kernel, bias, strides, pads, dilation, groups: _ } => {
                 let &[height, width, inputs, outputs] = &kernel.shape[..] else { return Err("no kernel".to_owned()) };
-                let place = Place { strides: *strides, dilation: *dilation, kernel: [height, width], pads };
+                let place = Place { strides: *strides, dilation: *dilation, kernel: [height, width], pads: *pads };
                 let rows = moved_last_first(kernel);
                 let shape = [outputs, height, width, inputs].map(|size| size as i32).to_vec();
                 let kernel = self.model.floats(format!("{name}/kernel"), shape, &rows);
@@ -191,7 +191,7 @@ impl Builder<'_> {
                 let &[height, width, inputs, multiplier] = &kernel.shape[..] else {
                     return Err("no kernel".to_owned());
                 };
-                let place = Place { strides: *strides, dilation: *dilation, kernel: [height, width], pads };
+                let place = Place { strides: *strides, dilation: *dilation, kernel: [height, width], pads: *pads };
                 let shape = [1, height, width, inputs * multiplier].map(|size| size as i32).to_vec();
                 let kernel = self.model.floats(format!("{name}/kernel"), shape, &kernel.data);
                 let bias = self.bias(name, bias.as_deref(), inputs * multiplier);
@@ -236,7 +236,7 @@ impl Builder<'_> {
                 self.model.operator(op, vec![x, axes], y);
             }
             OpKind::MaxPool { kernel, strides, pads } | OpKind::AveragePool { kernel, strides, pads } => {
-                let place = Place { strides: *strides, dilation: [1; 2], kernel: *kernel, pads };
+                let place = Place { strides: *strides, dilation: [1; 2], kernel: *kernel, pads: *pads };
                 let Some(same) = padding(from, &place) else {
                     return Err(format!("TFLite's pooling cannot be padded by {pads:?}"));
                 };
@@ -280,11 +280,11 @@ impl Builder<'_> {
         if let Some(same) = padding(from, place) {
             return (x, same);
         }
-        let Pads { top, bottom, left, right } = *place.pads;
+        let Pads { top, bottom, left, right } = place.pads;
         let shape = [from[0] + top + bottom, from[1] + left + right, from[2]];
         let copies = self.model.tensors[x].shape[0] as usize;
         let y = self.flow(&format!("{name}/padded"), &shape, copies);
-        (self.pad(name, x, place.pads, y), false)
+        (self.pad(name, x, &place.pads, y), false)
     }
 
     fn pad(&mut self, name: &str, x: TensorId, pads: &Pads, y: TensorId) -> TensorId {
@@ -317,7 +317,7 @@ fn padding(from: &[usize], place: &Place) -> Option<bool> {
         return Some(false);
     }
     let same = |axis: usize| same_padding(from[axis], place.kernel[axis], place.strides[axis], place.dilation[axis]);
-    let Pads { top, bottom, left, right } = *place.pads;
+    let Pads { top, bottom, left, right } = place.pads;
     (same(0) == (top, bottom) && same(1) == (left, right)).then_some(true)
 }
 
@@ -347,8 +347,8 @@ mod tests {
     fn only_tensorflows_own_padding_is_same() {
         let pads = |top, bottom, left, right| Pads { top, bottom, left, right };
         let place = |pads| Place { strides: [2; 2], dilation: [1; 2], kernel: [3; 2], pads };
-        assert_eq!(padding(&[112, 112, 3], &place(&pads(0, 1, 0, 1))), Some(true));
-        assert_eq!(padding(&[112, 112, 3], &place(&pads(1, 0, 1, 0))), None);
-        assert_eq!(padding(&[112, 112, 3], &place(&Pads::NONE)), Some(false));
+        assert_eq!(padding(&[112, 112, 3], &place(pads(0, 1, 0, 1))), Some(true));
+        assert_eq!(padding(&[112, 112, 3], &place(pads(1, 0, 1, 0))), None);
+        assert_eq!(padding(&[112, 112, 3], &place(Pads::NONE)), Some(false));
     }
 }

@@ -201,7 +201,7 @@ impl Builder<'_> {
         let (add, mul) = (Op::Add(Fused::None), Op::Mul(Fused::None));
         let shape = self.model.tensors[x].shape.clone();
         let axes = self.model.ints(part("axes"), vec![1], &[shape.len() as i32 - 1]);
-        let mut mean_of = |builder: &mut Self, x: TensorId, name: String| {
+        let mean_of = |builder: &mut Self, x: TensorId, name: String| {
             let mut shape = shape.clone();
             shape.pop();
             shape.push(1);

@@ -1,0 +1,144 @@
+//! The way from a checkpoint to a checked file of another format.
+
+use std::path::Path;
+
+use super::lower::{self, InputKind, Layout, Lowered, Options};
+use super::tflite::Precision;
+use super::{ExportError, Format, Model, Report, Request, onnx, tflite};
+use crate::checkpoint::CheckpointError;
+use crate::checkpoint::atomic::write_atomically;
+
+/// Reads a checkpoint, writes it in the format of the output's extension, checks what was written, and only then puts it
+/// in its place.
+///
+/// # Errors
+/// Whatever goes wrong; the file that was at the output's path stays as it was.
+pub fn export(request: &Request) -> Result<Report, ExportError> {
+    let format = Format::of(&request.output)?;
+    options_fit(request, format)?;
+    folder_is_there(&request.output)?;
+    let model = Model::read(&request.model, request.embedding.as_ref())?;
+    let (bytes, mut checks) = match format {
+        Format::Onnx => write_onnx(request, &model)?,
+        Format::Tflite => tflite::write(request, &model)?,
+        Format::Safetensors | Format::Keras => {
+            return Err(ExportError::Options("this format is not written yet".to_owned()));
+        }
+    };
+    let mut lines = vec![what(&model, bytes)];
+    lines.append(&mut checks);
+    Ok(Report { path: request.output.clone(), bytes, lines })
+}
+
+fn what(model: &Model, bytes: u64) -> String {
+    let node = &model.graph.nodes()[model.graph.output()];
+    let shape = node.shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ");
+    format!("`{}` up to layer `{}` ({shape}), {:.1} MB", model.graph.name, node.name, bytes as f64 / 1e6)
+}
+
+fn options_fit(request: &Request, format: Format) -> Result<(), ExportError> {
+    let runs = matches!(format, Format::Onnx | Format::Tflite);
+    let wrong = |what: &str| Err(ExportError::Options(format!("{what}; the output is `{}`", request.output.display())));
+    if !runs && (request.options != Options::default() || !request.thresholds.is_empty()) {
+        return wrong("--input, --nchw, --flip, --normalize and --threshold are for .onnx and .tflite files");
+    }
+    if request.pytorch && format != Format::Safetensors {
+        return wrong("--pytorch is for .safetensors files");
+    }
+    if format != Format::Tflite && (request.precision != Precision::Float32 || request.calibrate.is_some()) {
+        return wrong("--float16, --int8 and --calibrate are for .tflite files");
+    }
+    if (request.precision == Precision::Int8) != request.calibrate.is_some() {
+        return wrong("--int8 and --calibrate FOLDER or BIN go together: the images show which numbers occur");
+    }
+    if request.optimizer && format != Format::Keras {
+        return wrong("--optimizer is for .h5 files");
+    }
+    let same = |a: &Path, b: &Path| matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
+    if same(&request.model, &request.output) {
+        return wrong("the output would replace the model itself");
+    }
+    Ok(())
+}
+
+fn folder_is_there(output: &Path) -> Result<(), ExportError> {
+    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if folder.is_dir() {
+        return Ok(());
+    }
+    Err(ExportError::NoFolder { folder: folder.to_path_buf(), file: output.to_path_buf() })
+}
+
+/// Has `fill` write and check a temporary file, then puts it in its place. Returns its length and what `fill` says.
+pub(super) fn keep<T>(
+    output: &Path,
+    fill: impl FnOnce(&Path) -> Result<T, ExportError>,
+) -> Result<(u64, T), ExportError> {
+    let mut said = None;
+    let mut failure = None;
+    let written = write_atomically(output, |temporary| match fill(temporary) {
+        Ok(result) => {
+            said = Some(result);
+            Ok(())
+        }
+        Err(error) => {
+            failure = Some(error);
+            Err(CheckpointError::Write { path: output.to_path_buf(), reason: "it was not filled".to_owned() })
+        }
+    });
+    match (written, failure, said) {
+        (_, Some(error), _) => Err(error),
+        (Err(error), ..) => Err(error.into()),
+        (Ok(bytes), None, Some(said)) => Ok((bytes, said)),
+        (Ok(_), None, None) => Err(check_failed(output, "nothing was written")),
+    }
+}
+
+pub(super) fn check_failed(output: &Path, reason: impl Into<String>) -> ExportError {
+    ExportError::Check { path: output.to_path_buf(), reason: reason.into() }
+}
+
+/// Lowers the model of a request.
+pub(super) fn lowered(request: &Request, model: &Model) -> Result<Lowered, ExportError> {
+    lower::lower(&model.graph, &model.weights, request.options)
+        .map_err(|source| ExportError::Layer { path: request.model.clone(), source })
+}
+
+fn write_onnx(request: &Request, model: &Model) -> Result<(u64, Vec<String>), ExportError> {
+    let lowered = lowered(request, model)?;
+    let bytes = onnx::encode(&lowered, &model.graph.name, &metadata(request, model))
+        .map_err(|source| ExportError::Layer { path: request.model.clone(), source })?;
+    drop(lowered);
+    keep(&request.output, |temporary| {
+        fs_err::write(temporary, &bytes)
+            .map_err(|error| CheckpointError::Write { path: request.output.clone(), reason: error.to_string() })?;
+        onnx::check(temporary, model, request.options).map_err(|why| check_failed(&request.output, why))
+    })
+}
+
+/// What a file says of itself, as keys and values.
+pub(super) fn metadata(request: &Request, model: &Model) -> Vec<(String, String)> {
+    let Options { input, layout, flip, normalize } = request.options;
+    let size: usize = model.graph.output_shape().iter().product();
+    let input = match input {
+        InputKind::Float => "float32 RGB, (x / 255 - 0.5) * 2",
+        InputKind::Uint8 => "uint8 RGB, 0 to 255",
+    };
+    let layout = if layout == Layout::Nhwc { "NHWC" } else { "NCHW" };
+    let mut entries = vec![
+        ("model", model.graph.name.clone()),
+        ("embedding_layer", model.graph.nodes()[model.graph.output()].name.clone()),
+        ("embedding_size", size.to_string()),
+        ("input", input.to_owned()),
+        ("input_layout", layout.to_owned()),
+        ("flip", flip.to_string()),
+        ("l2_normalized", (flip || normalize).to_string()),
+        ("facetui_version", env!("CARGO_PKG_VERSION").to_owned()),
+    ];
+    let thresholds: serde_json::Map<String, serde_json::Value> =
+        request.thresholds.iter().map(|(bin, threshold)| (bin.clone(), (*threshold).into())).collect();
+    if !thresholds.is_empty() {
+        entries.push(("thresholds", serde_json::Value::Object(thresholds).to_string()));
+    }
+    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
