@@ -5,6 +5,7 @@
 
 mod args;
 mod demo;
+mod export;
 mod memory;
 mod models;
 mod synth;
@@ -45,6 +46,8 @@ pub enum Action {
         /// As JSON.
         json: bool,
     },
+    /// Write a model in another format.
+    Export(crate::export::Request),
     /// Print the demo schedule, which teaches the format.
     Template,
 }
@@ -90,6 +93,7 @@ fn perform(action: Action) -> Result<(), Failure> {
         Action::Check { schedule, overrides } => check(&schedule, &overrides),
         Action::Synth(request) => synth::synth(&request),
         Action::Models { json } => models::models(json),
+        Action::Export(request) => export::export(&request),
         Action::Template => {
             say(schedule::template());
             Ok(())

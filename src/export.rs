@@ -7,6 +7,8 @@ pub mod lower;
 pub mod model;
 pub mod onnx;
 pub mod python;
+mod safetensors;
+mod state;
 pub mod tflite;
 
 use std::path::{Path, PathBuf};

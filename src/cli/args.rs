@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{Action, synth, train};
+use super::{Action, export, synth, train};
 
 /// Train face-recognition models from a terminal.
 ///
@@ -82,6 +82,10 @@ enum Subcommands {
         #[arg(long)]
         json: bool,
     },
+    /// Write a trained model for another program: .onnx, .tflite, .safetensors, or a smaller .h5
+    ///
+    /// The file is checked against facetui's own embeddings before it is kept.
+    Export(export::Arguments),
     /// Print a commented schedule to start from
     Template,
 }
@@ -97,6 +101,7 @@ impl Arguments {
                 Action::Synth(synth::Request { folder, identities, images, seed, bins })
             }
             (Some(Subcommands::Models { json }), _) => Action::Models { json },
+            (Some(Subcommands::Export(arguments)), _) => Action::Export(arguments.into_request()),
             (Some(Subcommands::Template), _) => Action::Template,
         }
     }
@@ -123,6 +128,31 @@ mod tests {
         let Action::Train(request) = action(&["a.yaml", "--set", "seed=1", "--json"]) else { panic!("not trained") };
         assert_eq!((request.overrides, request.headless, request.json), (vec!["seed=1".to_owned()], true, true));
         assert!(matches!(action(&["demo", "--headless"]), Action::Demo(request) if request.headless));
+    }
+
+    #[test]
+    fn an_export_says_what_it_wants() {
+        let words = ["export", "a.h5", "-o", "a.onnx", "--input", "uint8", "--flip", "--nchw", "--embedding", "-2"];
+        let Action::Export(request) = action(&[&words[..], &["--threshold", "lfw=0.25"]].concat()) else {
+            panic!("no export")
+        };
+        assert!(request.options.flip && !request.options.normalize);
+        assert_eq!(request.options.layout, crate::export::lower::Layout::Nchw);
+        assert_eq!(request.embedding, Some(crate::schedule::EmbeddingLayer::Index(-2)));
+        assert_eq!(request.thresholds, [("lfw".to_owned(), 0.25)]);
+        let Action::Export(request) = action(&["export", "a.h5", "-o", "a.tflite", "--int8", "--calibrate", "faces"])
+        else {
+            panic!("no export")
+        };
+        assert_eq!(request.precision, crate::export::tflite::Precision::Int8);
+        for wrong in [
+            &["export", "a.h5"][..],
+            &["export", "a.h5", "-o", "b.onnx", "--threshold", "lfw=high"],
+            &["export", "a.h5", "-o", "b.tflite", "--int8"],
+            &["export", "a.h5", "-o", "b.tflite", "--float16", "--int8", "--calibrate", "faces"],
+        ] {
+            assert!(Arguments::try_parse_from(std::iter::once(&"facetui").chain(wrong)).is_err());
+        }
     }
 
     #[test]

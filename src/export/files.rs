@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use super::check::{self, MOST};
 use super::lower::{self, InputKind, Layout, Lowered, Options};
 use super::tflite::Precision;
-use super::{ExportError, Format, Model, Report, Request, onnx, tflite};
-use crate::checkpoint::CheckpointError;
+use super::{ExportError, Format, Model, Report, Request, onnx, safetensors, state, tflite};
 use crate::checkpoint::atomic::write_atomically;
+use crate::checkpoint::{self, CheckpointError, SavedModel};
+use crate::graph::keras;
 
 /// Reads a checkpoint, writes it in the format of the output's extension, checks what was written, and only then puts it
 /// in its place.
@@ -21,9 +23,8 @@ pub fn export(request: &Request) -> Result<Report, ExportError> {
     let (bytes, mut checks) = match format {
         Format::Onnx => write_onnx(request, &model)?,
         Format::Tflite => tflite::write(request, &model)?,
-        Format::Safetensors | Format::Keras => {
-            return Err(ExportError::Options("this format is not written yet".to_owned()));
-        }
+        Format::Safetensors => write_safetensors(request, &model)?,
+        Format::Keras => write_keras(request, &model)?,
     };
     let mut lines = vec![what(&model, bytes)];
     lines.append(&mut checks);
@@ -110,10 +111,58 @@ fn write_onnx(request: &Request, model: &Model) -> Result<(u64, Vec<String>), Ex
         .map_err(|source| ExportError::Layer { path: request.model.clone(), source })?;
     drop(lowered);
     keep(&request.output, |temporary| {
-        fs_err::write(temporary, &bytes)
-            .map_err(|error| CheckpointError::Write { path: request.output.clone(), reason: error.to_string() })?;
+        fs_err::write(temporary, &bytes).map_err(|error| cannot_write(request, error))?;
         onnx::check(temporary, model, request.options).map_err(|why| check_failed(&request.output, why))
     })
+}
+
+fn cannot_write(request: &Request, reason: impl std::fmt::Display) -> ExportError {
+    CheckpointError::Write { path: request.output.clone(), reason: reason.to_string() }.into()
+}
+
+fn write_safetensors(request: &Request, model: &Model) -> Result<(u64, Vec<String>), ExportError> {
+    let arrays = if request.pytorch {
+        state::pytorch(&model.graph, &model.weights)
+    } else {
+        state::keras(&model.graph, &model.weights)
+    };
+    let mut metadata = metadata(request, model);
+    metadata.push(("format".to_owned(), if request.pytorch { "pt" } else { "tf" }.to_owned()));
+    metadata.push(("model_config".to_owned(), keras::to_json(&model.graph).to_string()));
+    let (bytes, ()) = keep(&request.output, |temporary| {
+        safetensors::write(temporary, &arrays, &metadata).map_err(|error| cannot_write(request, error))?;
+        safetensors::check(temporary, &arrays).map_err(|why| check_failed(&request.output, why))
+    })?;
+    let names = if request.pytorch { "PyTorch's names and shapes" } else { "Keras's names and shapes" };
+    Ok((bytes, vec![format!("{} arrays under {names}; read back bit for bit", arrays.len())]))
+}
+
+fn write_keras(request: &Request, model: &Model) -> Result<(u64, Vec<String>), ExportError> {
+    let mut saved = SavedModel::new(model.graph.clone(), model.weights.clone());
+    if request.optimizer {
+        let Some(mut optimizer) = model.rest.optimizer.clone() else {
+            let why = model.rest.optimizer_note.as_deref().unwrap_or("holds no optimiser");
+            return Err(ExportError::Options(format!("`{}` {why}; leave --optimizer out", request.model.display())));
+        };
+        optimizer.slots.retain(|slot| model.graph.find(&slot.layer).is_some());
+        saved.optimizer = Some(optimizer);
+    }
+    let (bytes, off) = keep(&request.output, |temporary| {
+        checkpoint::write(temporary, &saved).map_err(|error| match error {
+            CheckpointError::Write { reason, .. } => cannot_write(request, reason),
+            error => error.into(),
+        })?;
+        let failed = |why: String| check_failed(&request.output, why);
+        let read = checkpoint::read(temporary).map_err(|error| failed(format!("it cannot be read back: {error}")))?;
+        let images = check::images(model.graph.input_shape().unwrap_or(&Vec::new()), 4);
+        let [ours, theirs] = [(&model.graph, &model.weights), (&read.graph, &read.weights)]
+            .map(|(graph, weights)| check::reference(graph, weights, &images, Options::default()));
+        let off = check::difference(&ours, &theirs).map_err(failed)?;
+        let same = off <= MOST && read.optimizer.is_some() == request.optimizer;
+        if same { Ok(off) } else { Err(failed(format!("read back, it is {off:.1e} of the embedding's norm off"))) }
+    })?;
+    let state = if request.optimizer { "with its optimiser" } else { "without optimiser" };
+    Ok((bytes, vec![format!("{state}; read back and run on 4 images: {off:.1e} of the norm off at most")]))
 }
 
 /// What a file says of itself, as keys and values.
