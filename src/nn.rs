@@ -5,8 +5,10 @@
 //! gradient norm or a snapshot is a handful of kernels however many layers there are.
 
 pub mod device;
+mod fusion;
 pub mod init;
 mod layers;
+mod native;
 pub mod network;
 pub mod parameters;
 
