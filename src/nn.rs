@@ -11,5 +11,6 @@ mod layers;
 mod native;
 pub mod network;
 pub mod parameters;
+mod regularization;
 
 pub use network::{Mode, Network};

@@ -1,26 +1,30 @@
-//! Which layers run as one: a batch normalisation with the activation or the residual sum behind it. The graph stays as
-//! it is; this is a plan of how to walk it.
+//! Chains of layers that are computed as one operation, with fewer passes over memory and fewer results kept for the
+//! backward pass. The graph stays as it is; this is a plan of how to walk it.
+//!
+//! A batch normalisation goes together with the activation or the residual sum behind it ([`native`](super::native)).
+//! Files that both Kerases open say `hard_sigmoid` in three layers, `x + 3`, ReLU6, `* 1/6`, and hard swish in four: the
+//! same times `x`. Alone, every one of them would keep its map.
 
 use super::native::Act;
-use crate::graph::layer::{Activation, Layer};
+use crate::graph::layer::{Activation, Layer, WeightSpec};
 use crate::graph::{Graph, Node, NodeId};
 
-/// One operation of the walk.
+/// What runs in the place of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Step {
-    /// The node whose result it is.
-    pub(super) node: NodeId,
-    /// The batch normalisation before it that it takes in.
-    pub(super) norm: Option<Absorbed>,
-}
-
-/// A batch normalisation that is done together with the node behind it, or alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Absorbed {
-    /// The normalisation's node.
-    pub(super) node: NodeId,
-    /// The node's own part.
-    pub(super) then: Then,
+pub(super) enum Fused {
+    /// Nothing: a later node does its part.
+    Skipped,
+    /// `relu6(x + 3) / 6` of this node's result.
+    HardSigmoid(NodeId),
+    /// `x * relu6(x + 3) / 6` of this node's result.
+    HardSwish(NodeId),
+    /// A batch normalisation, and what this node does with its result; the node itself when it stands alone.
+    Norm {
+        /// The normalisation's node.
+        norm: NodeId,
+        /// This node's part.
+        then: Then,
+    },
 }
 
 /// What comes behind a normalisation.
@@ -32,48 +36,75 @@ pub(super) enum Then {
     Add(NodeId),
 }
 
-impl Step {
+impl Fused {
     /// The nodes whose results it reads.
     pub(super) fn inputs(&self, graph: &Graph) -> Vec<NodeId> {
-        let inputs = |node: NodeId| graph.nodes()[node].inputs.clone();
-        match self.norm {
-            None => inputs(self.node),
-            Some(Absorbed { node, then: Then::Act(_) }) => inputs(node),
-            Some(Absorbed { node, then: Then::Add(other) }) => {
-                inputs(node).into_iter().chain(std::iter::once(other)).collect()
+        match *self {
+            Self::Skipped => Vec::new(),
+            Self::HardSigmoid(input) | Self::HardSwish(input) => vec![input],
+            Self::Norm { norm, then } => {
+                let mut inputs = graph.nodes()[norm].inputs.clone();
+                inputs.extend(if let Then::Add(other) = then { Some(other) } else { None });
+                inputs
             }
         }
     }
 }
 
-/// The walk to `embedding`. A normalisation is taken in by the node behind it when nothing else needs its result.
-pub(super) fn plan(graph: &Graph, embedding: NodeId) -> Vec<Step> {
-    let nodes = &graph.nodes()[..=embedding];
-    let mut users: Vec<Vec<NodeId>> = vec![Vec::new(); nodes.len()];
+/// Half a unit in the last place of 1/6 in fp32.
+const CLOSE: f64 = 1e-8;
+
+/// For each node what runs in its place, where that is not the node itself. The results of `kept` are needed as they are.
+pub(super) fn find(graph: &Graph, kept: NodeId) -> Vec<Option<Fused>> {
+    let nodes = graph.nodes();
+    let mut uses = vec![0usize; nodes.len()];
+    for input in nodes.iter().flat_map(|node| &node.inputs) {
+        uses[*input] += 1;
+    }
+    let only_here = |node: NodeId| uses[node] == 1 && node != kept && node != graph.output();
+    let mut fused = vec![None; nodes.len()];
     for (at, node) in nodes.iter().enumerate() {
-        for input in &node.inputs {
-            users[*input].push(at);
+        if let Some([first, second, x]) = hard_sigmoid(graph, at)
+            && only_here(first)
+            && only_here(second)
+        {
+            (fused[first], fused[second]) = (Some(Fused::Skipped), Some(Fused::Skipped));
+            fused[at] = Some(Fused::HardSigmoid(x));
+        }
+        if let (Layer::Multiply, &[one, other]) = (&node.layer, &node.inputs[..]) {
+            for (x, share) in [(one, other), (other, one)] {
+                if fused[share] == Some(Fused::HardSigmoid(x)) && only_here(share) {
+                    fused[share] = Some(Fused::Skipped);
+                    fused[at] = Some(Fused::HardSwish(x));
+                }
+            }
         }
     }
-    let mut absorbed: Vec<Option<Absorbed>> = vec![None; nodes.len()];
-    let mut gone = vec![false; nodes.len()];
+    norms(graph, kept, &mut fused);
+    fused
+}
+
+/// Adds the batch normalisations of maps: each with the node behind it when nothing else needs its result, else alone.
+fn norms(graph: &Graph, kept: NodeId, fused: &mut [Option<Fused>]) {
+    let nodes = graph.nodes();
+    let mut users: Vec<Vec<NodeId>> = vec![Vec::new(); nodes.len()];
     for (at, node) in nodes.iter().enumerate() {
-        if !is_map_norm(node) {
-            continue;
-        }
-        let behind = match users[at].as_slice() {
-            [user] if at != embedding && absorbed[*user].is_none() => then(graph, at, *user).map(|then| (*user, then)),
+        node.inputs.iter().for_each(|input| users[*input].push(at));
+    }
+    for norm in (0..nodes.len()).filter(|at| is_map_norm(&nodes[*at])) {
+        let behind = match users[norm].as_slice() {
+            [user] if norm != kept && norm != graph.output() && fused[*user].is_none() => {
+                then(graph, norm, *user).map(|then| (*user, then))
+            }
             _ => None,
         };
         if let Some((user, then)) = behind {
-            gone[at] = true;
-            absorbed[user] = Some(Absorbed { node: at, then });
+            fused[norm] = Some(Fused::Skipped);
+            fused[user] = Some(Fused::Norm { norm, then });
         } else {
-            absorbed[at] = Some(Absorbed { node: at, then: Then::Act(Act::None) });
+            fused[norm] = Some(Fused::Norm { norm, then: Then::Act(Act::None) });
         }
     }
-    let kept = (0..nodes.len()).filter(|at| !gone[*at]);
-    kept.map(|node| Step { node, norm: absorbed[node] }).collect()
 }
 
 fn is_map_norm(node: &Node) -> bool {
@@ -83,45 +114,118 @@ fn is_map_norm(node: &Node) -> bool {
 /// How `user` goes on with the result of the normalisation `norm`; none when the two cannot be one.
 fn then(graph: &Graph, norm: NodeId, user: NodeId) -> Option<Then> {
     let node = &graph.nodes()[user];
-    let channels = node.shape.last().copied();
     match &node.layer {
-        Layer::PReLU { .. } if node.weights.first().map(super::super::graph::layer::WeightSpec::len) == channels => {
+        // One slope a channel.
+        Layer::PReLU { .. } if node.weights.first().map(WeightSpec::len) == node.shape.last().copied() => {
             Some(Then::Act(Act::PRelu))
         }
-        Layer::ReLU { max_value, negative_slope: 0.0, threshold: 0.0 } => match max_value {
-            None => Some(Then::Act(Act::Relu)),
-            Some(6.0) => Some(Then::Act(Act::Relu6)),
-            Some(_) => None,
-        },
-        Layer::Activation { activation: Activation::Relu } => Some(Then::Act(Act::Relu)),
-        Layer::Activation { activation: Activation::Relu6 } => Some(Then::Act(Act::Relu6)),
+        Layer::ReLU { max_value: None, negative_slope: 0.0, threshold: 0.0 }
+        | Layer::Activation { activation: Activation::Relu } => Some(Then::Act(Act::Relu)),
+        Layer::ReLU { max_value: Some(6.0), negative_slope: 0.0, threshold: 0.0 }
+        | Layer::Activation { activation: Activation::Relu6 } => Some(Then::Act(Act::Relu6)),
         Layer::Add => match node.inputs.as_slice() {
-            [one, other] if *one == norm && *other != norm => Some(Then::Add(*other)),
-            [other, one] if *one == norm && *other != norm => Some(Then::Add(*other)),
+            [one, other] | [other, one] if *one == norm && *other != norm && same_shape(graph, norm, *other) => {
+                Some(Then::Add(*other))
+            }
             _ => None,
         },
         _ => None,
     }
 }
 
+fn same_shape(graph: &Graph, one: NodeId, other: NodeId) -> bool {
+    graph.nodes()[one].shape == graph.nodes()[other].shape
+}
+
+/// The nodes of `x + 3` and of ReLU6, and `x`, where a node ends a hard sigmoid.
+fn hard_sigmoid(graph: &Graph, last: NodeId) -> Option<[NodeId; 3]> {
+    let node = |at: NodeId| &graph.nodes()[at];
+    let input = |at: NodeId| node(at).inputs.first().copied();
+    if !rescales(&node(last).layer, 1.0 / 6.0, 0.0) {
+        return None;
+    }
+    let second = input(last)?;
+    let relu6 = Layer::ReLU { max_value: Some(6.0), negative_slope: 0.0, threshold: 0.0 };
+    let first = input(second).filter(|_| node(second).layer == relu6)?;
+    let x = input(first).filter(|_| rescales(&node(first).layer, 1.0, 3.0))?;
+    Some([first, second, x])
+}
+
+fn rescales(layer: &Layer, factor: f64, summand: f64) -> bool {
+    let is = |values: &[f64], wanted: f64| matches!(values, [value] if (value - wanted).abs() < CLOSE);
+    matches!(layer, Layer::Rescaling { scale, offset } if is(scale, factor) && is(offset, summand))
+}
+
 #[cfg(test)]
 mod tests {
+    use tch::{Device, Kind, Tensor};
+
     use super::*;
-    use crate::graph::backbone::{Options, build};
+    use crate::graph::Weights;
+    use crate::nn::{Mode, Network};
+
+    /// Images through hard sigmoid, and through hard swish when `times` is set.
+    fn chain(sixth: f64, times: bool) -> Graph {
+        let rescaling = |scale, offset| Layer::Rescaling { scale: vec![scale], offset: vec![offset] };
+        let mut graph = Graph::new("chain");
+        let x = graph.add("x", Layer::Input { shape: vec![4, 4, 3] }, &[]).expect("fits");
+        let wide = graph.add("wide", rescaling(5.0, 0.0), &[x]).expect("fits");
+        let mut last = graph.add("plus", rescaling(1.0, 3.0), &[wide]).expect("fits");
+        let relu6 = Layer::ReLU { max_value: Some(6.0), negative_slope: 0.0, threshold: 0.0 };
+        last = graph.add("relu", relu6, &[last]).expect("fits");
+        last = graph.add("times", rescaling(sixth, 0.0), &[last]).expect("fits");
+        if times {
+            last = graph.add("swish", Layer::Multiply, &[wide, last]).expect("fits");
+        }
+        graph.add("end", Layer::Flatten, &[last]).expect("fits");
+        graph
+    }
+
+    #[test]
+    fn chains_become_one_operation() {
+        let whole = |times| find(&chain(1.0 / 6.0, times), 0);
+        let (skipped, end) = (Some(Fused::Skipped), Some(Fused::HardSigmoid(1)));
+        assert_eq!(whole(false), [None, None, skipped, skipped, end, None]);
+        assert_eq!(whole(true), [None, None, skipped, skipped, skipped, Some(Fused::HardSwish(1)), None]);
+        assert!(find(&chain(0.2, true), 0).iter().all(Option::is_none));
+        // A result that is asked for must be there.
+        assert!(find(&chain(1.0 / 6.0, false), 3).iter().all(Option::is_none));
+    }
+
+    #[test]
+    fn the_numbers_are_those_of_the_plain_layers() {
+        tch::manual_seed(1);
+        let images = Tensor::rand([2, 3, 4, 4], (Kind::Float, Device::Cpu)) * 2.0 - 1.0;
+        let x = &images * 5.0;
+        let share = (&x + 3.0).clamp(0.0, 6.0) / 6.0;
+        for (times, wanted) in [(false, share.shallow_clone()), (true, &x * &share)] {
+            let graph = chain(1.0 / 6.0, times);
+            let (output, weights) = (graph.output(), Weights { nodes: vec![Vec::new(); graph.nodes().len()] });
+            let network = Network::new(graph, output, &weights, Device::Cpu, Kind::Float);
+            let ours = network.embed(&images, Mode::Train);
+            let wanted = wanted.permute([0, 2, 3, 1]).reshape([2, -1]);
+            assert!((ours - wanted).abs().max().double_value(&[]) < 1e-6, "{times}");
+        }
+    }
 
     #[test]
     fn every_norm_of_mobilefacenet_is_taken_in_or_ends_a_block() {
-        let graph = build("mobilefacenet", &Options { embedding_size: 16, dropout: 0.1, width: 0.1 }).expect("builds");
-        let steps = plan(&graph, graph.output());
+        use crate::graph::backbone::{Options, build};
+        let options = Options { embedding_size: 16, dropout: 0.1, width: 0.1 };
+        let graph = build("mobilefacenet", &options).expect("builds");
+        let plan = find(&graph, graph.output());
         let count = |wanted: fn(&Then) -> bool| {
-            steps.iter().filter_map(|step| step.norm).filter(|norm| wanted(&norm.then)).count()
+            let norms = plan.iter().filter_map(|fused| match fused {
+                Some(Fused::Norm { then, .. }) => Some(then),
+                _ => None,
+            });
+            norms.filter(|then| wanted(then)).count()
         };
         assert_eq!(count(|then| *then == Then::Act(Act::PRelu)), 34);
         assert_eq!(count(|then| matches!(then, Then::Add(_))), 10);
-        // Two of the five stages have a single block, the others a first block without a sum, and the 7x7 convolution.
+        // The first blocks of the five stages, which have no sum, and the 7x7 convolution.
         assert_eq!(count(|then| *then == Then::Act(Act::None)), 6);
-        assert_eq!(steps.len(), graph.nodes().len() - 44);
-        assert_eq!(steps.last().map(|step| step.node), Some(graph.output()));
+        assert_eq!(plan.iter().filter(|fused| **fused == Some(Fused::Skipped)).count(), 44);
     }
 
     #[test]
@@ -135,9 +239,7 @@ mod tests {
         let sum = graph.add("sum", Layer::Add, &[first, relu]).expect("fits");
         let twice = graph.add("twice", norm, &[sum]).expect("fits");
         let double = graph.add("double", Layer::Add, &[twice, twice]).expect("fits");
-        let steps = plan(&graph, double);
-        assert_eq!(steps.iter().map(|step| step.node).collect::<Vec<_>>(), [input, first, relu, sum, twice, double]);
-        assert_eq!(steps[2].norm, None);
-        assert_eq!(steps[5].norm, None);
+        let alone = |norm| Some(Fused::Norm { norm, then: Then::Act(Act::None) });
+        assert_eq!(find(&graph, double), [None, alone(first), None, None, alone(twice), None]);
     }
 }

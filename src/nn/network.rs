@@ -2,10 +2,10 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::fusion::{self, Absorbed, Step, Then};
-use super::layers;
+use super::fusion::{self, Fused, Then};
 use super::native::{self, Act, Norm};
 use super::parameters::Parameters;
+use super::{layers, regularization};
 use crate::graph::layer::{Activation, Layer};
 use crate::graph::{Graph, NodeId, Weights};
 
@@ -27,10 +27,10 @@ pub struct Network {
     pub parameters: Parameters,
     device: Device,
     compute: Kind,
-    /// The way from the images to the embedding.
-    steps: Vec<Step>,
-    /// For each step, the nodes whose results are not needed after it.
+    /// For each node, the nodes whose results are not needed after it.
     released: Vec<Vec<NodeId>>,
+    /// For each node what runs in its place.
+    fused: Vec<Option<Fused>>,
 }
 
 impl Network {
@@ -38,9 +38,17 @@ impl Network {
     /// the number format of the basic model's activations (fp32 or bf16).
     pub fn new(graph: Graph, embedding: NodeId, weights: &Weights, device: Device, compute: Kind) -> Self {
         let parameters = Parameters::new(&graph, weights, device, compute);
-        let steps = fusion::plan(&graph, embedding);
-        let released = released(&graph, &steps);
-        Self { graph, embedding, parameters, device, compute, steps, released }
+        let fused = fusion::find(&graph, embedding);
+        let mut last_use: Vec<NodeId> = (0..graph.nodes().len()).collect();
+        for (at, node) in graph.nodes().iter().enumerate() {
+            let inputs = fused[at].map_or_else(|| node.inputs.clone(), |fused| fused.inputs(&graph));
+            inputs.into_iter().for_each(|input| last_use[input] = at);
+        }
+        let mut released = vec![Vec::new(); graph.nodes().len()];
+        for (node, last) in last_use.iter().enumerate() {
+            released[*last].push(node);
+        }
+        Self { graph, embedding, parameters, device, compute, released, fused }
     }
 
     /// The graph.
@@ -70,16 +78,22 @@ impl Network {
 
     /// Embeddings (B, E), fp32, of images (B, 3, H, W) in [-1, 1], channels-last.
     pub fn embed(&self, images: &Tensor, mode: Mode) -> Tensor {
+        let nodes = self.graph.nodes();
         let mut results: Vec<Option<Tensor>> = (0..=self.embedding).map(|_| None).collect();
-        for (step, dead) in self.steps.iter().zip(&self.released) {
-            let result = match step.norm {
-                _ if matches!(self.graph.nodes()[step.node].layer, Layer::Input { .. }) => images.to_kind(self.compute),
-                Some(norm) => self.run_norm(step.node, norm, &results, mode),
-                None => self.run(step.node, &results, mode),
+        for (at, node) in nodes.iter().enumerate().take(self.embedding + 1) {
+            let result = match self.fused[at] {
+                Some(Fused::Skipped) => None,
+                Some(Fused::HardSigmoid(input)) => results[input].as_ref().map(Tensor::hardsigmoid),
+                Some(Fused::HardSwish(input)) => results[input].as_ref().map(Tensor::hardswish),
+                Some(Fused::Norm { norm, then }) => Some(self.run_norm(at, norm, then, &results, mode)),
+                None if matches!(node.layer, Layer::Input { .. }) => Some(images.to_kind(self.compute)),
+                None => Some(self.run(at, &inputs(&node.inputs, &results), mode)),
             };
-            results[step.node] = Some(result);
-            for dead in dead.iter().filter(|dead| **dead != self.embedding) {
-                results[*dead] = None;
+            results[at] = result;
+            for dead in &self.released[at] {
+                if *dead != self.embedding {
+                    results[*dead] = None;
+                }
             }
         }
         let embedding = results.swap_remove(self.embedding);
@@ -87,89 +101,84 @@ impl Network {
     }
 
     /// One node of the graph.
-    fn run(&self, at: NodeId, results: &[Option<Tensor>], mode: Mode) -> Tensor {
+    fn run(&self, at: NodeId, inputs: &[&Tensor], mode: Mode) -> Tensor {
         let node = &self.graph.nodes()[at];
-        let inputs: Vec<&Tensor> = node.inputs.iter().filter_map(|input| results[*input].as_ref()).collect();
-        layers::forward(&node.layer, &inputs, self.parameters.node(at), &node.shape, self.mode(at, mode))
+        layers::forward(&node.layer, inputs, self.weights(at), &node.shape, self.mode(at, mode))
     }
 
-    /// A frozen layer of a saved model keeps its statistics, as in Keras.
-    fn mode(&self, node: NodeId, mode: Mode) -> Mode {
-        if self.graph.nodes()[node].trainable { mode } else { Mode::Infer }
+    fn weights(&self, at: NodeId) -> &[Tensor] {
+        self.parameters.node(self.graph.owner(at))
     }
 
-    /// A batch normalisation and the node behind it: in one pass where [`native`] can, else one after the other.
-    fn run_norm(&self, at: NodeId, norm: Absorbed, results: &[Option<Tensor>], mode: Mode) -> Tensor {
-        let node = &self.graph.nodes()[norm.node];
-        let input = node.inputs.first().and_then(|input| results[*input].as_ref());
-        let (Layer::BatchNormalization { momentum, epsilon, center, scale }, Some(x)) = (&node.layer, input) else {
-            return self.run(at, results, mode);
-        };
-        let weights = self.parameters.node(norm.node);
-        let [mean, variance] = &weights[weights.len() - 2..] else { return self.run(at, results, mode) };
-        if !native::takes(x) {
-            let normal = self.run(norm.node, results, mode);
-            let other = match norm.then {
-                Then::Act(_) if at == norm.node => return normal,
-                Then::Act(_) => None,
-                Then::Add(other) => results[other].as_ref(),
+    /// A frozen batch norm keeps its statistics, as in Keras; a frozen dropout drops.
+    fn mode(&self, at: NodeId, mode: Mode) -> Mode {
+        let node = &self.graph.nodes()[at];
+        let keeps = !node.trainable && matches!(node.layer, Layer::BatchNormalization { .. });
+        if keeps { Mode::Infer } else { mode }
+    }
+
+    /// A batch normalisation and what the node `at` does with its result: in one pass where [`native`] can, else one
+    /// after the other.
+    fn run_norm(&self, at: NodeId, norm: NodeId, then: Then, results: &[Option<Tensor>], mode: Mode) -> Tensor {
+        let node = &self.graph.nodes()[norm];
+        let sources = inputs(&node.inputs, results);
+        let other = if let Then::Add(other) = then { results[other].as_ref() } else { None };
+        let weights = self.weights(norm);
+        if let (Layer::BatchNormalization { momentum, epsilon, center, scale }, &[x]) = (&node.layer, &sources[..])
+            && let [.., mean, variance] = weights
+            && native::takes(x)
+        {
+            let norm = Norm {
+                gamma: scale.then(|| &weights[0]),
+                beta: center.then(|| &weights[usize::from(*scale)]),
+                mean,
+                variance,
+                momentum: *momentum,
+                epsilon: *epsilon,
+                train: self.mode(norm, mode) == Mode::Train,
             };
-            let inputs: Vec<&Tensor> = std::iter::once(&normal).chain(other).collect();
-            let node = &self.graph.nodes()[at];
-            return layers::forward(&node.layer, &inputs, self.parameters.node(at), &node.shape, mode);
+            let act = if let Then::Act(act) = then { act } else { Act::None };
+            let slope = if act == Act::PRelu { self.weights(at).first() } else { None };
+            return native::norm_act(x, &norm, act, slope, other);
         }
-        let settings = Norm {
-            gamma: scale.then(|| &weights[0]),
-            beta: center.then(|| &weights[usize::from(*scale)]),
-            mean,
-            variance,
-            momentum: *momentum,
-            epsilon: *epsilon,
-            train: self.mode(norm.node, mode) == Mode::Train,
-        };
-        match norm.then {
-            Then::Add(other) => native::norm_act(x, &settings, Act::None, None, results[other].as_ref()),
-            Then::Act(act) => {
-                let slope = if act == Act::PRelu { self.parameters.node(at).first() } else { None };
-                native::norm_act(x, &settings, act, slope, None)
-            }
+        let normal = self.run(norm, &sources, mode);
+        if at == norm {
+            return normal;
         }
+        let both: Vec<&Tensor> = std::iter::once(&normal).chain(other).collect();
+        self.run(at, &both, mode)
+    }
+
+    /// The loss of the weights' regularisers, fp32, with gradients into the leaves; none when the graph has no
+    /// regulariser. As in Keras 2, frozen weights count as a constant.
+    pub fn regularization_loss(&self) -> Option<Tensor> {
+        regularization::loss(&self.graph, &self.parameters)
     }
 
     /// What the head makes of embeddings, (B, C) in fp32: the logits of a softmax head (before its softmax), the
     /// cosines of an arcface head, the embeddings themselves where there is no head.
     pub fn head_output(&self, embeddings: &Tensor) -> Tensor {
-        let mut x = embeddings.shallow_clone();
+        let mut results: Vec<Tensor> = Vec::new();
         for (at, node) in self.graph.nodes().iter().enumerate().skip(self.head()) {
             let weights: Vec<Tensor> =
-                self.parameters.node(at).iter().map(|weight| weight.to_kind(Kind::Float)).collect();
-            x = match &node.layer {
+                self.parameters.node(self.graph.owner(at)).iter().map(|weight| weight.to_kind(Kind::Float)).collect();
+            // A head takes the embedding and what follows from it.
+            let input = |from: &NodeId| from.checked_sub(self.head()).and_then(|place| results.get(place));
+            let inputs: Vec<&Tensor> = node.inputs.iter().map(|from| input(from).unwrap_or(embeddings)).collect();
+            let result = match &node.layer {
                 Layer::Dense { use_bias, activation: Activation::Softmax, .. } => {
-                    layers::dense(&x, &weights, *use_bias)
+                    layers::dense(inputs[0], &weights, *use_bias)
                 }
-                layer => layers::forward(layer, &[&x], &weights, &node.shape, Mode::Infer),
+                layer => layers::forward(layer, &inputs, &weights, &node.shape, Mode::Infer),
             };
+            results.push(result);
         }
-        x
+        results.pop().unwrap_or_else(|| embeddings.shallow_clone())
     }
 }
 
-/// For each step, the nodes whose results no later step reads.
-fn released(graph: &Graph, steps: &[Step]) -> Vec<Vec<NodeId>> {
-    let mut last_use = vec![None; graph.nodes().len()];
-    for (at, step) in steps.iter().enumerate() {
-        last_use[step.node] = Some(at);
-        for input in step.inputs(graph) {
-            last_use[input] = Some(at);
-        }
-    }
-    let mut released = vec![Vec::new(); steps.len()];
-    for (node, last) in last_use.iter().enumerate() {
-        if let Some(last) = last {
-            released[*last].push(node);
-        }
-    }
-    released
+fn inputs<'a>(nodes: &[NodeId], results: &'a [Option<Tensor>]) -> Vec<&'a Tensor> {
+    nodes.iter().filter_map(|node| results[*node].as_ref()).collect()
 }
 
 /// Images (B, H, W, 3) of bytes as the networks take them: (B, 3, H, W), `(x / 255 - 0.5) * 2`, channels-last.

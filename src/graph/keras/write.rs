@@ -5,15 +5,19 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::graph::layer::{Activation, Initializer, Padding, Window};
-use crate::graph::{Graph, Layer, Node};
+use super::portable;
+use crate::graph::layer::{Activation, Initializer, Padding, Regularizer, Window};
+use crate::graph::{Graph, Layer, Node, NodeId};
 
 /// The `model_config` of a graph.
 pub fn to_json(graph: &Graph) -> Value {
-    let layers: Vec<Value> = graph.nodes().iter().map(|node| layer(graph, node)).collect();
+    // A form that cannot be made (it always can: only free names are added) leaves the graph as it is.
+    let graph = &portable::form(graph).unwrap_or_else(|_| graph.clone());
+    let references = references(graph);
+    let owners = graph.nodes().iter().enumerate().filter(|(_, node)| node.shares.is_none());
+    let layers: Vec<Value> = owners.map(|(at, node)| layer(graph, at, node, &references)).collect();
     let is_input = |node: &&Node| matches!(node.layer, Layer::Input { .. });
     let inputs: Vec<Value> = graph.nodes().iter().filter(is_input).map(|node| json!([node.name, 0, 0])).collect();
-    let output = &graph.nodes()[graph.output()].name;
     json!({
         "class_name": "Functional",
         "config": {
@@ -21,14 +25,36 @@ pub fn to_json(graph: &Graph) -> Value {
             "trainable": true,
             "layers": layers,
             "input_layers": inputs,
-            "output_layers": [[output, 0, 0]],
+            "output_layers": [references[graph.output()]],
         },
     })
 }
 
-fn layer(graph: &Graph, node: &Node) -> Value {
-    let inputs: Vec<Value> = node.inputs.iter().map(|input| json!([graph.nodes()[*input].name, 0, 0, {}])).collect();
-    let inbound = if inputs.is_empty() { json!([]) } else { json!([inputs]) };
+/// How each node's result is referred to: the layer that owns the weights, and which use of it the node is.
+fn references(graph: &Graph) -> Vec<Value> {
+    let mut uses = vec![0_usize; graph.nodes().len()];
+    let nodes = graph.nodes().iter().enumerate().map(|(at, _)| {
+        let owner = graph.owner(at);
+        uses[owner] += 1;
+        json!([graph.nodes()[owner].name, uses[owner] - 1, 0])
+    });
+    nodes.collect()
+}
+
+fn layer(graph: &Graph, at: NodeId, node: &Node, references: &[Value]) -> Value {
+    let all = graph.nodes().iter().enumerate();
+    let uses = all.filter(|(other, user)| *other == at || user.shares == Some(at));
+    let inbound: Vec<Value> = uses
+        .filter(|(_, user)| !user.inputs.is_empty())
+        .map(|(_, user)| {
+            let inputs = user.inputs.iter().map(|input| {
+                let mut reference = references[*input].clone();
+                reference.as_array_mut().into_iter().for_each(|list| list.push(json!({})));
+                reference
+            });
+            inputs.collect()
+        })
+        .collect();
     let (class, settings) = settings(&node.layer);
     let mut config = if matches!(node.layer, Layer::Input { .. }) {
         json!({ "dtype": "float32", "sparse": false, "ragged": false, "name": node.name })
@@ -37,6 +63,12 @@ fn layer(graph: &Graph, node: &Node) -> Value {
     };
     if let (Value::Object(config), Value::Object(settings)) = (&mut config, settings) {
         config.extend(settings);
+        for weight in &node.weights {
+            let regularizer = weight
+                .regularizer
+                .map(|Regularizer { l1, l2 }| json!({ "class_name": "L1L2", "config": { "l1": l1, "l2": l2 } }));
+            config.extend(regularizer.map(|regularizer| (weight.regularizer_setting(), regularizer)));
+        }
     }
     json!({ "class_name": class, "config": config, "name": node.name, "inbound_nodes": inbound })
 }
@@ -81,17 +113,32 @@ fn settings(layer: &Layer) -> (&'static str, Value) {
         Layer::ReLU { max_value, negative_slope, threshold } => {
             json!({ "max_value": max_value, "negative_slope": negative_slope, "threshold": threshold })
         }
-        // Keras 2 has no activation of this name, but the layer.
-        Layer::Activation { activation: Activation::Relu6 } => {
-            return ("ReLU", json!({ "max_value": 6.0, "negative_slope": 0.0, "threshold": 0.0 }));
-        }
         Layer::Activation { activation } => json!({ "activation": activation.name() }),
-        Layer::Add | Layer::Multiply => json!({}),
-        Layer::Concatenate => json!({ "axis": -1 }),
+        Layer::LayerNormalization { epsilon, center, scale } => {
+            json!({ "axis": -1, "epsilon": epsilon, "center": center, "scale": scale })
+        }
+        Layer::UnitNormalization | Layer::Softmax => json!({ "axis": -1 }),
+        Layer::LeakyReLU { negative_slope } => json!({ "alpha": negative_slope }),
+        Layer::ELU { alpha } => json!({ "alpha": alpha }),
+        Layer::Add | Layer::Multiply | Layer::Subtract | Layer::Average | Layer::Maximum | Layer::Minimum => json!({}),
+        Layer::Concatenate { axis } => json!({ "axis": axis }),
+        Layer::Permute { dims } => json!({ "dims": dims }),
+        Layer::SpatialDropout2D { rate } => json!({ "rate": rate, "data_format": "channels_last" }),
+        Layer::GaussianNoise { stddev } => json!({ "stddev": stddev }),
+        Layer::GaussianDropout { rate } | Layer::AlphaDropout { rate } => json!({ "rate": rate }),
+        Layer::Cropping2D { cropping: [top, bottom, left, right] } => {
+            json!({ "cropping": [[top, bottom], [left, right]], "data_format": "channels_last" })
+        }
+        Layer::UpSampling2D { size, bilinear } => json!({
+            "size": size,
+            "data_format": "channels_last",
+            "interpolation": if *bilinear { "bilinear" } else { "nearest" },
+        }),
+        Layer::Rescaling { scale, offset } => json!({ "scale": numbers(scale), "offset": numbers(offset) }),
         Layer::Flatten => json!({ "data_format": "channels_last" }),
         Layer::Reshape { target_shape } => json!({ "target_shape": target_shape }),
         Layer::Dropout { rate } => json!({ "rate": rate, "noise_shape": null, "seed": null }),
-        Layer::GlobalAveragePooling2D { keepdims } => {
+        Layer::GlobalAveragePooling2D { keepdims } | Layer::GlobalMaxPooling2D { keepdims } => {
             json!({ "data_format": "channels_last", "keepdims": keepdims })
         }
         Layer::MaxPooling2D { window } | Layer::AveragePooling2D { window } => json!({
@@ -106,6 +153,14 @@ fn settings(layer: &Layer) -> (&'static str, Value) {
         Layer::NormDense { units } => json!({ "units": units }),
     };
     (layer.class_name(), settings)
+}
+
+/// One number, or a list.
+fn numbers(values: &[f64]) -> Value {
+    match values {
+        [value] => json!(value),
+        values => json!(values),
+    }
 }
 
 fn merge<const N: usize>(parts: [Value; N]) -> Value {
@@ -154,6 +209,7 @@ fn initializer(initializer: Initializer) -> Value {
     match initializer {
         Initializer::Zeros => json!({ "class_name": "Zeros", "config": {} }),
         Initializer::Ones => json!({ "class_name": "Ones", "config": {} }),
+        Initializer::Constant(value) => json!({ "class_name": "Constant", "config": { "value": value } }),
         Initializer::GlorotUniform => json!({ "class_name": "GlorotUniform", "config": { "seed": null } }),
         Initializer::GlorotNormal => json!({ "class_name": "GlorotNormal", "config": { "seed": null } }),
     }
