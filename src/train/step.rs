@@ -36,7 +36,12 @@ pub fn step(
     let value = loss::mean_loss(loss, &output, labels);
     let leaves = network.parameters.leaves(first);
     // A frozen basic model under a loss without a head leaves nothing to train.
-    if !leaves.is_empty() {
+    let trains = !leaves.is_empty();
+    let value = match network.regularization_loss() {
+        Some(penalty) => value + penalty,
+        None => value,
+    };
+    if trains {
         let gradients = Tensor::run_backward(&[&value], &leaves, false, false);
         let gradient = network.parameters.flatten_gradients(first, &gradients);
         let (offset, _) = network.parameters.range(first);
