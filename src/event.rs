@@ -110,6 +110,8 @@ pub enum CheckpointKind {
     Basic,
     /// The history: `<name>_hist.json`.
     History,
+    /// The centers of the center loss: `<name>_centers.npy`.
+    Centers,
 }
 
 /// How a run ended.

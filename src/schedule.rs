@@ -13,6 +13,7 @@
 //! Names of fields, losses and optimisers may be written in any case, with `_`, with `-` or without.
 
 mod call;
+mod center;
 mod check;
 mod expand;
 mod file;
@@ -30,8 +31,8 @@ mod tree;
 
 use std::path::{Path, PathBuf};
 
-pub use loss::Loss;
-pub use optimizer::Optimizer;
+pub use loss::{CenterLoss, Loss};
+pub use optimizer::{Clip, Method, Optimizer};
 pub use paths::check_paths;
 pub use problem::{Problem, ScheduleError};
 
@@ -224,6 +225,8 @@ pub struct Stage {
     pub loss: Loss,
     /// Which head the loss needs.
     pub head: HeadKind,
+    /// The center loss: added to `loss`, or `loss` itself when that is [`Loss::Center`].
+    pub center: Option<CenterLoss>,
     /// How; none keeps the optimiser of the stage before, with its state.
     pub optimizer: Option<Optimizer>,
     /// How long; at least 1.

@@ -32,6 +32,8 @@ macro_rules! over_both_roots {
 
 over_both_roots! {
     files_of_real_keras_give_their_embeddings: crate::models::embeddings;
+    weights_alone_give_the_same_embeddings: crate::models::weights;
+    layers_are_those_that_keras_lists: crate::models::layers;
     training_steps_follow_keras: crate::trace::losses;
     gradients_of_the_first_step_are_keras: crate::trace::gradients;
     learning_rates_are_the_references: crate::figures::learning_rates;

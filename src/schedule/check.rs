@@ -14,7 +14,7 @@ use super::reader::{Field, Reader};
 use super::source::{At, Span};
 use super::{
     Backbone, Data, DeviceChoice, EmbeddingLayer, HeadKind, LearningRate, Loss, ModelSource, Optimizer, Precision,
-    Schedule, Stage, loss, optimizer,
+    Schedule, Stage, center, loss, optimizer,
 };
 
 /// The backbones a schedule may name.
@@ -457,21 +457,14 @@ fn check_stage(
     }
     let epochs = whole(reader, "epochs", &file.epochs, 1, 1, 1_000_000) as u32;
     let optimizer = match &file.optimizer {
-        Field::Given(At { value: Some(call), .. }) => Some(check_optimizer(call, reader)),
+        Field::Given(At { value: Some(call), .. }) => Some(optimizer::check(call, reader)),
         // The first stage has none to keep.
         _ if index == 0 => Some(Some(Optimizer::FIRST)),
         _ => None,
     };
-    if let Some(given) = file.centerloss.given().filter(|given| given.value) {
-        reader.problems.error(
-            given.at,
-            "the center loss is not part of this version",
-            "cannot be added to the stage's loss",
-            "leave `centerloss` out; `arcface` or `margin_softmax` alone also draw a class together".to_owned(),
-        );
-    }
     let (loss, loss_at) = loss?;
     check_head(loss, &file.head, reader);
+    let center = center::check(&file.centerloss, loss, reader);
 
     let triplet = loss.head() == HeadKind::Triplet;
     let groups = (batch_size as f64 / TRIPLET_GROUP * 1.5) as u64;
@@ -485,11 +478,11 @@ fn check_stage(
     }
     let bottleneck_only = file.bottleneck_only.given().is_some_and(|given| given.value);
     if let Some(given) = file.bottleneck_only.given().filter(|given| given.value) {
-        if triplet {
+        if triplet || loss.keeps_head() {
             reader.problems.warn(
                 given.at,
                 format!("stage {number} will change nothing"),
-                format!("`{}` has no head to train, and the basic model is frozen", loss.name()),
+                format!("`{}` trains no head, and the basic model is frozen", loss.name()),
                 "leave `bottleneck_only` out to train the basic model".to_owned(),
             );
         } else if index == 0 && matches!(model, Some(ModelSource::Backbone(_))) {
@@ -506,6 +499,7 @@ fn check_stage(
     Some(Stage {
         loss,
         head: loss.head(),
+        center: center?,
         optimizer: match optimizer {
             Some(checked) => Some(checked?),
             None => None,
@@ -521,37 +515,7 @@ fn missing(number: usize, name: &str, help: &str, at: Span, reader: &mut Reader)
 }
 
 fn check_loss(call: &Call, reader: &mut Reader) -> Option<Loss> {
-    if loss::CENTER_LOSS.is(&call.name.value) {
-        reader.problems.error(
-            call.name.at,
-            "the center loss is not part of this version",
-            "expected another loss",
-            format!("`loss` is {}", any_of(loss::TABLE.iter().map(|row| row.name.name))),
-        );
-        return None;
-    }
-    params::read(reader, "loss", call, loss::TABLE, &[]).map(|read| read.value)
-}
-
-fn check_optimizer(call: &Call, reader: &mut Reader) -> Option<Optimizer> {
-    let read = params::read(reader, "optimizer", call, optimizer::TABLE, optimizer::LEARNING_RATE)?;
-    for at in read.ignored {
-        reader.problems.warn(
-            at,
-            format!("the learning rate of `{}` has no effect", read.value.name()),
-            "the schedule's `learning_rate` rules from epoch to epoch",
-            "set it there: learning_rate: {base: 0.001, decay: 0.05, hold: 10}".to_owned(),
-        );
-    }
-    if matches!(read.value, Optimizer::Sgd { momentum: 0.0, nesterov: true }) {
-        reader.problems.warn(
-            call.name.at,
-            "`nesterov` changes nothing without momentum",
-            "`momentum` is 0",
-            "for instance optimizer: {sgd: {momentum: 0.9, nesterov: true}}".to_owned(),
-        );
-    }
-    Some(read.value)
+    params::read(reader, "loss", call, loss::TABLE, loss::ignored(&call.name.value)).map(|read| read.value)
 }
 
 /// Notes a `type` that is not the one the loss needs.
@@ -565,6 +529,7 @@ fn check_head(loss: Loss, field: &Field<String>, reader: &mut Reader) {
     if let Some(given) = field.given()
         && let Some(found) = choice("type", field, KNOWN, reader)
         && fold(found) != needs.0
+        && !loss.keeps_head()
     {
         reader.problems.error(
             given.at,

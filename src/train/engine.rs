@@ -4,12 +4,14 @@
 //! and the history, in the reference's order; the files are written beside the training by [`Saver`].
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 use tch::{Device, Kind, Tensor};
 
+use super::center::Centers;
 use super::control::Control;
 use super::error::TrainError;
 use super::evaluate::Bins;
@@ -17,23 +19,21 @@ use super::meter::Meter;
 use super::model::{self, Start};
 use super::optimizer::OptimizerState;
 use super::outputs::Outputs;
-use super::resume;
 use super::saver::{OptimizerSnapshot, SaveJob, Saver};
-use super::step;
+use super::step::{self, Goal};
+use super::{loss, resume};
 use crate::checkpoint::history::History;
+use crate::checkpoint::names;
 use crate::data::loader::{Batch, Loader, LoaderOptions};
 use crate::data::sampler::Sampler;
 use crate::data::source::Source;
 use crate::data::{self, augment};
 use crate::event::{Command, Event, Level, Outcome, RunHeader, StagePlan};
 use crate::nn::{Network, device};
-use crate::schedule::{HeadKind, ModelSource, Optimizer, Schedule, Stage};
+use crate::schedule::{CenterLoss, HeadKind, ModelSource, Optimizer, Schedule, Stage};
 
 /// Where the engine says what happens. It must not block.
 pub type Emit = Arc<dyn Fn(Event) + Send + Sync>;
-
-/// Keras's Adam: what a first stage without an optimiser is trained with.
-const FIRST_OPTIMIZER: Optimizer = Optimizer::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 };
 
 /// Trains a schedule to its end, a stop or a failure. The last event is always [`Event::Finished`], whatever happens:
 /// libtorch's panics are caught here.
@@ -72,6 +72,8 @@ struct Session<'a> {
     /// The network between stages; each stage takes it, gives it its head, and puts it back.
     start: Option<Start>,
     optimizer: Option<OptimizerState>,
+    /// The centers of the last stage that had a center loss.
+    centers: Option<Centers>,
     saver: Saver,
     history: History,
     /// Best accuracy of the last bin so far.
@@ -126,6 +128,7 @@ impl<'a> Session<'a> {
             compute,
             start: Some(start),
             optimizer: None,
+            centers: None,
             saver,
             history,
             best,
@@ -157,7 +160,10 @@ impl<'a> Session<'a> {
     /// One stage; returns how the run ends, when it ends here.
     fn train_stage(&mut self, number: usize, stage: &Stage) -> Result<Option<Outcome>, TrainError> {
         let sampler = sampler(self.schedule, stage, &*self.data)?;
-        let mut network = self.network(stage.head)?;
+        let mut network = self.network(stage)?;
+        if let Some(settings) = stage.center {
+            self.prepare_centers(settings, &network)?;
+        }
         let optimizer_name = self.next_optimizer(stage, &network);
         (self.emit)(Event::StageStarted { stage: number, optimizer: optimizer_name.to_owned() });
         let mut outcome = None;
@@ -200,8 +206,9 @@ impl<'a> Session<'a> {
     }
 
     /// The network with the head of a stage.
-    fn network(&mut self, head: HeadKind) -> Result<Network, TrainError> {
+    fn network(&mut self, stage: &Stage) -> Result<Network, TrainError> {
         let mut start = self.start.take().ok_or_else(|| TrainError::new("the network is gone"))?;
+        let head = if stage.loss.keeps_head() { start.head_kind() } else { stage.head };
         let saved = start.saved.take();
         let old = self.optimizer.as_ref().map(|_| start.graph.clone());
         let classes = self.data.classes();
@@ -217,12 +224,57 @@ impl<'a> Session<'a> {
         Ok(network)
     }
 
+    /// The centers of a stage with a center loss: those of the stage before, or of the files that the network came with,
+    /// or at zero.
+    fn prepare_centers(&mut self, settings: CenterLoss, network: &Network) -> Result<(), TrainError> {
+        let basic = &network.graph().nodes()[network.embedding()];
+        let shape = [self.data.classes(), basic.shape.iter().product()];
+        if let Some(centers) = &mut self.centers
+            && centers.shape() == shape
+        {
+            centers.settings = settings;
+            return Ok(());
+        }
+        let beside_model = match &self.schedule.model {
+            ModelSource::File { path, .. } => path
+                .file_stem()
+                .map(|stem| names::centers_file(path.parent().unwrap_or(Path::new("")), &stem.to_string_lossy())),
+            ModelSource::Backbone(_) => None,
+        };
+        let own = names::centers_file(&self.schedule.checkpoints, &self.schedule.name);
+        let file = beside_model.into_iter().chain([own]).find(|path| self.centers.is_none() && path.is_file());
+        let mut restored = None;
+        if let Some(path) = file {
+            let told = |message: String, level| (self.emit)(Event::Log { level, message });
+            let loaded = Centers::load(&path, shape[0], shape[1], settings, self.device)
+                .map_err(|error| TrainError::from_diagnostic(&error))?;
+            match loaded {
+                Ok(centers) => {
+                    told(format!("class centers from `{}`", path.display()), Level::Info);
+                    restored = Some(centers);
+                }
+                Err([classes, length]) => told(
+                    format!(
+                        "the class centers start at zero: `{}` has {classes} of length {length}, this run has {} of length {}",
+                        path.display(),
+                        shape[0],
+                        shape[1]
+                    ),
+                    Level::Warning,
+                ),
+            }
+        }
+        let fresh = || Centers::zeros(shape[0], shape[1], settings, self.device);
+        self.centers = Some(restored.unwrap_or_else(fresh));
+        Ok(())
+    }
+
     /// Makes the stage's optimiser, or keeps the last one with its state. Returns its name.
     fn next_optimizer(&mut self, stage: &Stage, network: &Network) -> &'static str {
         let rule = match (stage.optimizer, &self.optimizer) {
             (Some(rule), _) => rule,
             (None, Some(kept)) => return kept.rule.name(),
-            (None, None) => FIRST_OPTIMIZER,
+            (None, None) => Optimizer::FIRST,
         };
         self.optimizer = Some(OptimizerState::new(rule, &network.parameters.flat));
         rule.name()
@@ -261,10 +313,12 @@ impl<'a> Session<'a> {
                 continue;
             }
             let count = batch.labels.len() as u64;
+            loss::check_labels(&batch.labels, self.data.classes())?;
             let (images, labels) = to_device(&batch, input_shape, self.device, self.schedule.data.augment);
             self.loader.recycle(batch);
-            let result =
-                step::step(network, optimizer, &stage.loss, &images, &labels, learning_rate, stage.bottleneck_only);
+            let centers = self.centers.as_mut().filter(|_| stage.center.is_some());
+            let goal = Goal { loss: &stage.loss, centers };
+            let result = step::step(network, optimizer, goal, &images, &labels, learning_rate, stage.bottleneck_only);
             if let Some(event) = meter.add(result, count, waited) {
                 check_finite(&event)?;
                 emit(event);
@@ -315,6 +369,9 @@ impl<'a> Session<'a> {
             let graph = network.graph().cut(network.embedding(), network.graph().name.clone());
             let snapshot = network.parameters.snapshot();
             self.saver.submit(SaveJob::Basic { index, epoch, graph, snapshot, bin, accuracy });
+        }
+        if let (Some(centers), Some(_)) = (&self.centers, stage.center) {
+            self.saver.submit(SaveJob::Centers { index, centers: centers.snapshot() });
         }
         if let Some(optimizer) = &self.optimizer {
             let optimizer = OptimizerSnapshot::new(optimizer, learning_rate);
