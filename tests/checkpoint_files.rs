@@ -75,8 +75,12 @@ fn check_weights(name: &str, graph: &Graph, weights: &Weights, wanted: &Value) {
             count += 1;
         }
     }
-    let all: usize =
-        wanted.as_object().expect("layers").values().map(|layer| layer.as_object().map_or(0, |l| l.len())).sum();
+    let all: usize = wanted
+        .as_object()
+        .expect("layers")
+        .values()
+        .map(|layer| layer.as_object().map_or(0, serde_json::Map::len))
+        .sum();
     assert_eq!(count, all, "{name}");
 }
 
@@ -243,7 +247,7 @@ fn layers_are_listed_as_keras_lists_them() {
     let names = names.read_raw::<hdf5::types::VarLenUnicode>().expect("reads");
     let wanted = cases.expected["legacy_adam.h5"]["order"].as_array().expect("names");
     assert_eq!(
-        names.iter().map(|name| name.as_str()).collect::<Vec<_>>(),
+        names.iter().map(hdf5::types::VarLenUnicode::as_str).collect::<Vec<_>>(),
         wanted.iter().map(|n| n.as_str().expect("a name")).collect::<Vec<_>>()
     );
     let slots = file.group("optimizer_weights").and_then(|group| group.attr("weight_names")).expect("is there");
@@ -343,15 +347,16 @@ fn damaged_files_are_refused_or_read_and_never_end_the_program() {
     let cases = Cases::new();
     let graph = cases.read("new_adam.h5").graph;
     let path = cases.path("damaged.h5");
+    let rounds = std::env::var("FACETUI_FUZZ_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(150);
     let mut state = 5;
     for name in ["new_adam.h5", "imitated_keras21_adam.h5", "only_keras3.weights.h5", "only.h5"] {
         let whole = std::fs::read(cases.path(name)).expect("reads");
-        for round in 0..150 {
+        for round in 0..rounds {
             let mut bytes = whole.clone();
             if round % 5 == 0 {
                 bytes.truncate(dice(&mut state) as usize % bytes.len());
             } else {
-                for _ in 0..1 + round % 7 {
+                for _ in 0..=round % 7 {
                     let at = dice(&mut state) as usize % bytes.len();
                     bytes[at] = dice(&mut state) as u8;
                 }
@@ -375,14 +380,17 @@ fn every_file_of_the_shared_cases_is_read() {
     while let Some(next) = folders.pop() {
         for entry in std::fs::read_dir(next).expect("reads").flatten() {
             let path = entry.path();
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if path.is_dir() {
-                folders.push(path);
-            } else if let Some(name) = name.strip_suffix(".gz").filter(|name| name.ends_with(".h5")) {
-                unpack(&path, &folder.path().join(name));
-                models.push(folder.path().join(name));
-            } else if name.ends_with(".h5") && !name.ends_with(".weights.h5") {
-                models.push(path);
+            let ends = path.extension().map(|extension| extension.to_string_lossy().into_owned());
+            match (ends.as_deref(), path.file_stem().map(Path::new)) {
+                _ if path.is_dir() => folders.push(path),
+                (Some("gz"), Some(stem)) if stem.extension().is_some_and(|extension| extension == "h5") => {
+                    unpack(&path, &folder.path().join(stem));
+                    models.push(folder.path().join(stem));
+                }
+                (Some("h5"), Some(stem)) if stem.extension().is_none_or(|extension| extension != "weights") => {
+                    models.push(path);
+                }
+                _ => {}
             }
         }
     }

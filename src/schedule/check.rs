@@ -499,7 +499,7 @@ fn check_stage(
     Some(Stage {
         loss,
         head: loss.head(),
-        center: center?,
+        center: center.ok()?,
         optimizer: match optimizer {
             Some(checked) => Some(checked?),
             None => None,
