@@ -75,7 +75,7 @@ fn heads() -> [(&'static str, Option<Layer>); 3] {
 }
 
 #[test]
-fn both_kerases_give_the_outputs_of_every_backbone() {
+fn both_kerases_open_every_backbone_and_head() {
     let Some(mut command) = keras("keras_check.py") else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().join("out.json");
@@ -83,10 +83,11 @@ fn both_kerases_give_the_outputs_of_every_backbone() {
     images.write_npy(folder.path().join("images.npy")).expect("writes");
     command.arg(folder.path().join("images.npy")).arg(&out);
     let mut wanted = Vec::new();
-    for backbone in TABLE {
+    for (place, backbone) in TABLE.iter().enumerate() {
         let options = Options { embedding_size: 16, dropout: 0.2, width: 0.25 };
         let basic = build(backbone.name, &options).expect("builds");
-        for (head, layer) in heads() {
+        // The heads are the same after every backbone.
+        for (head, layer) in heads().into_iter().filter(|(head, _)| place == 0 || *head == "basic") {
             let mut graph = basic.clone();
             if let Some(layer) = layer {
                 graph.add(head, layer, &[basic.output()]).expect("fits");

@@ -152,6 +152,8 @@ def models():
         if package is tf_keras and not head:
             arrays["emb_f64"] = np.asarray(double(lambda: basic_model(tf_keras), model.get_weights())(normalise(images, "float64")))
             save(model, "models", f"{name}.weights.h5", weights_only=True)
+            write_json([[layer.name, type(layer).__name__, [[weight.name, list(weight.shape)] for weight in layer.weights]]
+                        for layer in model.layers], "models", f"{name}.layers.json")
         np.savez_compressed(place("models", f"{name}.expected.npz"), **arrays)
         index[f"{name}.h5.gz"] = {
             "package": f"{package.__name__} {package.__version__}",

@@ -86,9 +86,12 @@ pub fn weights(root: &Root) {
 
 /// The layers of a file, with the shapes of their weights, as Keras lists them.
 pub fn layers(root: &Root) {
-    for list in root.files("models", &[".layers.json"]) {
+    let lists = root.files("models", &[".layers.json"]);
+    assert!(!lists.is_empty());
+    for list in lists {
         let stem = list.trim_end_matches(".layers.json");
-        let file = root.files("models", &[".k212.h5", ".k212.h5.gz"]).into_iter().find(|file| file.starts_with(stem));
+        let mut files = root.files("models", &[".h5", ".h5.gz"]).into_iter();
+        let file = files.find(|file| file.starts_with(&format!("{stem}.")) && !file.contains(".weights."));
         let graph = root.model(&file.unwrap_or_else(|| panic!("{list} is of no file"))).graph;
         let layers = root.json(&list);
         let layers = layers.as_array().expect("layers");
