@@ -45,11 +45,7 @@ pub fn bins(root: &Root) {
 /// Every record file of a root holds the expected images and labels, with its index and without.
 pub fn records(root: &Root) {
     let mut checked = 0;
-    for kind in ["scalar", "array", "mixed"] {
-        let folder = format!("recordio/{kind}_label");
-        if !root.path(&folder).exists() {
-            continue;
-        }
+    for folder in root.files("recordio", &["_label"]) {
         let expected = root.json(&format!("{folder}/expected.json"));
         let images = expected["images"].as_array().expect("images");
         let alone = tempfile::tempdir().expect("a folder");
