@@ -55,16 +55,14 @@ impl Place {
     fn bin(&self) {
         let image = |class: usize, number: usize| {
             let path = self.path(&format!("data/faces_112x112_folders/{class}/{}.jpg", class * 10 + number + 1));
-            serde_pickle::Value::Bytes(std::fs::read(path).expect("reads"))
+            std::fs::read(path).expect("reads")
         };
         let (mut images, mut same) = (Vec::new(), Vec::new());
         for pair in 0..12 {
             images.extend([image(pair % 4, pair / 4), image((pair + pair % 2) % 4, 9 - pair / 4)]);
-            same.push(serde_pickle::Value::Bool(pair % 2 == 0));
+            same.push(pair % 2 == 0);
         }
-        let value =
-            serde_pickle::Value::Tuple(vec![serde_pickle::Value::List(images), serde_pickle::Value::List(same)]);
-        let bytes = serde_pickle::value_to_vec(&value, serde_pickle::SerOptions::new()).expect("pickles");
+        let bytes = facetui::synth::pickle::pairs(&images, &same);
         std::fs::write(self.path("tiny.bin"), bytes).expect("writes");
     }
 

@@ -29,6 +29,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("hdf5::", &["checkpoint"]),
     ("serde_yaml::", &["schedule"]),
     ("clap::", &["cli"]),
+    ("memmap2::", &["data"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -40,6 +40,11 @@ pub trait Source: Send + Sync {
     /// Class of image `index`.
     fn label(&self, index: usize) -> u32;
 
+    /// The classes of all images, in order.
+    fn labels(&self) -> Vec<u32> {
+        (0..self.len()).map(|index| self.label(index)).collect()
+    }
+
     /// How messages name image `index`: its path, or what stands for one.
     fn name(&self, index: usize) -> String;
 

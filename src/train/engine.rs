@@ -24,10 +24,10 @@ use super::step::{self, Goal};
 use super::{loss, resume};
 use crate::checkpoint::history::History;
 use crate::checkpoint::names;
-use crate::data::augment;
-use crate::data::folder::{FolderSet, default_cache};
 use crate::data::loader::{Batch, Loader, LoaderOptions};
 use crate::data::sampler::Sampler;
+use crate::data::source::Source;
+use crate::data::{self, augment};
 use crate::event::{Command, Event, Level, Outcome, RunHeader, StagePlan};
 use crate::nn::{Network, device};
 use crate::schedule::{CenterLoss, HeadKind, ModelSource, Optimizer, Schedule, Stage};
@@ -64,7 +64,7 @@ struct Session<'a> {
     schedule: &'a Schedule,
     emit: Emit,
     control: Control,
-    data: Arc<FolderSet>,
+    data: Arc<dyn Source>,
     loader: Loader,
     bins: Bins,
     device: Device,
@@ -98,23 +98,22 @@ impl<'a> Session<'a> {
         })?;
         let compute = device::compute_kind(schedule.precision, place);
         let progress = Arc::clone(&emit);
-        let data = FolderSet::open(&schedule.data.train, default_cache().as_deref(), &move |done, total| {
+        let data = data::open(&schedule.data.train, &move |done, total| {
             progress(Event::Preparing { what: "listing images".to_owned(), done, total });
         })
         .map_err(|error| TrainError::from_diagnostic(&error))?;
-        let data = Arc::new(data);
         emit(Event::Preparing { what: "building the network".to_owned(), done: 0, total: 0 });
         let mut start = model::start(&schedule.model, schedule.seed)?;
         let bins = Bins::open(&schedule.data.bins, input_size(&start));
         let loader = Loader::new(
-            Arc::clone(&data) as Arc<_>,
+            Arc::clone(&data),
             LoaderOptions { size: input_size(&start), workers: schedule.data.workers, ..LoaderOptions::default() },
         )
         .map_err(|error| TrainError::from_diagnostic(&error))?;
         let from_scratch = matches!(schedule.model, ModelSource::Backbone(_)) && schedule.initial_epoch == 0;
         let history = continue_or_set_aside(&outputs, from_scratch, &emit)?;
         let best = schedule.data.bins.last().and_then(|bin| history.best(&bin_name(bin))).unwrap_or(0.0);
-        let header = header(schedule, run_id, &start, &data, place, compute)?;
+        let header = header(schedule, run_id, &start, &*data, place, compute)?;
         emit(Event::RunStarted(Box::new(header)));
         for (level, message) in start.notes.drain(..) {
             emit(Event::Log { level, message });
@@ -163,7 +162,7 @@ impl<'a> Session<'a> {
 
     /// One stage; returns how the run ends, when it ends here.
     fn train_stage(&mut self, number: usize, stage: &Stage) -> Result<Option<Outcome>, TrainError> {
-        let sampler = sampler(self.schedule, stage, &self.data)?;
+        let sampler = sampler(self.schedule, stage, &*self.data)?;
         let mut network = self.network(stage)?;
         if let Some(settings) = stage.center {
             self.prepare_centers(settings, &network)?;
@@ -422,7 +421,7 @@ fn continue_or_set_aside(outputs: &Outputs, from_scratch: bool, emit: &Emit) -> 
     History::read_if_present(&outputs.history()).map_err(|error| TrainError::from_diagnostic(&error))
 }
 
-fn sampler(schedule: &Schedule, stage: &Stage, data: &FolderSet) -> Result<Sampler, TrainError> {
+fn sampler(schedule: &Schedule, stage: &Stage, data: &dyn Source) -> Result<Sampler, TrainError> {
     let batch_size = schedule.batch_size as usize;
     let sampler = match stage.head {
         HeadKind::Triplet => Sampler::triplet(data.labels(), batch_size, schedule.seed),
@@ -435,7 +434,7 @@ fn header(
     schedule: &Schedule,
     run_id: &str,
     start: &Start,
-    data: &FolderSet,
+    data: &dyn Source,
     place: Device,
     compute: Kind,
 ) -> Result<RunHeader, TrainError> {
