@@ -9,7 +9,7 @@ mod write;
 use serde_json::Value;
 
 use super::SavedOptimizer;
-use super::read::Place;
+use crate::graph::keras::WeightPlace;
 use crate::graph::{Graph, NodeId};
 
 pub(super) use read::get;
@@ -77,7 +77,7 @@ struct Target<'a> {
 }
 
 /// The weights that may have state, in the order of the layers in a file.
-fn targets<'a>(graph: &'a Graph, places: &[Option<Place>], order: &[&str]) -> Vec<Target<'a>> {
+fn targets<'a>(graph: &'a Graph, places: &[Option<WeightPlace>], order: &[&str]) -> Vec<Target<'a>> {
     let ranks: std::collections::HashMap<&str, usize> =
         order.iter().enumerate().map(|(at, name)| (*name, at)).collect();
     let mut found = Vec::new();

@@ -5,23 +5,27 @@
 
 use crate::graph::{Graph, NodeId};
 
-/// The nodes that the output depends on, in Keras's order.
+/// The nodes that the output depends on, in Keras's order. A layer that is used several times comes once, as the node that
+/// owns its weights, at the distance of its farthest use.
 pub(super) fn keras_order(graph: &Graph) -> Vec<NodeId> {
     let nodes = graph.nodes();
+    // When each layer is met first, by the node that owns its weights.
     let mut met = vec![None; nodes.len()];
+    let mut seen = vec![false; nodes.len()];
     let mut finished = Vec::new();
     let mut count = 0;
     // The walk: a node is numbered when it is met, and listed when all its inputs are.
     let mut stack = vec![(graph.output(), 0)];
     while let Some((node, input)) = stack.pop() {
-        if input == 0 && met[node].is_none() {
-            met[node] = Some(count);
+        if input == 0 && !seen[node] {
+            seen[node] = true;
+            met[graph.owner(node)].get_or_insert(count);
             count += 1;
         }
         match nodes[node].inputs.get(input) {
             Some(next) => {
                 stack.push((node, input + 1));
-                if met[*next].is_none() {
+                if !seen[*next] {
                     stack.push((*next, 0));
                 }
             }
@@ -29,13 +33,17 @@ pub(super) fn keras_order(graph: &Graph) -> Vec<NodeId> {
         }
     }
     let mut depths = vec![0usize; nodes.len()];
+    let mut layers = vec![0usize; nodes.len()];
     for node in finished.iter().rev() {
+        let owner = graph.owner(*node);
+        layers[owner] = layers[owner].max(depths[*node]);
+        depths[*node] = layers[owner];
         for input in &nodes[*node].inputs {
             depths[*input] = depths[*input].max(depths[*node] + 1);
         }
     }
-    let mut order = finished;
-    order.sort_by_key(|node| (std::cmp::Reverse(depths[*node]), met[*node]));
+    let mut order: Vec<NodeId> = (0..nodes.len()).filter(|node| met[*node].is_some()).collect();
+    order.sort_by_key(|node| (std::cmp::Reverse(layers[*node]), met[*node]));
     order
 }
 

@@ -9,7 +9,7 @@ use super::atomic::write_atomically;
 use super::order::keras_order;
 use super::strings::{put_names, put_text};
 use super::{CheckpointError, SavedModel, extras, optimizer, training};
-use crate::graph::keras;
+use crate::graph::{Graph, NodeId, keras};
 
 /// The Keras whose layout is written; every reader takes it.
 const KERAS_VERSION: &str = "2.12.0";
@@ -26,33 +26,37 @@ fn fill(path: &Path, model: &SavedModel) -> hdf5::Result<()> {
     let file = File::create(path)?;
     put_text(&file, "keras_version", KERAS_VERSION)?;
     put_text(&file, "backend", "tensorflow")?;
-    put_text(&file, "model_config", &keras::to_json(&model.graph).to_string())?;
-    put_weights(&file, model)?;
+    let graph = keras::portable(&model.graph);
+    put_text(&file, "model_config", &keras::to_json(&graph).to_string())?;
+    put_weights(&file, &graph, model)?;
     if let Some(state) = &model.optimizer {
         let described = optimizer::described(state);
         put_text(&file, "training_config", &training::config(model, &described).to_string())?;
-        optimizer::put(&file, &model.graph, state)?;
+        optimizer::put(&file, &graph, state)?;
     }
     extras::put(&file, &model.extras)?;
     file.close()
 }
 
-fn put_weights(file: &File, model: &SavedModel) -> hdf5::Result<()> {
+/// Writes the weights of a model whose graph has the form `graph` in the file: other layers, but the same weights.
+fn put_weights(file: &File, graph: &Graph, model: &SavedModel) -> hdf5::Result<()> {
     let weights = file.create_group("model_weights")?;
     put_text(&weights, "keras_version", KERAS_VERSION)?;
     put_text(&weights, "backend", "tensorflow")?;
     // Keras matches layers by their places in this list.
-    let mut order = keras_order(&model.graph);
-    let unreached = (0..model.graph.nodes().len()).filter(|node| !order.contains(node)).collect::<Vec<_>>();
-    let names: Vec<String> = order.iter().map(|node| model.graph.nodes()[*node].name.clone()).collect();
+    let mut order = keras_order(graph);
+    let owns = |node: &NodeId| graph.nodes()[*node].shares.is_none();
+    let unreached = (0..graph.nodes().len()).filter(|node| !order.contains(node) && owns(node)).collect::<Vec<_>>();
+    let names: Vec<String> = order.iter().map(|node| graph.nodes()[*node].name.clone()).collect();
     put_names(&weights, "layer_names", &names)?;
     order.extend(unreached);
     for id in order {
-        let node = &model.graph.nodes()[id];
+        let node = &graph.nodes()[id];
         let group = folder_in(&weights, &node.name)?;
         let names: Vec<String> = node.weights.iter().map(|weight| format!("{}/{}:0", node.name, weight.name)).collect();
         put_names(&group, "weight_names", &names)?;
-        for (name, array) in names.iter().zip(&model.weights.nodes[id]) {
+        let stored = model.graph.find(&node.name).map_or(&[][..], |own| &model.weights.nodes[own]);
+        for (name, array) in names.iter().zip(stored) {
             arrays::put(&group, name, array)?;
         }
     }
