@@ -8,7 +8,7 @@ use miette::Severity;
 
 use super::problem::Problem;
 use super::source::{Sources, Span};
-use super::{Loaded, ModelSource};
+use super::{Loaded, ModelSource, Place};
 
 /// Where a schedule names its paths.
 #[derive(Debug, Clone)]
@@ -17,6 +17,20 @@ pub(super) struct Places {
     pub train: Span,
     pub bins: Vec<Span>,
     pub model: Option<Span>,
+    pub embedding: Option<Span>,
+    pub classes: Option<Span>,
+}
+
+impl Places {
+    /// An error at the place of something; at the training set where that was not written.
+    pub(super) fn error(&self, place: Place, message: String, label: String, help: String) -> Problem {
+        let at = match place {
+            Place::Model => self.model,
+            Place::Embedding => self.embedding.or(self.model),
+            Place::Classes => self.classes,
+        };
+        Problem::new(Severity::Error, &self.sources, at.unwrap_or(self.train), message, label, Some(help))
+    }
 }
 
 const TRAIN_LAYOUT: &str = "\

@@ -32,6 +32,13 @@ impl OptimizerState {
         Self { rule, iterations: 0, momentum_cache: 1.0, slots }
     }
 
+    /// A copy that shares no buffer with this one.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let slots = self.slots.iter().map(|slot| slot.detach().copy()).collect();
+        Self { rule: self.rule, iterations: self.iterations, momentum_cache: self.momentum_cache, slots }
+    }
+
     /// The state buffers' names in Keras: none, `momentum`, or `m` and `v`.
     pub const fn slot_names(rule: &Optimizer) -> &'static [&'static str] {
         match rule {
