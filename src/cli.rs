@@ -149,13 +149,14 @@ fn list(text: &mut String, stages: &[schedule::Stage], margin: &str, epoch: &mut
         let name = stage.name.as_ref().map_or_else(String::new, |name| format!("{name}: "));
         // A bottleneck-only stage counts its own epochs.
         let (first, last) = if stage.bottleneck_only { (1, stage.epochs) } else { (*epoch + 1, *epoch + stage.epochs) };
+        let epochs = if first == last { format!("epoch {first}") } else { format!("epochs {first} to {last}") };
         let frozen = if stage.bottleneck_only { " of its own, head only" } else { "" };
         let rate = stage.learning_rate;
         let (from, to) = (rate.at(first - 1), rate.at(last - 1));
         let fall = if from.to_bits() == to.to_bits() { String::new() } else { format!(" to {to:.3e}") };
         let _ = writeln!(
             text,
-            "{margin}{}. {name}{} with {optimizer}, epochs {first} to {last}{frozen}, batch {}, learning rate {from:.3e}{fall}, \
+            "{margin}{}. {name}{} with {optimizer}, {epochs}{frozen}, batch {}, learning rate {from:.3e}{fall}, \
              augment {}",
             number + 1,
             stage.loss.name(),

@@ -91,7 +91,12 @@ impl Sampler {
         if batch_size == 0 {
             return Err(SamplerError::Batch { batch_size, least: 1 });
         }
-        Ok(Self { seed, batch: batch_size, kind: Kind::Shuffled { images: images as u32 }, left_out: LeftOut::default() })
+        Ok(Self {
+            seed,
+            batch: batch_size,
+            kind: Kind::Shuffled { images: images as u32 },
+            left_out: LeftOut::default(),
+        })
     }
 
     /// Groups of four images of one class for triplet losses: `int(batch_size / 4 * 1.5)` groups a step (192 images for

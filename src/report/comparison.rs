@@ -88,7 +88,8 @@ pub fn text(comparison: &Comparison) -> String {
             0 => format!("{cell:width$}"),
             _ => format!("{cell:>width$}"),
         });
-        let note = at.checked_sub(1).and_then(|row| remark(rows[row])).map_or_else(String::new, |note| format!("  {note}"));
+        let note =
+            at.checked_sub(1).and_then(|row| remark(rows[row])).map_or_else(String::new, |note| format!("  {note}"));
         let _ = writeln!(text, "{}{note}", cells.collect::<Vec<_>>().join("  ").trim_end());
     }
     let names: Vec<&str> = comparison.to_come().map(|branch| comparison.name(branch)).collect();

@@ -549,6 +549,9 @@ mod tests {
         assert_eq!((comparison.current, comparison.to_come().collect::<Vec<_>>()), (None, vec![1]));
         assert_eq!(comparison.lines().count(), 1);
         let second = hear(Event::BranchStarted { branch: 1, name: "b".into(), run_id: "x-1-b".into() });
-        assert_eq!((second.done_epochs(), second.whole_header().map(|header| header.name.clone())), (3, Some("x".into())));
+        assert_eq!(
+            (second.done_epochs(), second.whole_header().map(|header| header.name.clone())),
+            (3, Some("x".into()))
+        );
     }
 }

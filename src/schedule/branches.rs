@@ -49,13 +49,7 @@ pub(super) fn check(
 }
 
 /// Every stage of a list; `of` says of which branch in messages. None when any of them is wrong.
-fn check_list(
-    list: &Stages,
-    of: &str,
-    first: bool,
-    defaults: &Defaults,
-    reader: &mut Reader,
-) -> Option<Vec<Stage>> {
+fn check_list(list: &Stages, of: &str, first: bool, defaults: &Defaults, reader: &mut Reader) -> Option<Vec<Stage>> {
     let stages: Vec<Option<Stage>> = list
         .iter()
         .enumerate()

@@ -230,7 +230,8 @@ fn read_stages<'n>(reader: &mut Reader, entries: impl Iterator<Item = &'n Entry>
         Field::Given(At { value: node, at }) => match &node.value {
             Value::List(items) => {
                 let stages = items.iter().enumerate();
-                let stages = stages.map(|(index, item)| StageFile::read(&format!("{of}stage {}", index + 1), item, reader));
+                let stages =
+                    stages.map(|(index, item)| StageFile::read(&format!("{of}stage {}", index + 1), item, reader));
                 Field::Given(At { value: stages.collect(), at })
             }
             Value::Null => Field::Given(At { value: Vec::new(), at }),
@@ -354,7 +355,9 @@ impl ModelFile {
         {
             return Some(Self {
                 backbone: Field::Absent,
-                file: reader.text("model", node).map_or(Field::Broken, |path| Field::Given(At { value: path, at: node.at })),
+                file: reader
+                    .text("model", node)
+                    .map_or(Field::Broken, |path| Field::Given(At { value: path, at: node.at })),
                 embedding: Field::Absent,
                 dropout: Field::Absent,
                 width: Field::Absent,

@@ -33,12 +33,7 @@ fn caught<T>(part: impl FnOnce() -> Result<T, TrainError>) -> Result<T, TrainErr
     catch_unwind(AssertUnwindSafe(part)).unwrap_or_else(|panic| Err(TrainError::from_panic(&*panic)))
 }
 
-fn train(
-    schedule: &Schedule,
-    run_id: &str,
-    commands: &Receiver<Command>,
-    emit: &Emit,
-) -> Result<Outcome, TrainError> {
+fn train(schedule: &Schedule, run_id: &str, commands: &Receiver<Command>, emit: &Emit) -> Result<Outcome, TrainError> {
     let outputs = Outputs::new(&schedule.checkpoints, &schedule.name)?;
     let (mut session, start) = Session::prepare(schedule, run_id, commands.clone(), Arc::clone(emit))?;
     let from_scratch = matches!(schedule.model, ModelSource::Backbone(_)) && schedule.initial_epoch == 0;

@@ -48,15 +48,7 @@ pub struct Standing {
 impl Standing {
     /// The beginning, after `epoch` epochs of an earlier run.
     pub const fn new(start: Start, epoch: u32, history: History) -> Self {
-        Self {
-            start: Some(start),
-            optimizer: None,
-            epoch,
-            drawn: epoch,
-            history,
-            figures: Vec::new(),
-            newest: None,
-        }
+        Self { start: Some(start), optimizer: None, epoch, drawn: epoch, history, figures: Vec::new(), newest: None }
     }
 
     /// A copy that shares nothing with this one.

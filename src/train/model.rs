@@ -45,7 +45,8 @@ pub fn start(source: &ModelSource, seed: u64) -> Result<Start, TrainError> {
             let found = embedding_node(&saved.graph, embedding.as_ref())
                 .map_err(|reason| TrainError::new(format!("`{}`: {reason}", path.display())))?;
             let (mut graph, weights) = keep_head(&saved.graph, &saved.weights, found);
-            let embedding = graph.require(&saved.graph.nodes()[found].name).map_err(|e| TrainError::new(e.to_string()))?;
+            let embedding =
+                graph.require(&saved.graph.nodes()[found].name).map_err(|e| TrainError::new(e.to_string()))?;
             fits(&graph, embedding).map_err(|reason| TrainError::new(format!("`{}`: {reason}", path.display())))?;
             let mut notes = vec![origin(&graph, embedding, path)];
             notes.extend(thaw(&mut graph, embedding));
@@ -116,7 +117,10 @@ fn thaw(graph: &mut Graph, embedding: NodeId) -> Option<String> {
         for node in 0..graph.nodes().len() {
             graph.set_trainable(node, true);
         }
-        return Some("the file's whole basic model is frozen, as a bottleneck-only stage leaves it: it is trained again".to_owned());
+        return Some(
+            "the file's whole basic model is frozen, as a bottleneck-only stage leaves it: it is trained again"
+                .to_owned(),
+        );
     }
     (frozen > 0).then(|| format!("{frozen} of the file's layers are frozen and stay as they are"))
 }

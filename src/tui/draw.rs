@@ -8,7 +8,9 @@ use super::action::Tab;
 use super::app::App;
 use super::format::{cut, width};
 use super::layout::{Pane, SMALLEST, Size, run, screen, size};
-use super::pane::{Frame, Scene, branches, charts, dialog, evaluation, footer, framed, header, help, history, log, result};
+use super::pane::{
+    Frame, Scene, branches, charts, dialog, evaluation, footer, framed, header, help, history, log, result,
+};
 use super::pane::{stages, status};
 use super::theme::Styles;
 use super::view::Dialog;

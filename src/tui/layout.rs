@@ -160,7 +160,11 @@ fn medium(body: Rect, stages: u16, bins: u16, branches: u16) -> Vec<(Pane, Rect)
     let [top, charts, bottom, log] = rows.areas(body);
     let [stages, status] = halves(top, 0);
     let [loss, accuracy] = halves(charts, 0);
-    let columns = if branches > 0 { [Constraint::Length(46), Constraint::Fill(1)] } else { [Constraint::Length(72), Constraint::Fill(1)] };
+    let columns = if branches > 0 {
+        [Constraint::Length(46), Constraint::Fill(1)]
+    } else {
+        [Constraint::Length(72), Constraint::Fill(1)]
+    };
     let [table, right] = Layout::horizontal(columns).areas(bottom);
     vec![
         (Pane::Stages, stages),

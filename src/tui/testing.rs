@@ -2,7 +2,9 @@
 //!
 //! Tests fold them into states for every screen, and the `replay` example plays them in real time.
 
-use crate::event::{BinResult, BranchPlan, BranchRow, CheckpointKind, Event, Level, Outcome, Record, RunHeader, StagePlan, StopKind};
+use crate::event::{
+    BinResult, BranchPlan, BranchRow, CheckpointKind, Event, Level, Outcome, Record, RunHeader, StagePlan, StopKind,
+};
 use crate::run::state::RunState;
 
 /// When every scripted run begins: 2026-11-24 07:00:00 UTC.
@@ -101,7 +103,12 @@ impl Script {
             let plan = StagePlan { epochs: 2, ..header.stages[0].clone() };
             let branch = |loss: &&str| BranchPlan {
                 name: (*loss).to_owned(),
-                stages: vec![StagePlan { loss: (*loss).to_owned(), optimizer: "adam".to_owned(), epochs: 1, ..plan.clone() }],
+                stages: vec![StagePlan {
+                    loss: (*loss).to_owned(),
+                    optimizer: "adam".to_owned(),
+                    epochs: 1,
+                    ..plan.clone()
+                }],
             };
             header.branches = losses.iter().map(branch).collect();
             header.stages = vec![plan.clone()];
@@ -110,7 +117,13 @@ impl Script {
 
     /// The starting point's line of the table.
     pub fn start_evaluated(self) -> Self {
-        let row = BranchRow { name: "start".to_owned(), seconds: 0.0, steps: 0, outcome: None, ..self.row(Outcome::Completed) };
+        let row = BranchRow {
+            name: "start".to_owned(),
+            seconds: 0.0,
+            steps: 0,
+            outcome: None,
+            ..self.row(Outcome::Completed)
+        };
         self.event(0.1, Event::StartEvaluated { row })
     }
 

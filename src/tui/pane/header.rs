@@ -80,7 +80,10 @@ pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, app: &App, styles:
             let branch = branch(&run.state);
             let full = format!("{}{branch} {} {}", header.name, styles.glyphs.dot, header.model);
             let short = format!("{}{branch}", header.name);
-            let name = [full, short, branch.trim_start().to_owned(), header.name.clone()].into_iter().filter(|text| !text.is_empty()).find(|text| width(text) <= room);
+            let name = [full, short, branch.trim_start().to_owned(), header.name.clone()]
+                .into_iter()
+                .filter(|text| !text.is_empty())
+                .find(|text| width(text) <= room);
             if let Some(name) = name {
                 end.push(Span::styled(name, styles.strong));
                 end.push(Span::raw("  "));

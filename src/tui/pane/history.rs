@@ -36,8 +36,7 @@ pub(in crate::tui) fn render(body: Rect, buffer: &mut Buffer, app: &App, styles:
     let name = |text: &'static str| vec![Span::styled(text, styles.title)];
     let compared = app.history.shown().and_then(|run| run.as_ref().ok()).filter(|run| run.state.comparison.is_some());
     let stages_area = framed(panes.stages, buffer, styles, frame, name("stages"));
-    let table_title =
-        compared.map_or_else(|| name("evaluation"), |run| branches::title(&run.state, styles));
+    let table_title = compared.map_or_else(|| name("evaluation"), |run| branches::title(&run.state, styles));
     let table_area = framed(panes.table, buffer, styles, frame, table_title);
     match app.history.shown() {
         Some(Ok(run)) => {

@@ -104,10 +104,7 @@ fn rows(state: &RunState, outcome: &Outcome, columns: usize, styles: &Styles) ->
     rows.extend(files(state, columns, styles));
     rows.push(Vec::new());
     if state.comparison.is_some() {
-        rows.push(vec![
-            Span::styled("Esc b", styles.key),
-            Span::styled(" the whole table of branches", styles.dim),
-        ]);
+        rows.push(vec![Span::styled("Esc b", styles.key), Span::styled(" the whole table of branches", styles.dim)]);
     }
     rows.push(vec![
         Span::styled("q", styles.key),
