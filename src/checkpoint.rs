@@ -7,6 +7,7 @@
 pub mod atomic;
 pub mod history;
 pub mod names;
+pub mod npy;
 mod optimizer;
 mod read;
 mod strings;
@@ -94,6 +95,15 @@ pub enum CheckpointError {
         path: PathBuf,
         /// The layer and what is wrong with it.
         source: Box<KerasError>,
+    },
+    /// It is no `.npy` file of what is wanted.
+    #[error("`{}` holds no class centers: {reason}", path.display())]
+    #[diagnostic(help("move the file away, and the centers start at zero"))]
+    Array {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// It cannot be written.
     #[error("`{}` cannot be written: {reason}", path.display())]

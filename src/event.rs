@@ -175,6 +175,8 @@ pub enum CheckpointKind {
     Basic,
     /// The history: `<name>_hist.json`.
     History,
+    /// The centers of the center loss: `<name>_centers.npy`.
+    Centers,
     /// The comparison of branches: `<name>_branches.json`.
     Branches,
 }

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use thiserror::Error;
 
 pub use layer::Layer;
-use layer::WeightSpec;
+use layer::{Regularizer, WeightSpec};
 use shape::{Shape, ShapeError};
 
 /// Position of a node in its graph. Inputs of a node always lie before it.
@@ -32,8 +32,10 @@ pub struct Node {
     pub trainable: bool,
     /// Shape of the result, without the batch.
     pub shape: Shape,
-    /// Its weights in Keras's order.
+    /// Its weights in Keras's order; empty when it shares another node's.
     pub weights: Vec<WeightSpec>,
+    /// The node whose weights it uses: a layer that a model uses several times owns them once.
+    pub shares: Option<NodeId>,
 }
 
 /// A functional model with one input and one output.
@@ -43,6 +45,9 @@ pub struct Graph {
     pub name: String,
     nodes: Vec<Node>,
     output: NodeId,
+    /// The model's layers as Keras counts them, each with the node of its result: of a layer that is used several times
+    /// the last use, of a model inside the model its output.
+    layers: Vec<(String, NodeId)>,
 }
 
 /// A graph that cannot be built.
@@ -76,7 +81,7 @@ pub enum GraphError {
 impl Graph {
     /// An empty graph.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), nodes: Vec::new(), output: 0 }
+        Self { name: name.into(), nodes: Vec::new(), output: 0, layers: Vec::new() }
     }
 
     /// Adds a layer; the newest layer is the output.
@@ -84,7 +89,45 @@ impl Graph {
     /// # Errors
     /// A name that is taken, or inputs that do not fit.
     pub fn add(&mut self, name: impl Into<String>, layer: Layer, inputs: &[NodeId]) -> Result<NodeId, GraphError> {
-        let name = name.into();
+        let node = self.put(name.into(), layer, inputs)?;
+        self.layers.push((self.nodes[node].name.clone(), node));
+        Ok(node)
+    }
+
+    /// Adds another use of a node's layer, with the same weights; it becomes the output.
+    ///
+    /// # Errors
+    /// A name that is taken, inputs that do not fit the layer or its weights.
+    pub fn add_use(
+        &mut self,
+        name: impl Into<String>,
+        shared: NodeId,
+        inputs: &[NodeId],
+    ) -> Result<NodeId, GraphError> {
+        let node = self.put(name.into(), self.nodes[shared].layer.clone(), inputs)?;
+        let owner = self.nodes[shared].shares.unwrap_or(shared);
+        let fits = |a: &WeightSpec, b: &WeightSpec| a.shape == b.shape;
+        let (mine, owned) = (&self.nodes[node].weights, &self.nodes[owner].weights);
+        if mine.len() != owned.len() || !mine.iter().zip(owned).all(|(a, b)| fits(a, b)) {
+            let shapes = mine.iter().chain(owned).map(|weight| weight.shape.clone()).collect();
+            let (name, class) = (self.nodes[node].name.clone(), self.nodes[node].layer.class_name());
+            self.nodes.pop();
+            return Err(GraphError::Shape { name, class, source: ShapeError::Mismatch(shapes) });
+        }
+        let shares = !owned.is_empty();
+        self.nodes[node].trainable = self.nodes[owner].trainable;
+        if shares {
+            self.nodes[node].weights.clear();
+            self.nodes[node].shares = Some(owner);
+            let layer = self.layers.iter_mut().find(|(name, _)| *name == self.nodes[owner].name);
+            layer.into_iter().for_each(|(_, last)| *last = node);
+        } else {
+            self.layers.push((self.nodes[node].name.clone(), node));
+        }
+        Ok(node)
+    }
+
+    fn put(&mut self, name: String, layer: Layer, inputs: &[NodeId]) -> Result<NodeId, GraphError> {
         if self.find(&name).is_some() {
             return Err(GraphError::Duplicate(name));
         }
@@ -95,14 +138,57 @@ impl Graph {
             source,
         })?;
         let weights = layer.weights(&shapes);
-        self.nodes.push(Node { name, layer, inputs: inputs.to_vec(), trainable: true, shape, weights });
+        self.nodes.push(Node { name, layer, inputs: inputs.to_vec(), trainable: true, shape, weights, shares: None });
         self.output = self.nodes.len() - 1;
         Ok(self.output)
     }
 
-    /// Sets Keras's `trainable` flag of a node.
+    /// Sets Keras's `trainable` flag of a node, and of every node that uses the same weights.
     pub fn set_trainable(&mut self, node: NodeId, trainable: bool) {
-        self.nodes[node].trainable = trainable;
+        let owner = self.nodes[node].shares.unwrap_or(node);
+        for (at, node) in self.nodes.iter_mut().enumerate() {
+            if at == owner || node.shares == Some(owner) {
+                node.trainable = trainable;
+            }
+        }
+    }
+
+    /// Freezes every node up to and including `last`, as Keras does with `layer.trainable = False` of a basic model.
+    pub fn freeze(&mut self, last: NodeId) {
+        (0..=last.min(self.nodes.len().saturating_sub(1))).for_each(|node| self.nodes[node].trainable = false);
+    }
+
+    /// Makes every node trainable.
+    pub fn thaw(&mut self) {
+        self.nodes.iter_mut().for_each(|node| node.trainable = true);
+    }
+
+    /// The nodes with weights that are not trainable, in order; uses of shared weights are not counted again.
+    pub fn frozen_layers(&self) -> Vec<NodeId> {
+        let frozen = self.nodes.iter().enumerate().filter(|(_, node)| !node.trainable && !node.weights.is_empty());
+        frozen.map(|(at, _)| at).collect()
+    }
+
+    /// Sets what keeps a weight small; does nothing where the node has no weight of that place.
+    pub fn set_regularizer(&mut self, node: NodeId, place: usize, regularizer: Option<Regularizer>) {
+        if let Some(weight) = self.nodes[node].weights.get_mut(place) {
+            weight.regularizer = regularizer;
+        }
+    }
+
+    /// The node that owns the weights a node uses: itself, unless it shares another's.
+    pub fn owner(&self, node: NodeId) -> NodeId {
+        self.nodes[node].shares.unwrap_or(node)
+    }
+
+    /// The model's layers as Keras counts them, each with the node of its result.
+    pub fn layers(&self) -> &[(String, NodeId)] {
+        &self.layers
+    }
+
+    /// Says how Keras counts the layers, where that differs from the nodes: models inside the model, further uses.
+    pub(in crate::graph) fn set_layers(&mut self, layers: Vec<(String, NodeId)>) {
+        self.layers = layers;
     }
 
     /// Makes a node the output.
@@ -136,49 +222,61 @@ impl Graph {
         self.nodes.iter().position(|node| node.name == name)
     }
 
-    /// The node of a name, or an error that names what is there.
+    /// The node of a name, or the result of a layer or inner model of that name, or an error that names what is there.
     ///
     /// # Errors
     /// No such layer.
     pub fn require(&self, name: &str) -> Result<NodeId, GraphError> {
-        self.find(name).ok_or_else(|| self.no_layer(name))
+        let layer = || self.layers.iter().find(|(known, _)| known == name).map(|(_, node)| *node);
+        self.find(name).or_else(layer).ok_or_else(|| self.no_layer(name))
     }
 
     fn no_layer(&self, wanted: &str) -> GraphError {
-        let from = self.nodes.len().saturating_sub(4);
-        let last: Vec<String> = self.nodes[from..].iter().map(|node| format!("`{}`", node.name)).collect();
+        let from = self.layers.len().saturating_sub(4);
+        let last: Vec<String> = self.layers[from..].iter().map(|(name, _)| format!("`{name}`")).collect();
         GraphError::NoLayer { wanted: wanted.to_owned(), graph: self.name.clone(), last: last.join(", ") }
     }
 
-    /// The node at a position, from the end when negative (Keras's `model.layers[-2]`).
+    /// The result of the layer at a position, from the end when negative (Keras's `model.layers[-2]`).
     ///
     /// # Errors
     /// No such position.
     pub fn at(&self, index: i64) -> Result<NodeId, GraphError> {
-        let count = self.nodes.len() as i64;
+        let count = self.layers.len() as i64;
         let place = if index < 0 { count + index } else { index };
-        if (0..count).contains(&place) { Ok(place as usize) } else { Err(self.no_layer(&index.to_string())) }
+        let layer = usize::try_from(place).ok().and_then(|place| self.layers.get(place));
+        layer.map(|(_, node)| *node).ok_or_else(|| self.no_layer(&index.to_string()))
     }
 
-    /// The part of the graph that leads to `output`, under its own name: the basic model of a model with a head.
-    #[must_use]
-    pub fn cut(&self, output: NodeId, name: impl Into<String>) -> Self {
+    /// The nodes that lead to `output`, itself included, in order; owners of shared weights count as leading there.
+    pub fn leading_to(&self, output: NodeId) -> Vec<NodeId> {
         let mut needed = vec![false; self.nodes.len()];
         needed[output] = true;
         for at in (0..=output).rev() {
             if needed[at] {
-                for input in &self.nodes[at].inputs {
+                for input in self.nodes[at].inputs.iter().chain(&self.nodes[at].shares) {
                     needed[*input] = true;
                 }
             }
         }
-        let mut renumbered = HashMap::new();
+        (0..=output).filter(|at| needed[*at]).collect()
+    }
+
+    /// The part of the graph that leads to `output`, under its own name: the basic model of a model with a head. Its
+    /// nodes are those of [`Graph::leading_to`], in the same order.
+    #[must_use]
+    pub fn cut(&self, output: NodeId, name: impl Into<String>) -> Self {
         let mut cut = Self::new(name);
-        for (at, node) in self.nodes.iter().enumerate().filter(|(at, _)| needed[*at]) {
+        let mut renumbered = HashMap::new();
+        for at in self.leading_to(output) {
             renumbered.insert(at, cut.nodes.len());
+            let node = &self.nodes[at];
             let inputs = node.inputs.iter().map(|input| renumbered[input]).collect();
-            cut.nodes.push(Node { inputs, ..node.clone() });
+            let shares = node.shares.map(|owner| renumbered[&owner]);
+            cut.nodes.push(Node { inputs, shares, ..node.clone() });
         }
+        let layers = self.layers.iter().filter_map(|(name, node)| Some((name.clone(), *renumbered.get(node)?)));
+        cut.layers = layers.collect();
         cut.output = renumbered[&output];
         cut
     }

@@ -14,6 +14,7 @@
 
 mod branches;
 mod call;
+mod center;
 mod check;
 mod expand;
 mod file;
@@ -31,8 +32,8 @@ mod tree;
 
 use std::path::{Path, PathBuf};
 
-pub use loss::Loss;
-pub use optimizer::Optimizer;
+pub use loss::{CenterLoss, Loss};
+pub use optimizer::{Clip, Method, Optimizer};
 pub use paths::check_paths;
 pub use problem::{Problem, ScheduleError};
 
@@ -57,11 +58,16 @@ pub enum Place {
     Model,
     /// `model.embedding`, or the file where that is not given.
     Embedding,
-    /// `data.classes`.
-    Classes,
+    /// A number of classes: an index into [`Loaded::classes`].
+    Classes(usize),
 }
 
 impl Loaded {
+    /// The numbers of classes that the schedule says the training set has: `data.classes`, and `num_classes` of losses.
+    pub fn classes(&self) -> impl Iterator<Item = u64> {
+        self.places.classes.iter().map(|said| said.value)
+    }
+
     /// An error that points at the line where the schedule names `place`: what was found, what was expected (beside
     /// the underlined text) and how to get on.
     pub fn error_at(
@@ -209,8 +215,6 @@ pub struct Data {
     pub augment: u8,
     /// Threads that decode images; none means all cores but one.
     pub workers: Option<usize>,
-    /// The number of classes the training set must have, when the schedule says one.
-    pub classes: Option<u64>,
 }
 
 /// The learning rate of a global epoch `e`, counted from 0: `base` while `e < hold`, then
@@ -267,6 +271,8 @@ pub struct Stage {
     pub loss: Loss,
     /// Which head the loss needs.
     pub head: HeadKind,
+    /// The center loss: added to `loss`, or `loss` itself when that is [`Loss::Center`].
+    pub center: Option<CenterLoss>,
     /// How; none keeps the optimiser of the stage before, with its state.
     pub optimizer: Option<Optimizer>,
     /// How long; at least 1.

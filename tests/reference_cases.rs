@@ -59,15 +59,11 @@ fn ten_training_steps_follow_keras() {
     let data = cases.join("trace/data.npz");
     let (images, labels, batches) = (array(&data, "images"), array(&data, "labels"), array(&data, "batches"));
     for (tag, loss, rule) in [
-        (
-            "softmax_legacynadam",
-            Loss::Softmax { label_smoothing: 0.0 },
-            Optimizer::Nadam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 },
-        ),
+        ("softmax_legacynadam", Loss::Softmax { label_smoothing: 0.0 }, Optimizer::NADAM),
         (
             "arcface_legacyadam",
             Loss::Arcface { margin1: 1.0, margin2: 0.5, margin3: 0.0, scale: 64.0 },
-            Optimizer::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 },
+            Optimizer::ADAM,
         ),
     ] {
         let runs = trace["runs"].as_array().expect("runs");

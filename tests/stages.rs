@@ -249,6 +249,21 @@ fn a_model_goes_on_from_a_file_in_every_way() {
             with("checkpoints/begin.h5", stages).replace("{train:", "{classes: 9, train:"),
             ["bad.yaml:2", "has 4 classes, not 9", "classes"],
         ),
+        (
+            with(
+                "checkpoints/begin.h5",
+                "stages:\n  - {loss: softmax, centerloss: 'Center_loss(num_classes=85742)', epochs: 1}\n",
+            ),
+            ["bad.yaml:6", "has 4 classes, not 85742", "num_classes"],
+        ),
+        (
+            with("checkpoints/begin.h5", "stages:\n  - {loss: batch_hard_triplet, centerloss: true, epochs: 1}\n"),
+            ["bad.yaml:6", "cannot be added to `batch_hard_triplet`", "no logits"],
+        ),
+        (
+            with("checkpoints/begin.h5", "stages:\n  - {loss: softmax, optimizer: adamm, epochs: 1}\n"),
+            ["bad.yaml:6", "`adamm`", "did you mean `adam`?"],
+        ),
     ] {
         place.write("bad.yaml", &text);
         for arguments in [&["check", "bad.yaml"][..], &["bad.yaml", "--headless"]] {

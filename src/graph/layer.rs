@@ -4,7 +4,14 @@
 //! (channels last, without the batch), weights are listed in Keras's order and shapes. How a layer computes is `nn`'s
 //! business, how it is written in JSON is [`super::keras`]'s.
 
-use super::shape::{self, Shape, ShapeError};
+mod activation;
+mod result;
+mod weights;
+
+use super::shape::Shape;
+
+pub use activation::Activation;
+pub use weights::{Initializer, Regularizer, WeightSpec};
 
 /// Padding of a convolution or pooling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,95 +20,6 @@ pub enum Padding {
     Valid,
     /// TensorFlow's: output `ceil(n / stride)`; an odd pixel goes to the bottom and right.
     Same,
-}
-
-/// Element-wise functions, and softmax.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Activation {
-    /// The identity.
-    Linear,
-    /// `max(x, 0)`.
-    Relu,
-    /// `min(max(x, 0), 6)`.
-    Relu6,
-    /// `1 / (1 + exp(-x))`.
-    Sigmoid,
-    /// Keras 2's `clip(0.2 x + 0.5, 0, 1)`.
-    HardSigmoid,
-    /// `x * sigmoid(x)`, also called silu.
-    Swish,
-    /// `tanh(x)`.
-    Tanh,
-    /// Over the last axis.
-    Softmax,
-}
-
-impl Activation {
-    /// All of them with Keras's names; the first name of each is the one written.
-    const NAMES: [(&'static str, Self); 10] = [
-        ("linear", Self::Linear),
-        ("relu", Self::Relu),
-        ("relu6", Self::Relu6),
-        ("sigmoid", Self::Sigmoid),
-        ("hard_sigmoid", Self::HardSigmoid),
-        ("swish", Self::Swish),
-        ("silu", Self::Swish),
-        ("tanh", Self::Tanh),
-        ("softmax", Self::Softmax),
-        ("relu_6", Self::Relu6),
-    ];
-
-    /// Keras's name.
-    pub fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(_, activation)| *activation == self).map_or("linear", |(name, _)| name)
-    }
-
-    /// The activation of a Keras name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, activation)| *activation)
-    }
-}
-
-/// How a weight starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Initializer {
-    /// All 0.
-    Zeros,
-    /// All 1.
-    Ones,
-    /// Uniform in `±sqrt(6 / (fan_in + fan_out))` (Glorot and Bengio 2010).
-    GlorotUniform,
-    /// Normal of deviation `sqrt(2 / (fan_in + fan_out))`, cut at two deviations as Keras does.
-    GlorotNormal,
-}
-
-/// One weight of a layer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WeightSpec {
-    /// Keras's name inside the layer: `kernel`, `gamma`, `alpha`, ...
-    pub name: &'static str,
-    /// Keras's shape: (height, width, in, out) for a convolution's kernel.
-    pub shape: Vec<usize>,
-    /// Whether an optimiser changes it (moving statistics are not).
-    pub trainable: bool,
-    /// How it starts.
-    pub initializer: Initializer,
-}
-
-impl WeightSpec {
-    fn new(name: &'static str, shape: &[usize], initializer: Initializer) -> Self {
-        Self { name, shape: shape.to_vec(), trainable: true, initializer }
-    }
-
-    /// Number of elements.
-    pub fn len(&self) -> usize {
-        self.shape.iter().product()
-    }
-
-    /// Whether it holds nothing.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }
 
 /// A kernel that slides: its size, strides and padding.
@@ -191,6 +109,17 @@ pub enum Layer {
         /// Whether `gamma` is multiplied.
         scale: bool,
     },
+    /// Normalisation of each place over the last axis.
+    LayerNormalization {
+        /// Added to the variance.
+        epsilon: f64,
+        /// Whether `beta` is added.
+        center: bool,
+        /// Whether `gamma` is multiplied.
+        scale: bool,
+    },
+    /// Division by the length along the last axis: `x / sqrt(max(sum(x^2), 1e-12))`.
+    UnitNormalization,
     /// `max(x, 0) + alpha * min(x, 0)` with learned `alpha`.
     PReLU {
         /// Axes (from 1, the batch not counted) over which `alpha` is shared.
@@ -205,17 +134,40 @@ pub enum Layer {
         /// Where the slope begins.
         threshold: f64,
     },
+    /// `max(x, 0) + negative_slope * min(x, 0)`.
+    LeakyReLU {
+        /// Slope below 0; Keras 2 calls it `alpha`.
+        negative_slope: f64,
+    },
+    /// `x` above 0, `alpha * (exp(x) - 1)` below.
+    ELU {
+        /// The limit below 0, without its sign.
+        alpha: f64,
+    },
+    /// Softmax over the last axis.
+    Softmax,
     /// An element-wise function.
     Activation {
         /// Which.
         activation: Activation,
     },
-    /// Sum of the inputs.
+    /// Sum of the inputs; axes of 1 stretch, as in all the element-wise combinations.
     Add,
-    /// Product of the inputs, broadcast.
+    /// Product of the inputs.
     Multiply,
-    /// The inputs one after the other along the last axis.
-    Concatenate,
+    /// The first input less the second.
+    Subtract,
+    /// Mean of the inputs.
+    Average,
+    /// Largest of the inputs, element by element.
+    Maximum,
+    /// Smallest of the inputs, element by element.
+    Minimum,
+    /// The inputs one after the other along an axis.
+    Concatenate {
+        /// The axis, from 1 (the batch not counted); -1 is the last one.
+        axis: i64,
+    },
     /// All axes but the batch made one, channels running fastest.
     Flatten,
     /// Another shape for the same numbers.
@@ -223,13 +175,43 @@ pub enum Layer {
         /// The shape without the batch; one place may be -1.
         target_shape: Vec<i64>,
     },
+    /// The axes in another order.
+    Permute {
+        /// For each axis of the result the axis (from 1, the batch not counted) of the input.
+        dims: Vec<usize>,
+    },
     /// Zeroes a share of the elements while training and scales the rest up.
     Dropout {
         /// The share, 0 to below 1.
         rate: f64,
     },
+    /// Zeroes whole channels of maps while training and scales the rest up.
+    SpatialDropout2D {
+        /// The share, 0 to below 1.
+        rate: f64,
+    },
+    /// Adds normal noise while training.
+    GaussianNoise {
+        /// Its deviation.
+        stddev: f64,
+    },
+    /// Multiplies with normal noise of mean 1 and deviation `sqrt(rate / (1 - rate))` while training.
+    GaussianDropout {
+        /// The share, 0 to below 1.
+        rate: f64,
+    },
+    /// Dropout that keeps mean and deviation of what a SELU makes (Klambauer et al. 2017).
+    AlphaDropout {
+        /// The share, 0 to below 1.
+        rate: f64,
+    },
     /// Mean over height and width.
     GlobalAveragePooling2D {
+        /// Whether height and width stay as 1.
+        keepdims: bool,
+    },
+    /// Largest value of each channel.
+    GlobalMaxPooling2D {
         /// Whether height and width stay as 1.
         keepdims: bool,
     },
@@ -247,6 +229,25 @@ pub enum Layer {
     ZeroPadding2D {
         /// Top, bottom, left, right.
         padding: [usize; 4],
+    },
+    /// Rows and columns cut off the map.
+    Cropping2D {
+        /// Top, bottom, left, right.
+        cropping: [usize; 4],
+    },
+    /// A larger map.
+    UpSampling2D {
+        /// Factors of height and width.
+        size: [usize; 2],
+        /// Whether places between are interpolated instead of repeated.
+        bilinear: bool,
+    },
+    /// `x * scale + offset`.
+    Rescaling {
+        /// One factor, or one for each place of the last axis.
+        scale: Vec<f64>,
+        /// One summand, or one for each place of the last axis.
+        offset: Vec<f64>,
     },
     /// The reference's cosine head: `l2norm(x) @ l2norm(norm_dense_w, axis=0)`.
     NormDense {
@@ -270,7 +271,7 @@ impl Layer {
             Self::Activation { .. } => "Activation",
             Self::Add => "Add",
             Self::Multiply => "Multiply",
-            Self::Concatenate => "Concatenate",
+            Self::Concatenate { .. } => "Concatenate",
             Self::Flatten => "Flatten",
             Self::Reshape { .. } => "Reshape",
             Self::Dropout { .. } => "Dropout",
@@ -278,6 +279,24 @@ impl Layer {
             Self::MaxPooling2D { .. } => "MaxPooling2D",
             Self::AveragePooling2D { .. } => "AveragePooling2D",
             Self::ZeroPadding2D { .. } => "ZeroPadding2D",
+            Self::LayerNormalization { .. } => "LayerNormalization",
+            Self::UnitNormalization => "UnitNormalization",
+            Self::LeakyReLU { .. } => "LeakyReLU",
+            Self::ELU { .. } => "ELU",
+            Self::Softmax => "Softmax",
+            Self::Subtract => "Subtract",
+            Self::Average => "Average",
+            Self::Maximum => "Maximum",
+            Self::Minimum => "Minimum",
+            Self::Permute { .. } => "Permute",
+            Self::SpatialDropout2D { .. } => "SpatialDropout2D",
+            Self::GaussianNoise { .. } => "GaussianNoise",
+            Self::GaussianDropout { .. } => "GaussianDropout",
+            Self::AlphaDropout { .. } => "AlphaDropout",
+            Self::GlobalMaxPooling2D { .. } => "GlobalMaxPooling2D",
+            Self::Cropping2D { .. } => "Cropping2D",
+            Self::UpSampling2D { .. } => "UpSampling2D",
+            Self::Rescaling { .. } => "Rescaling",
             Self::NormDense { .. } => "NormDense",
         }
     }
@@ -296,7 +315,7 @@ impl Layer {
             Self::Activation { .. } => "activation",
             Self::Add => "add",
             Self::Multiply => "multiply",
-            Self::Concatenate => "concatenate",
+            Self::Concatenate { .. } => "concatenate",
             Self::Flatten => "flatten",
             Self::Reshape { .. } => "reshape",
             Self::Dropout { .. } => "dropout",
@@ -304,119 +323,25 @@ impl Layer {
             Self::MaxPooling2D { .. } => "max_pooling2d",
             Self::AveragePooling2D { .. } => "average_pooling2d",
             Self::ZeroPadding2D { .. } => "zero_padding2d",
+            Self::LayerNormalization { .. } => "layer_normalization",
+            Self::UnitNormalization => "unit_normalization",
+            Self::LeakyReLU { .. } => "leaky_re_lu",
+            Self::ELU { .. } => "elu",
+            Self::Softmax => "softmax",
+            Self::Subtract => "subtract",
+            Self::Average => "average",
+            Self::Maximum => "maximum",
+            Self::Minimum => "minimum",
+            Self::Permute { .. } => "permute",
+            Self::SpatialDropout2D { .. } => "spatial_dropout2d",
+            Self::GaussianNoise { .. } => "gaussian_noise",
+            Self::GaussianDropout { .. } => "gaussian_dropout",
+            Self::AlphaDropout { .. } => "alpha_dropout",
+            Self::GlobalMaxPooling2D { .. } => "global_max_pooling2d",
+            Self::Cropping2D { .. } => "cropping2d",
+            Self::UpSampling2D { .. } => "up_sampling2d",
+            Self::Rescaling { .. } => "rescaling",
             Self::NormDense { .. } => "norm_dense",
         }
-    }
-
-    /// The shape of the result.
-    ///
-    /// # Errors
-    /// Inputs that are too few, too many, or do not fit the layer.
-    pub fn output_shape(&self, inputs: &[&Shape]) -> Result<Shape, ShapeError> {
-        match self {
-            Self::Input { shape } => Ok(shape.clone()),
-            Self::Conv2D { filters, window, .. } | Self::SeparableConv2D { filters, window, .. } => {
-                shape::slide(window, shape::one(inputs)?, |_| *filters)
-            }
-            Self::DepthwiseConv2D { window, depth_multiplier, .. } => {
-                shape::slide(window, shape::one(inputs)?, |channels| channels * depth_multiplier)
-            }
-            Self::MaxPooling2D { window } | Self::AveragePooling2D { window } => {
-                shape::slide(window, shape::one(inputs)?, |channels| channels)
-            }
-            Self::Dense { units, .. } => shape::replace_last(shape::one(inputs)?, *units),
-            Self::NormDense { units } => {
-                let input = shape::one(inputs)?;
-                if input.len() == 1 { Ok(vec![*units]) } else { Err(ShapeError::rank(1, input)) }
-            }
-            Self::Add => shape::equal(inputs),
-            Self::Multiply => shape::broadcast(inputs),
-            Self::Concatenate => shape::concatenate(inputs),
-            Self::Flatten => Ok(vec![shape::one(inputs)?.iter().product()]),
-            Self::Reshape { target_shape } => shape::reshape(shape::one(inputs)?, target_shape),
-            Self::GlobalAveragePooling2D { keepdims } => {
-                let [_, _, channels] = shape::map(shape::one(inputs)?)?;
-                Ok(if *keepdims { vec![1, 1, channels] } else { vec![channels] })
-            }
-            Self::ZeroPadding2D { padding: [top, bottom, left, right] } => {
-                let [height, width, channels] = shape::map(shape::one(inputs)?)?;
-                Ok(vec![height + top + bottom, width + left + right, channels])
-            }
-            Self::BatchNormalization { .. }
-            | Self::PReLU { .. }
-            | Self::ReLU { .. }
-            | Self::Activation { .. }
-            | Self::Dropout { .. } => Ok(shape::one(inputs)?.clone()),
-        }
-    }
-
-    /// The weights, in Keras's order, for inputs of these shapes (which [`Layer::output_shape`] has accepted).
-    pub fn weights(&self, inputs: &[&Shape]) -> Vec<WeightSpec> {
-        let channels = inputs.first().and_then(|shape| shape.last()).copied().unwrap_or(0);
-        let mut weights = Vec::new();
-        let bias = |use_bias: bool, size: usize| use_bias.then(|| WeightSpec::new("bias", &[size], Initializer::Zeros));
-        match self {
-            Self::Conv2D { filters, window: Window { kernel: [h, w], .. }, groups, use_bias, .. } => {
-                let shape = [*h, *w, channels / groups, *filters];
-                weights.push(WeightSpec::new("kernel", &shape, Initializer::GlorotUniform));
-                weights.extend(bias(*use_bias, *filters));
-            }
-            Self::DepthwiseConv2D { window: Window { kernel: [h, w], .. }, depth_multiplier, use_bias, .. } => {
-                let shape = [*h, *w, channels, *depth_multiplier];
-                weights.push(WeightSpec::new("depthwise_kernel", &shape, Initializer::GlorotUniform));
-                weights.extend(bias(*use_bias, channels * depth_multiplier));
-            }
-            Self::SeparableConv2D { filters, window, depth_multiplier, use_bias, .. } => {
-                let [h, w] = window.kernel;
-                let depthwise = [h, w, channels, *depth_multiplier];
-                let pointwise = [1, 1, channels * depth_multiplier, *filters];
-                weights.push(WeightSpec::new("depthwise_kernel", &depthwise, Initializer::GlorotUniform));
-                weights.push(WeightSpec::new("pointwise_kernel", &pointwise, Initializer::GlorotUniform));
-                weights.extend(bias(*use_bias, *filters));
-            }
-            Self::Dense { units, use_bias, kernel_initializer, .. } => {
-                weights.push(WeightSpec::new("kernel", &[channels, *units], *kernel_initializer));
-                weights.extend(bias(*use_bias, *units));
-            }
-            Self::BatchNormalization { center, scale, .. } => {
-                weights.extend(scale.then(|| WeightSpec::new("gamma", &[channels], Initializer::Ones)));
-                weights.extend(center.then(|| WeightSpec::new("beta", &[channels], Initializer::Zeros)));
-                let mean = WeightSpec::new("moving_mean", &[channels], Initializer::Zeros);
-                let variance = WeightSpec::new("moving_variance", &[channels], Initializer::Ones);
-                weights.push(WeightSpec { trainable: false, ..mean });
-                weights.push(WeightSpec { trainable: false, ..variance });
-            }
-            Self::PReLU { shared_axes } => {
-                let input = inputs.first().map_or(&[][..], |shape| shape.as_slice());
-                let shape: Vec<usize> = (1..=input.len())
-                    .map(|axis| if shared_axes.contains(&axis) { 1 } else { input[axis - 1] })
-                    .collect();
-                weights.push(WeightSpec::new("alpha", &shape, Initializer::Zeros));
-            }
-            Self::NormDense { units } => {
-                weights.push(WeightSpec::new("norm_dense_w", &[channels, *units], Initializer::GlorotNormal));
-            }
-            _ => {}
-        }
-        weights
-    }
-
-    /// Multiplications (each with its addition) for one image.
-    pub fn macs(&self, inputs: &[&Shape], output: &Shape) -> u64 {
-        let channels = inputs.first().and_then(|shape| shape.last()).copied().unwrap_or(0);
-        let places: usize = output.iter().rev().skip(1).product();
-        let last = output.last().copied().unwrap_or(0);
-        let macs = match self {
-            Self::Conv2D { window: Window { kernel: [h, w], .. }, groups, .. } => {
-                places * h * w * (channels / groups) * last
-            }
-            Self::DepthwiseConv2D { window: Window { kernel: [h, w], .. }, .. } => places * h * w * last,
-            Self::SeparableConv2D { window: Window { kernel: [h, w], .. }, depth_multiplier, .. } => {
-                places * channels * depth_multiplier * (h * w + last)
-            }
-            Self::Dense { units, .. } | Self::NormDense { units } => places * channels * units,
-            _ => 0,
-        };
-        macs as u64
     }
 }

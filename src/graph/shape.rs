@@ -37,6 +37,14 @@ pub enum ShapeError {
         /// Map height and width.
         map: [usize; 2],
     },
+    /// An order of axes that is none.
+    #[error("cannot put the axes of {found:?} into the order {target:?}")]
+    Permute {
+        /// What it gets.
+        found: Shape,
+        /// The order.
+        target: Vec<i64>,
+    },
     /// A target shape with another number of elements.
     #[error("cannot reshape {found:?} to {target:?}")]
     Reshape {
@@ -82,13 +90,7 @@ pub fn map(shape: &Shape) -> Result<[usize; 3], ShapeError> {
     }
 }
 
-/// The same shape for all inputs.
-pub fn equal(inputs: &[&Shape]) -> Result<Shape, ShapeError> {
-    let first = several(inputs)?;
-    if inputs.iter().all(|shape| *shape == first) { Ok(first.clone()) } else { Err(mismatch(inputs)) }
-}
-
-/// The shape of an element-wise product: axes of 1 stretch.
+/// The shape of an element-wise combination: axes of 1 stretch.
 pub fn broadcast(inputs: &[&Shape]) -> Result<Shape, ShapeError> {
     let mut result = several(inputs)?.clone();
     for shape in &inputs[1..] {
@@ -106,20 +108,31 @@ pub fn broadcast(inputs: &[&Shape]) -> Result<Shape, ShapeError> {
     Ok(result)
 }
 
-/// The shape of inputs put one after the other along the last axis.
-pub fn concatenate(inputs: &[&Shape]) -> Result<Shape, ShapeError> {
-    let first = several(inputs)?;
-    let Some((_, head)) = first.split_last() else { return Err(mismatch(inputs)) };
-    let mut last = 0;
-    for shape in inputs {
-        match shape.split_last() {
-            Some((size, rest)) if rest == head => last += size,
-            _ => return Err(mismatch(inputs)),
+/// The shape of inputs put one after the other along an axis, counted from 1; -1 is the last.
+pub fn concatenate(inputs: &[&Shape], axis: i64) -> Result<Shape, ShapeError> {
+    let mut result = several(inputs)?.clone();
+    let at = if axis < 0 { result.len() as i64 + axis } else { axis - 1 };
+    let Some(at) = usize::try_from(at).ok().filter(|at| *at < result.len()) else { return Err(mismatch(inputs)) };
+    for shape in &inputs[1..] {
+        let same = |(place, (size, other)): (usize, (&usize, &usize))| place == at || size == other;
+        if shape.len() != result.len() || !result.iter().zip(shape.iter()).enumerate().all(same) {
+            return Err(mismatch(inputs));
         }
+        result[at] += shape[at];
     }
-    let mut result = head.to_vec();
-    result.push(last);
     Ok(result)
+}
+
+/// The axes in another order: `dims` has the place (from 1) of each of the result's axes.
+pub fn permute(shape: &Shape, dims: &[usize]) -> Result<Shape, ShapeError> {
+    let mut sorted = dims.to_vec();
+    sorted.sort_unstable();
+    if sorted.iter().copied().eq(1..=shape.len()) {
+        Ok(dims.iter().map(|axis| shape[axis - 1]).collect())
+    } else {
+        let target = dims.iter().map(|axis| *axis as i64).collect();
+        Err(ShapeError::Permute { found: shape.clone(), target })
+    }
 }
 
 /// Another last axis.
@@ -195,8 +208,14 @@ mod tests {
     fn shapes_combine() {
         let (a, b, c) = (vec![4, 4, 8], vec![1, 1, 8], vec![4, 4, 3]);
         assert_eq!(broadcast(&[&a, &b]), Ok(vec![4, 4, 8]));
-        assert_eq!(concatenate(&[&a, &c]), Ok(vec![4, 4, 11]));
-        assert!(equal(&[&a, &b]).is_err());
-        assert!(equal(&[&a]).is_err());
+        assert_eq!(concatenate(&[&a, &c], -1), Ok(vec![4, 4, 11]));
+        assert_eq!(concatenate(&[&a, &c], 3), Ok(vec![4, 4, 11]));
+        assert_eq!(concatenate(&[&a, &a], 1), Ok(vec![8, 4, 8]));
+        assert!(concatenate(&[&a, &c], 1).is_err());
+        assert!(concatenate(&[&a, &a], 4).is_err());
+        assert!(broadcast(&[&a, &vec![8]]).is_err());
+        assert!(broadcast(&[&a]).is_err());
+        assert_eq!(permute(&vec![2, 3, 4], &[3, 1, 2]), Ok(vec![4, 2, 3]));
+        assert!(permute(&vec![2, 3, 4], &[1, 1, 2]).is_err());
     }
 }

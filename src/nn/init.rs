@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     fn spec(initializer: Initializer) -> WeightSpec {
-        WeightSpec { name: "kernel", shape: vec![3, 3, 32, 64], trainable: true, initializer }
+        WeightSpec { name: "kernel", shape: vec![3, 3, 32, 64], trainable: true, initializer, regularizer: None }
     }
 
     #[test]

@@ -81,9 +81,11 @@ impl Network {
                 images.to_kind(self.compute)
             } else {
                 let inputs: Vec<&Tensor> = node.inputs.iter().filter_map(|input| results[*input].as_ref()).collect();
-                // A frozen layer of a saved model keeps its statistics, as in Keras.
-                let mode = if node.trainable { mode } else { Mode::Infer };
-                layers::forward(&node.layer, &inputs, self.parameters.node(at), &node.shape, mode)
+                // A frozen batch norm keeps its statistics, as in Keras; a frozen dropout drops.
+                let keeps = !node.trainable && matches!(node.layer, Layer::BatchNormalization { .. });
+                let mode = if keeps { Mode::Infer } else { mode };
+                let weights = self.parameters.node(self.graph.owner(at));
+                layers::forward(&node.layer, &inputs, weights, &node.shape, mode)
             };
             results[at] = Some(result);
             for dead in &self.released[at] {
@@ -99,18 +101,22 @@ impl Network {
     /// What the head makes of embeddings, (B, C) in fp32: the logits of a softmax head (before its softmax), the
     /// cosines of an arcface head, the embeddings themselves where there is no head.
     pub fn head_output(&self, embeddings: &Tensor) -> Tensor {
-        let mut x = embeddings.shallow_clone();
+        let mut results: Vec<Tensor> = Vec::new();
         for (at, node) in self.graph.nodes().iter().enumerate().skip(self.head()) {
             let weights: Vec<Tensor> =
-                self.parameters.node(at).iter().map(|weight| weight.to_kind(Kind::Float)).collect();
-            x = match &node.layer {
+                self.parameters.node(self.graph.owner(at)).iter().map(|weight| weight.to_kind(Kind::Float)).collect();
+            // A head takes the embedding and what follows from it.
+            let input = |from: &NodeId| from.checked_sub(self.head()).and_then(|place| results.get(place));
+            let inputs: Vec<&Tensor> = node.inputs.iter().map(|from| input(from).unwrap_or(embeddings)).collect();
+            let result = match &node.layer {
                 Layer::Dense { use_bias, activation: Activation::Softmax, .. } => {
-                    layers::dense(&x, &weights, *use_bias)
+                    layers::dense(inputs[0], &weights, *use_bias)
                 }
-                layer => layers::forward(layer, &[&x], &weights, &node.shape, Mode::Infer),
+                layer => layers::forward(layer, &inputs, &weights, &node.shape, Mode::Infer),
             };
+            results.push(result);
         }
-        x
+        results.pop().unwrap_or_else(|| embeddings.shallow_clone())
     }
 }
 

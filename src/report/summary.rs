@@ -40,11 +40,12 @@ pub fn text(state: &RunState) -> String {
             );
         }
     }
-    for kind in [CheckpointKind::Model, CheckpointKind::Basic, CheckpointKind::History] {
+    for kind in [CheckpointKind::Model, CheckpointKind::Basic, CheckpointKind::Centers, CheckpointKind::History] {
         if let Some(file) = state.checkpoints.iter().rev().find(|file| file.kind == kind) {
             let what = match kind {
                 CheckpointKind::Model => "model",
                 CheckpointKind::Basic => "best basic model",
+                CheckpointKind::Centers => "class centers",
                 CheckpointKind::History => "history",
                 CheckpointKind::Branches => "table",
             };

@@ -4,8 +4,10 @@ use std::collections::HashMap;
 
 use super::check::{Defaults, check_stage, file_name};
 use super::file::{BranchFile, ScheduleFile, Stages};
+use super::names::Name;
 use super::reader::{Field, Reader};
 use super::source::{At, Span};
+use super::tree::Value;
 use super::{Branch, Stage};
 
 /// What an empty or missing list is answered with.
@@ -46,6 +48,26 @@ pub(super) fn check(
         Field::Given(given) => check_branches(&given.value, first, defaults, reader),
     };
     Some((stages?, branches?))
+}
+
+/// The numbers of classes that losses say, as the reference's `Centerloss(num_classes=85742)`.
+pub(super) fn said_classes(file: &ScheduleFile) -> Vec<At<u64>> {
+    const NAME: Name = Name::new("num_classes", &["classes"]);
+    let branches = file.branches.given().into_iter().flat_map(|given| &given.value).filter_map(|at| at.value.as_ref());
+    let lists = file.stages.given().into_iter().chain(branches.filter_map(|branch| branch.stages.given()));
+    let stages = lists.flat_map(|list| &list.value).filter_map(|stage| stage.value.as_ref());
+    let calls = stages.flat_map(|stage| {
+        let center = stage.centerloss.given().and_then(|given| given.value.as_ref());
+        stage.loss.given().map(|given| &given.value).into_iter().chain(center)
+    });
+    let said = calls.flat_map(|call| &call.arguments).filter_map(|argument| {
+        let name = argument.name.as_ref().filter(|name| NAME.is(&name.value))?;
+        match &argument.value.value {
+            Value::Int(number) => Some(At { value: u64::try_from(*number).ok()?, at: name.at }),
+            _ => None,
+        }
+    });
+    said.collect()
 }
 
 /// Every stage of a list; `of` says of which branch in messages. None when any of them is wrong.

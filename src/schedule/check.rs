@@ -14,7 +14,7 @@ use super::reader::{Field, Reader};
 use super::source::{At, Span};
 use super::{
     Backbone, Data, DeviceChoice, EmbeddingLayer, HeadKind, LearningRate, Loss, ModelSource, Optimizer, Precision,
-    Schedule, Stage, branches, loss, optimizer,
+    Schedule, Stage, branches, center, loss, optimizer,
 };
 
 /// The backbones a schedule may name.
@@ -65,7 +65,11 @@ pub(super) fn check(source_name: &str, file: &ScheduleFile, reader: &mut Reader)
     let seed = whole(reader, "seed", &file.seed, 0, 0, u64::MAX);
     let precision = check_precision(&file.precision, reader);
     let device = check_device(&file.device, reader);
-    let classes = file.classes.given().map(|_| whole(reader, "classes", &file.classes, 2, 2, u64::from(u32::MAX)));
+    let mut classes = branches::said_classes(file);
+    if let Some(given) = file.classes.given() {
+        let value = whole(reader, "classes", &file.classes, 2, 2, u64::from(u32::MAX));
+        classes.insert(0, At { value, at: given.at });
+    }
     let scratch = matches!(model, Some((ModelSource::Backbone(_), _)));
     let defaults = Defaults { batch_size, learning_rate, augment, scratch };
     let stages = branches::check(file, &defaults, reader);
@@ -81,7 +85,7 @@ pub(super) fn check(source_name: &str, file: &ScheduleFile, reader: &mut Reader)
         bins: bins.iter().map(|bin| bin.at).collect(),
         model: model_at,
         embedding: file.model.given().and_then(|model| model.value.embedding.given()).map(|given| given.at),
-        classes: file.classes.given().map(|given| given.at),
+        classes,
     };
     if let (ModelSource::Backbone(_), Some(given)) = (&model, file.initial_epoch.given())
         && initial_epoch > 0
@@ -97,7 +101,7 @@ pub(super) fn check(source_name: &str, file: &ScheduleFile, reader: &mut Reader)
         path: PathBuf::from(source_name),
         name: name?,
         model,
-        data: Data { train, bins: bins.into_iter().map(|bin| bin.value).collect(), augment, workers, classes },
+        data: Data { train, bins: bins.into_iter().map(|bin| bin.value).collect(), augment, workers },
         batch_size,
         seed,
         learning_rate,
@@ -456,21 +460,14 @@ pub(super) fn check_stage(
     let learning_rate = check_rate(&file.learning_rate, defaults.learning_rate, reader);
     let augment = whole(reader, "augment", &file.augment, u64::from(defaults.augment), 0, 3) as u8;
     let optimizer = match &file.optimizer {
-        Field::Given(At { value: Some(call), .. }) => Some(check_optimizer(call, reader)),
+        Field::Given(At { value: Some(call), .. }) => Some(optimizer::check(call, reader)),
         // There is none to keep; a saved model may bring its own.
         _ if first && defaults.scratch => Some(Some(Optimizer::FIRST)),
         _ => None,
     };
-    if let Some(given) = file.centerloss.given().filter(|given| given.value) {
-        reader.problems.error(
-            given.at,
-            "the center loss is not part of this version",
-            "cannot be added to the stage's loss",
-            "leave `centerloss` out; `arcface` or `margin_softmax` alone also draw a class together".to_owned(),
-        );
-    }
     let (loss, loss_at) = loss?;
     check_head(loss, &file.head, reader);
+    let center = center::check(&file.centerloss, loss, reader);
 
     let triplet = loss.head() == HeadKind::Triplet;
     let groups = (batch_size as f64 / TRIPLET_GROUP * 1.5) as u64;
@@ -484,11 +481,11 @@ pub(super) fn check_stage(
     }
     let bottleneck_only = file.bottleneck_only.given().is_some_and(|given| given.value);
     if let Some(given) = file.bottleneck_only.given().filter(|given| given.value) {
-        if triplet {
+        if triplet || loss.keeps_head() {
             reader.problems.warn(
                 given.at,
                 format!("{what} will change nothing"),
-                format!("`{}` has no head to train, and the basic model is frozen", loss.name()),
+                format!("`{}` trains no head, and the basic model is frozen", loss.name()),
                 "leave `bottleneck_only` out to train the basic model".to_owned(),
             );
         } else if first && defaults.scratch {
@@ -506,6 +503,7 @@ pub(super) fn check_stage(
         name: file.name.given().map(|given| given.value.clone()),
         loss,
         head: loss.head(),
+        center: center?,
         optimizer: match optimizer {
             Some(checked) => Some(checked?),
             None => None,
@@ -524,37 +522,7 @@ fn missing(what: &str, name: &str, help: &str, at: Span, reader: &mut Reader) {
 }
 
 fn check_loss(call: &Call, reader: &mut Reader) -> Option<Loss> {
-    if loss::CENTER_LOSS.is(&call.name.value) {
-        reader.problems.error(
-            call.name.at,
-            "the center loss is not part of this version",
-            "expected another loss",
-            format!("`loss` is {}", any_of(loss::TABLE.iter().map(|row| row.name.name))),
-        );
-        return None;
-    }
-    params::read(reader, "loss", call, loss::TABLE, &[]).map(|read| read.value)
-}
-
-fn check_optimizer(call: &Call, reader: &mut Reader) -> Option<Optimizer> {
-    let read = params::read(reader, "optimizer", call, optimizer::TABLE, optimizer::LEARNING_RATE)?;
-    for at in read.ignored {
-        reader.problems.warn(
-            at,
-            format!("the learning rate of `{}` has no effect", read.value.name()),
-            "the schedule's `learning_rate` rules from epoch to epoch",
-            "set it there: learning_rate: {base: 0.001, decay: 0.05, hold: 10}".to_owned(),
-        );
-    }
-    if matches!(read.value, Optimizer::Sgd { momentum: 0.0, nesterov: true }) {
-        reader.problems.warn(
-            call.name.at,
-            "`nesterov` changes nothing without momentum",
-            "`momentum` is 0",
-            "for instance optimizer: {sgd: {momentum: 0.9, nesterov: true}}".to_owned(),
-        );
-    }
-    Some(read.value)
+    params::read(reader, "loss", call, loss::TABLE, loss::ignored(&call.name.value)).map(|read| read.value)
 }
 
 /// Notes a `type` that is not the one the loss needs.
@@ -568,6 +536,7 @@ fn check_head(loss: Loss, field: &Field<String>, reader: &mut Reader) {
     if let Some(given) = field.given()
         && let Some(found) = choice("type", field, KNOWN, reader)
         && fold(found) != needs.0
+        && !loss.keeps_head()
     {
         reader.problems.error(
             given.at,

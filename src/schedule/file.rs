@@ -7,7 +7,7 @@ use super::names::{self, Name};
 use super::reader::{Field, Fields, Reader};
 use super::source::{At, Span};
 use super::tree::{Entry, Node, Value};
-use super::{loss, optimizer};
+use super::{center, loss, optimizer};
 
 /// The fields at the top. The reference gives the data's and the learning rate's parts here too.
 const TOP: &[Name] = &[
@@ -158,7 +158,8 @@ pub(super) struct StageFile {
     pub epochs: Field<i128>,
     pub bottleneck_only: Field<bool>,
     pub head: Field<String>,
-    pub centerloss: Field<bool>,
+    /// None where it says that there is none.
+    pub centerloss: Field<Option<Call>>,
 }
 
 impl ScheduleFile {
@@ -414,14 +415,7 @@ impl StageFile {
             epochs: reader.field("epochs", fields.all("epochs"), Reader::integer),
             bottleneck_only: reader.field("bottleneck_only", fields.all("bottleneck_only"), Reader::flag),
             head: reader.field("type", fields.all("type"), Reader::text),
-            // Anything but a no asks for it: the reference takes an instance too.
-            centerloss: match reader.choose("centerloss", fields.all("centerloss")) {
-                Field::Given(At { value: node, at }) => {
-                    let off = is_none(node) || matches!(node.value, Value::Bool(false));
-                    Field::Given(At { value: !off, at })
-                }
-                _ => Field::Absent,
-            },
+            centerloss: center::read(reader, fields.all("centerloss")),
         };
         At { value: Some(stage), at }
     }

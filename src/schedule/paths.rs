@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use miette::Severity;
 
 use super::problem::Problem;
-use super::source::{Sources, Span};
+use super::source::{At, Sources, Span};
 use super::{Loaded, ModelSource, Place};
 
 /// Where a schedule names its paths.
@@ -18,7 +18,7 @@ pub(super) struct Places {
     pub bins: Vec<Span>,
     pub model: Option<Span>,
     pub embedding: Option<Span>,
-    pub classes: Option<Span>,
+    pub classes: Vec<At<u64>>,
 }
 
 impl Places {
@@ -27,7 +27,7 @@ impl Places {
         let at = match place {
             Place::Model => self.model,
             Place::Embedding => self.embedding.or(self.model),
-            Place::Classes => self.classes,
+            Place::Classes(at) => self.classes.get(at).map(|said| said.at),
         };
         Problem::new(Severity::Error, &self.sources, at.unwrap_or(self.train), message, label, Some(help))
     }

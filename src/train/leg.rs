@@ -3,28 +3,31 @@
 //! At an epoch's end come the evaluation of every bin, the best basic model when the last bin improved, the whole model
 //! and the history, in the reference's order; the files are written beside the training by [`Saver`].
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tch::{Device, Tensor};
 
+use super::center::{self, Centers};
 use super::comparison::Progress;
 use super::error::TrainError;
 use super::meter::Meter;
 use super::model::{self, Start};
 use super::optimizer::OptimizerState;
 use super::outputs::Outputs;
-use super::resume;
 use super::saver::{OptimizerSnapshot, SaveJob, Saver};
 use super::session::Session;
-use super::step;
+use super::step::{self, Goal};
+use super::{loss, resume};
 use crate::checkpoint::history::History;
+use crate::checkpoint::names;
 use crate::data::augment;
 use crate::data::loader::Batch;
 use crate::data::sampler::GROUP;
 use crate::event::{BinResult, Event, Level, Outcome};
 use crate::nn::Network;
-use crate::schedule::{HeadKind, Optimizer, Stage};
+use crate::schedule::{CenterLoss, ModelSource, Optimizer, Stage};
 
 /// Where a line of stages stands between two of them; what a branch starts from.
 #[derive(Debug)]
@@ -33,6 +36,8 @@ pub struct Standing {
     start: Option<Start>,
     /// The optimiser, once a stage has made one.
     optimizer: Option<OptimizerState>,
+    /// The centers of the last stage that had a center loss.
+    centers: Option<Centers>,
     /// Global epochs done: bottleneck-only stages do not count.
     pub epoch: u32,
     /// Epochs of all kinds done, those before this run included: what the data's order and the dropout are drawn by.
@@ -48,7 +53,16 @@ pub struct Standing {
 impl Standing {
     /// The beginning, after `epoch` epochs of an earlier run.
     pub const fn new(start: Start, epoch: u32, history: History) -> Self {
-        Self { start: Some(start), optimizer: None, epoch, drawn: epoch, history, figures: Vec::new(), newest: None }
+        Self {
+            start: Some(start),
+            optimizer: None,
+            centers: None,
+            epoch,
+            drawn: epoch,
+            history,
+            figures: Vec::new(),
+            newest: None,
+        }
     }
 
     /// A copy that shares nothing with this one.
@@ -56,6 +70,7 @@ impl Standing {
         Self {
             start: self.start.clone(),
             optimizer: self.optimizer.as_ref().map(OptimizerState::copy),
+            centers: self.centers.as_ref().map(Centers::copy),
             epoch: self.epoch,
             drawn: self.drawn,
             history: self.history.clone(),
@@ -85,6 +100,8 @@ enum EpochEnd {
 pub struct Leg {
     standing: Standing,
     saver: Saver,
+    /// Where the centers of an earlier run of this name lie.
+    centers_file: PathBuf,
     /// Best accuracy of the last bin so far.
     best: f64,
     /// Epochs in this run so far.
@@ -98,9 +115,10 @@ impl Leg {
     /// # Errors
     /// No thread can be made.
     pub fn start(session: &Session<'_>, outputs: Outputs, standing: Standing, best: f64) -> Result<Self, TrainError> {
+        let centers_file = outputs.centers();
         let saver = Saver::start(outputs, None, Arc::clone(&session.emit))
             .map_err(|error| TrainError::new(format!("no thread can be started: {error}")))?;
-        Ok(Self { progress: Progress::new(&standing), standing, saver, best, index: 0 })
+        Ok(Self { progress: Progress::new(&standing), standing, saver, centers_file, best, index: 0 })
     }
 
     /// What was reached so far.
@@ -145,7 +163,10 @@ impl Leg {
         last: bool,
     ) -> Result<Option<Outcome>, TrainError> {
         let sampler = session.sampler(stage)?;
-        let mut network = self.network(session, stage.head)?;
+        let mut network = self.network(session, stage)?;
+        if let Some(settings) = stage.center {
+            self.prepare_centers(session, settings, &network)?;
+        }
         let optimizer_name = self.next_optimizer(stage, &network);
         (session.emit)(Event::StageStarted { stage: number, optimizer: optimizer_name.to_owned() });
         let left_out = sampler.left_out();
@@ -204,9 +225,10 @@ impl Leg {
     }
 
     /// The network with the head of a stage.
-    fn network(&mut self, session: &Session<'_>, head: HeadKind) -> Result<Network, TrainError> {
+    fn network(&mut self, session: &Session<'_>, stage: &Stage) -> Result<Network, TrainError> {
         let standing = &mut self.standing;
         let mut start = standing.start.take().ok_or_else(|| TrainError::new("the network is gone"))?;
+        let head = if stage.loss.keeps_head() { start.head_kind() } else { stage.head };
         let saved = start.saved.take();
         let old = standing.optimizer.as_ref().map(|_| start.graph.clone());
         let classes = session.data.classes();
@@ -231,6 +253,28 @@ impl Leg {
         Ok(network)
     }
 
+    /// The centers of a stage with a center loss: those of the stage before, or of the files that the network came with,
+    /// or at zero.
+    fn prepare_centers(
+        &mut self,
+        session: &Session<'_>,
+        settings: CenterLoss,
+        network: &Network,
+    ) -> Result<(), TrainError> {
+        let basic = &network.graph().nodes()[network.embedding()];
+        let shape = [session.data.classes(), basic.shape.iter().product()];
+        let beside_model = match &session.schedule.model {
+            ModelSource::File { path, .. } => path
+                .file_stem()
+                .map(|stem| names::centers_file(path.parent().unwrap_or(Path::new("")), &stem.to_string_lossy())),
+            ModelSource::Backbone(_) => None,
+        };
+        let files: Vec<PathBuf> = beside_model.into_iter().chain([self.centers_file.clone()]).collect();
+        let known = self.standing.centers.take();
+        self.standing.centers = Some(center::prepare(known, settings, shape, &files, session.device, &session.emit)?);
+        Ok(())
+    }
+
     /// Makes the stage's optimiser, or keeps the last one with its state. Returns its name.
     fn next_optimizer(&mut self, stage: &Stage, network: &Network) -> &'static str {
         let rule = match (stage.optimizer, &self.standing.optimizer) {
@@ -251,10 +295,10 @@ impl Leg {
         learning_rate: f64,
         meter: &mut Meter,
     ) -> Result<EpochEnd, TrainError> {
-        let Session { emit, control, loader, bins, device, .. } = session;
+        let Session { emit, control, data, loader, bins, device, .. } = session;
         let input_shape = loader.size();
-        let optimizer =
-            self.standing.optimizer.as_mut().ok_or_else(|| TrainError::new("the stage has no optimiser"))?;
+        let Standing { optimizer, centers, .. } = &mut self.standing;
+        let optimizer = optimizer.as_mut().ok_or_else(|| TrainError::new("the stage has no optimiser"))?;
         loop {
             let held = Instant::now();
             if control.poll() {
@@ -277,10 +321,11 @@ impl Leg {
                 continue;
             }
             let count = batch.labels.len() as u64;
+            loss::check_labels(&batch.labels, data.classes())?;
             let (images, labels) = to_device(&batch, input_shape, *device, stage.augment);
             loader.recycle(batch);
-            let result =
-                step::step(network, optimizer, &stage.loss, &images, &labels, learning_rate, stage.bottleneck_only);
+            let goal = Goal { loss: &stage.loss, centers: centers.as_mut().filter(|_| stage.center.is_some()) };
+            let result = step::step(network, optimizer, goal, &images, &labels, learning_rate, stage.bottleneck_only);
             if let Some(event) = meter.add(result, count, waited) {
                 check_finite(&event)?;
                 emit(event);
@@ -332,6 +377,9 @@ impl Leg {
             let graph = network.graph().cut(network.embedding(), network.graph().name.clone());
             let snapshot = network.parameters.snapshot();
             self.saver.submit(SaveJob::Basic { index, epoch, graph, snapshot, bin, accuracy });
+        }
+        if let (Some(centers), Some(_)) = (&standing.centers, stage.center) {
+            self.saver.submit(SaveJob::Centers { index, centers: centers.snapshot() });
         }
         if let Some(optimizer) = &standing.optimizer {
             let optimizer = OptimizerSnapshot::new(optimizer, learning_rate);

@@ -24,6 +24,13 @@ pub struct Start {
     pub notes: Vec<String>,
 }
 
+impl Start {
+    /// The kind of the head that follows the embedding; triplet where there is none.
+    pub fn head_kind(&self) -> HeadKind {
+        self.graph.nodes().get(self.embedding + 1).and_then(|node| head_kind(&node.layer)).unwrap_or(HeadKind::Triplet)
+    }
+}
+
 /// Builds or reads the network of a schedule.
 ///
 /// # Errors

@@ -26,16 +26,19 @@ pub fn check(loaded: &Loaded) -> Vec<Problem> {
             }
         }
     }
-    if let Some(expected) = loaded.schedule.data.classes
-        && let Ok(found) = folder::count_classes(&loaded.schedule.data.train)
-        && found as u64 != expected
+    let train = &loaded.schedule.data.train;
+    let mut said = loaded.classes().enumerate().peekable();
+    if said.peek().is_some()
+        && let Ok(found) = folder::count_classes(train)
     {
-        problems.push(loaded.error_at(
-            Place::Classes,
-            format!("the training set has {found} classes, not {expected}"),
-            format!("`{}` has {found}", loaded.schedule.data.train.display()),
-            "the number of classes is the highest folder number plus one; take the line out to use what is there",
-        ));
+        problems.extend(said.filter(|(_, expected)| *expected != found as u64).map(|(at, expected)| {
+            loaded.error_at(
+                Place::Classes(at),
+                format!("the training set has {found} classes, not {expected}"),
+                format!("`{}` has {found}", train.display()),
+                "the number of classes is the highest folder number plus one; take this out to use what is there",
+            )
+        }));
     }
     problems
 }

@@ -162,7 +162,7 @@ impl Script {
             accuracy: last.and_then(|row| row.accuracy).filter(|_| !self.header.stages[0].loss.contains("triplet")),
             bins: state.bins.iter().filter_map(|bin| bin.last().cloned()).collect(),
             seconds: last.map_or(0.0, |row| row.seconds),
-            steps: state.total_steps(),
+            steps: last.map_or(0, |row| row.total_steps),
             outcome: Some(outcome),
         }
     }

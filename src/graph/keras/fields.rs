@@ -155,12 +155,8 @@ impl<'a> Fields<'a> {
             Value::Object(object) => object.get("class_name"),
             value => Some(value),
         };
-        let activation = name.and_then(Value::as_str).and_then(Activation::from_name);
+        let activation = name.and_then(Value::as_str).and_then(|name| Activation::from_name(name, self.keras3));
         match activation {
-            Some(Activation::HardSigmoid) if self.keras3 => Err(self.error(
-                "activation",
-                "another activation: Keras 3's `hard_sigmoid` is another function than Keras 2's, which facetui has",
-            )),
             Some(activation) => Ok(activation),
             None => {
                 Err(self.error("activation", "one of linear, relu, relu6, sigmoid, hard_sigmoid, swish, tanh, softmax"))

@@ -107,7 +107,7 @@ pub(super) fn parse(fields: &Fields) -> Result<Parsed, KerasError> {
         "Multiply" => Layer::Multiply,
         "Concatenate" => {
             axis = Some(fields.axis("axis", -1)?);
-            Layer::Concatenate
+            Layer::Concatenate { axis: -1 }
         }
         "Flatten" => Layer::Flatten,
         "Reshape" => reshape(fields)?,

@@ -86,12 +86,31 @@ fn settings(layer: &Layer) -> (&'static str, Value) {
             return ("ReLU", json!({ "max_value": 6.0, "negative_slope": 0.0, "threshold": 0.0 }));
         }
         Layer::Activation { activation } => json!({ "activation": activation.name() }),
-        Layer::Add | Layer::Multiply => json!({}),
-        Layer::Concatenate => json!({ "axis": -1 }),
+        Layer::LayerNormalization { epsilon, center, scale } => {
+            json!({ "axis": -1, "epsilon": epsilon, "center": center, "scale": scale })
+        }
+        Layer::UnitNormalization | Layer::Softmax => json!({ "axis": -1 }),
+        Layer::LeakyReLU { negative_slope } => json!({ "alpha": negative_slope }),
+        Layer::ELU { alpha } => json!({ "alpha": alpha }),
+        Layer::Add | Layer::Multiply | Layer::Subtract | Layer::Average | Layer::Maximum | Layer::Minimum => json!({}),
+        Layer::Concatenate { axis } => json!({ "axis": axis }),
+        Layer::Permute { dims } => json!({ "dims": dims }),
+        Layer::SpatialDropout2D { rate } => json!({ "rate": rate, "data_format": "channels_last" }),
+        Layer::GaussianNoise { stddev } => json!({ "stddev": stddev }),
+        Layer::GaussianDropout { rate } | Layer::AlphaDropout { rate } => json!({ "rate": rate }),
+        Layer::Cropping2D { cropping: [top, bottom, left, right] } => {
+            json!({ "cropping": [[top, bottom], [left, right]], "data_format": "channels_last" })
+        }
+        Layer::UpSampling2D { size, bilinear } => json!({
+            "size": size,
+            "data_format": "channels_last",
+            "interpolation": if *bilinear { "bilinear" } else { "nearest" },
+        }),
+        Layer::Rescaling { scale, offset } => json!({ "scale": numbers(scale), "offset": numbers(offset) }),
         Layer::Flatten => json!({ "data_format": "channels_last" }),
         Layer::Reshape { target_shape } => json!({ "target_shape": target_shape }),
         Layer::Dropout { rate } => json!({ "rate": rate, "noise_shape": null, "seed": null }),
-        Layer::GlobalAveragePooling2D { keepdims } => {
+        Layer::GlobalAveragePooling2D { keepdims } | Layer::GlobalMaxPooling2D { keepdims } => {
             json!({ "data_format": "channels_last", "keepdims": keepdims })
         }
         Layer::MaxPooling2D { window } | Layer::AveragePooling2D { window } => json!({
@@ -106,6 +125,14 @@ fn settings(layer: &Layer) -> (&'static str, Value) {
         Layer::NormDense { units } => json!({ "units": units }),
     };
     (layer.class_name(), settings)
+}
+
+/// One number, or a list.
+fn numbers(values: &[f64]) -> Value {
+    match values {
+        [value] => json!(value),
+        values => json!(values),
+    }
 }
 
 fn merge<const N: usize>(parts: [Value; N]) -> Value {

@@ -17,8 +17,8 @@ use super::{dialog, left, put, right};
 
 /// Widest name of a branch.
 const LONGEST_NAME: usize = 26;
-/// Widest heading of a bin.
-const LONGEST_HEAD: usize = 10;
+/// Widest headings of a bin's accuracy and of its threshold.
+const LONGEST_HEADS: (usize, usize) = (10, 14);
 
 /// The title: how many there are and which is trained.
 pub(in crate::tui) fn title(state: &RunState, styles: &Styles) -> Vec<Span<'static>> {
@@ -35,7 +35,7 @@ pub(in crate::tui) fn window(area: Rect, buffer: &mut Buffer, state: &RunState, 
     let Some(comparison) = &state.comparison else { return };
     let lines = lines(comparison, state, styles);
     let all = Column::all(comparison);
-    let wanted = total(&all, &widths(&all, &lines)) + 2 + note_width(&lines);
+    let wanted = total(&all, &widths(&all, &lines)) + 2;
     let columns = (wanted as u16 + 4).min(area.width);
     let shape = centred(area, columns, lines.len() as u16 + 3);
     let inner = dialog::window(shape, buffer, styles, title(state, styles));
@@ -57,7 +57,10 @@ pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, state: &RunState, 
     let first = (now + 2).saturating_sub(shown).min(lines.len().saturating_sub(shown));
     for (row, line) in lines.iter().skip(first).take(shown).enumerate() {
         let mut spans = vec![Span::styled(format!("{} ", line.mark), line.mark_style)];
-        spans.extend(cells(&columns, &widths, |column| line.cell(column), line.style, styles));
+        // What is said takes the room of figures that are not there.
+        let filled = columns.iter().rposition(|column| !line.cell(column).is_empty()).map_or(0, |last| last + 1);
+        let shown = if line.note.is_empty() { columns.len() } else { filled };
+        spans.extend(cells(&columns[..shown], &widths, |column| line.cell(column), line.style, styles));
         if !line.note.is_empty() {
             spans.push(Span::styled(format!("  {}", line.note), line.mark_style));
         }
@@ -140,16 +143,13 @@ fn lines(comparison: &Comparison, state: &RunState, styles: &Styles) -> Vec<Line
     start.chain(branches).collect()
 }
 
-fn note_width(lines: &[Line]) -> usize {
-    lines.iter().map(|line| width(&line.note)).max().map_or(0, |columns| columns + 2)
-}
-
 fn widths(columns: &[Column], lines: &[Line]) -> Vec<usize> {
     let widest = |column: &Column| {
         let cells = lines.iter().map(|line| width(&line.cell(column))).max().unwrap_or(0);
         let (head, most) = match column {
             Column::Name => (width(&column.head()), LONGEST_NAME),
-            Column::Bin(_) | Column::Threshold(_) => (width(&column.head()).min(LONGEST_HEAD), usize::MAX),
+            Column::Bin(_) => (width(&column.head()).min(LONGEST_HEADS.0), usize::MAX),
+            Column::Threshold(_) => (width(&column.head()).min(LONGEST_HEADS.1), usize::MAX),
             _ => (width(&column.head()), usize::MAX),
         };
         cells.max(head).min(most)

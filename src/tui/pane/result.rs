@@ -138,6 +138,7 @@ fn files(state: &RunState, columns: usize, styles: &Styles) -> Vec<Row> {
         (CheckpointKind::Branches, "table"),
         (CheckpointKind::Basic, "best model"),
         (CheckpointKind::Model, "whole model"),
+        (CheckpointKind::Centers, "centers"),
         (CheckpointKind::History, "history"),
     ];
     let mut rows: Vec<Row> = Vec::new();
