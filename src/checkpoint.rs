@@ -1,16 +1,27 @@
 //! Files that hold a network: Keras's `.h5`, the history beside it, their names, and the way every file that matters is
 //! written: whole or not at all.
 //!
-//! The layout is the one Keras 2 writes (`model_config` as an attribute, `model_weights/<layer>/<layer>/<weight>:0`,
-//! `optimizer_weights` as its `legacy` optimisers have them), in the dialect that Keras 2 and Keras 3 both open.
+//! The layout written is Keras 2's (`model_config` as an attribute, `model_weights/<layer>/<layer>/<weight>:0`,
+//! `optimizer_weights` as its `legacy` optimisers have them), in the dialect that Keras 2 and Keras 3 both open. Read are
+//! the files of Keras 2.1 to 2.15, `tf_keras` and Keras 3, whole models and weights alone. A file from anywhere may be
+//! damaged or made to harm: reading one takes no more memory than it is long, times what its filters and number formats
+//! make of it, and never panics.
 
+mod arrays;
 pub mod atomic;
+mod extras;
 pub mod history;
+mod layers;
+mod matching;
 pub mod names;
 pub mod npy;
 mod optimizer;
+mod order;
 mod read;
+mod source;
 mod strings;
+mod training;
+mod weights;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -21,7 +32,9 @@ use thiserror::Error;
 use crate::graph::keras::KerasError;
 use crate::graph::{Array, Graph, Weights};
 
+pub use extras::Extras;
 pub use read::read;
+pub use weights::{LoadedWeights, Mismatch, read_weights};
 pub use write::write;
 
 /// A model as a file holds it.
@@ -31,31 +44,46 @@ pub struct SavedModel {
     pub graph: Graph,
     /// Their weights.
     pub weights: Weights,
-    /// Its optimiser, when the file has one that facetui knows.
+    /// Its optimiser, when the file has one, whatever its class is.
     pub optimizer: Option<SavedOptimizer>,
-    /// The loss it was compiled with, by name.
+    /// What the file has of an optimiser and could not be read; the reader of a file tells its user. Not written.
+    pub optimizer_note: Option<String>,
+    /// The loss it was compiled with, by name: Keras's or the reference's when read, facetui's or theirs when written.
     pub loss: Option<String>,
+    /// The loss as Keras describes it, with its settings. Where there is none, it is written by its name alone.
+    pub loss_config: Option<serde_json::Value>,
+    /// What belongs to facetui alone.
+    pub extras: Extras,
+}
+
+impl SavedModel {
+    /// Layers and weights alone.
+    pub fn new(graph: Graph, weights: Weights) -> Self {
+        let (optimizer, optimizer_note, loss, loss_config) = (None, None, None, None);
+        Self { graph, weights, optimizer, optimizer_note, loss, loss_config, extras: Extras::default() }
+    }
 }
 
 /// An optimiser with its state, in Keras's words.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SavedOptimizer {
-    /// `SGD`, `Adam` or `Nadam`.
+    /// `SGD`, `Adam`, `Nadam`, `RMSprop`, `AdamW`, `SGDW`, or another class without its package.
     pub class_name: String,
-    /// Its hyper-parameters.
+    /// Its hyper-parameters, with `learning_rate` whatever the file calls it.
     pub config: serde_json::Value,
     /// Steps taken.
     pub iterations: i64,
     /// Nadam's product of momenta.
     pub momentum_cache: Option<f32>,
-    /// State of the trainable weights, slot by slot in the order of the graph.
+    /// State of the trainable weights, slot by slot in the order of the graph. Frozen weights may have none.
     pub slots: Vec<OptimizerSlot>,
 }
 
 /// The state of one weight.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OptimizerSlot {
-    /// `momentum`, `m` or `v`.
+    /// `momentum` (SGD), `m`, `v`, `vhat` (Adam, `AdamW`, Nadam), `rms`, `momentum`, `mg` (`RMSprop`), or another in
+    /// Keras's word.
     pub slot: String,
     /// The layer's name.
     pub layer: String,
@@ -70,18 +98,34 @@ pub struct OptimizerSlot {
 pub enum CheckpointError {
     /// It is not there, or not readable.
     #[error("`{}` cannot be read: {reason}", path.display())]
-    #[diagnostic(help(
-        "give the path of a Keras .h5 file; `.keras` archives are saved again with `model.save(\"x.h5\")`"
-    ))]
+    #[diagnostic(help("give the path of a Keras .h5 file"))]
     Read {
         /// The file.
         path: PathBuf,
         /// Why not.
         reason: String,
     },
+    /// It is a `.keras` archive.
+    #[error("`{}` is a `.keras` archive; facetui reads `.h5` files", path.display())]
+    #[diagnostic(help(
+        "save it again from Python: `keras.models.load_model(\"x.keras\", compile=False).save(\"x.h5\")`"
+    ))]
+    Archive {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It holds weights without the layers they are of.
+    #[error("`{}` holds weights only, not the layers they belong to", path.display())]
+    #[diagnostic(help(
+        "give it as `pretrained` weights of a backbone, or save the whole model with `model.save(\"x.h5\")`"
+    ))]
+    WeightsOnly {
+        /// The file.
+        path: PathBuf,
+    },
     /// It is an HDF5 file, but not a whole Keras model.
     #[error("`{}` is not a Keras model that facetui can use: {reason}", path.display())]
-    #[diagnostic(help("save the whole model with `model.save(\"x.h5\")`, not only its weights"))]
+    #[diagnostic(help("save the whole model again with `model.save(\"x.h5\")`"))]
     Content {
         /// The file.
         path: PathBuf,

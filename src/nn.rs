@@ -9,5 +9,6 @@ pub mod init;
 mod layers;
 pub mod network;
 pub mod parameters;
+mod regularization;
 
 pub use network::{Mode, Network};

@@ -42,13 +42,34 @@ fn with_head(graph: &Graph, name: &str, layer: Layer) -> Graph {
     graph
 }
 
-#[test]
-fn both_kerases_open_what_facetui_writes() {
+/// Python with both Kerases; none when they are not installed, which only CI may not accept.
+fn keras(script: &str) -> Option<Command> {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let (Some(python), Some(path)) = (set("FACETUI_TEST_PYTHON"), set("FACETUI_KERAS_PYTHONPATH")) else {
         assert!(set("CI").is_none(), "CI must run this test: use `cargo xtask test`, which installs Keras");
-        return;
+        return None;
     };
+    let mut command = Command::new(python);
+    command
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(script))
+        .env("PYTHONPATH", path)
+        .env("PYTHONNOUSERSITE", "1")
+        .env("TF_CPP_MIN_LOG_LEVEL", "3")
+        .env("CUDA_VISIBLE_DEVICES", "");
+    Some(command)
+}
+
+/// Runs it and reads what it wrote.
+fn results(mut command: Command, out: &Path) -> serde_json::Value {
+    let run = command.output().expect("python starts");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let text = std::fs::read_to_string(out).expect("reads");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+#[test]
+fn both_kerases_open_what_facetui_writes() {
+    let Some(mut command) = keras("keras_check.py") else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let images = Tensor::randint(256, [4, 112, 112, 3], (Kind::Uint8, Device::Cpu));
     images.write_npy(folder.path().join("images.npy")).expect("writes");
@@ -69,26 +90,14 @@ fn both_kerases_open_what_facetui_writes() {
         let network = Network::new(graph.clone(), basic.output(), &weights, Device::Cpu, Kind::Float);
         let output = tch::no_grad(|| network.head_output(&network.embed(&normalize_images(&images), Mode::Infer)));
         let output = if name == "softmax.h5" { output.softmax(-1, None) } else { output };
-        let model = SavedModel { graph, weights, optimizer: None, loss: None };
+        let model = SavedModel::new(graph, weights);
         checkpoint::write(&folder.path().join(name), &model).expect("writes");
         wanted.push((name, output));
     }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/keras_check.py");
-    let result = folder.path().join("out.json");
-    let run = Command::new(python)
-        .arg(script)
-        .arg(folder.path().join("images.npy"))
-        .arg(&result)
-        .args(wanted.iter().map(|(name, _)| folder.path().join(name)))
-        .env("PYTHONPATH", path)
-        .env("PYTHONNOUSERSITE", "1")
-        .env("TF_CPP_MIN_LOG_LEVEL", "3")
-        .env("CUDA_VISIBLE_DEVICES", "")
-        .output()
-        .expect("python starts");
-    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    let text = std::fs::read_to_string(result).expect("reads");
-    let outputs: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let out = folder.path().join("out.json");
+    let models = wanted.iter().map(|(name, _)| folder.path().join(name));
+    command.arg(folder.path().join("images.npy")).arg(&out).args(models);
+    let outputs = results(command, &out);
     for (name, ours) in &wanted {
         for keras in ["tf_keras", "keras3"] {
             let rows = outputs[format!("{name}|{keras}")].as_array().expect("outputs");
@@ -101,5 +110,64 @@ fn both_kerases_open_what_facetui_writes() {
             let error = (ours - theirs).abs().max().double_value(&[]);
             assert!(error < 1e-4, "{name} in {keras}: off by {error}");
         }
+    }
+}
+
+/// `load_model(compile=True)` takes the same next step with facetui's copy of a file as with the file.
+#[test]
+fn keras_goes_on_with_what_facetui_writes() {
+    let Some(mut command) = keras("keras_continue.py") else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("out.json");
+    command.arg(&out);
+    let mut copies = Vec::new();
+    let mut add = |name: &str, legacy: bool| {
+        let original = folder.path().join(format!("{name}.h5"));
+        let packed = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/cases/checkpoint/{name}.h5.gz"));
+        let mut file = std::fs::File::create(&original).expect("creates");
+        let packed = std::fs::File::open(packed).expect("opens");
+        std::io::copy(&mut flate2::read::GzDecoder::new(packed), &mut file).expect("unpacks");
+        let mut model = checkpoint::read(&original).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let copy = format!("{name}.copy{}.h5", if legacy { ".legacy" } else { "" });
+        if legacy {
+            let state = model.optimizer.as_mut().expect("an optimiser");
+            state.config.as_object_mut().expect("settings").remove("is_legacy_optimizer");
+            assert!(state.is_legacy());
+        }
+        checkpoint::write(&folder.path().join(&copy), &model).expect("writes");
+        command.arg(original).arg(folder.path().join(&copy));
+        copies.push(copy);
+    };
+    for name in [
+        "legacy_adam",
+        "legacy_nadam",
+        "legacy_rmsprop",
+        "legacy_sgd",
+        "new_adam",
+        "new_adamw",
+        "new_rmsprop",
+        "new_sgd",
+        "keras3_adam",
+        "keras3_rmsprop",
+        "keras3_sgd",
+        "head_only",
+    ] {
+        add(name, false);
+    }
+    // Adam and SGD are the same in every Keras: as facetui's own runs save them.
+    for name in ["new_adam", "new_sgd", "keras3_adam", "keras3_sgd"] {
+        add(name, true);
+    }
+    let results = results(command, &out);
+    for copy in &copies {
+        let result = &results[copy];
+        let number = |key: &str| result[key].as_f64().expect("a number");
+        // Keras 3's moving variances take the biased variance of a batch, Keras 2's the unbiased one.
+        let most = if copy.starts_with("keras3") { 1e-4 } else { 1e-5 };
+        assert!(number("error") < most, "{copy}: {result}");
+        assert!(number("moved") > 1e-4 && result["iterations"] == 4, "{copy}: {result}");
+    }
+    if std::env::var_os("FACETUI_SHOW").is_some() {
+        println!("{results:#}");
     }
 }

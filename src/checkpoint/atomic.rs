@@ -1,5 +1,6 @@
 //! Writing a file whole or not at all: into a temporary one beside it, synced, renamed over it, the folder synced.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::CheckpointError;
@@ -22,6 +23,8 @@ pub fn write_atomically(
     let temporary = tempfile::Builder::new()
         .prefix(&format!("{PREFIX}{}-", std::process::id()))
         .suffix(".partial")
+        // As any new file of the user: the system takes the umask off.
+        .permissions(std::fs::Permissions::from_mode(0o666))
         .tempfile_in(folder)
         .map_err(failed)?;
     write(temporary.path())?;
@@ -29,18 +32,9 @@ pub fn write_atomically(
     let file = fs_err::File::open(temporary.path()).map_err(failed)?;
     file.sync_all().map_err(failed)?;
     let bytes = file.metadata().map_err(failed)?.len();
-    readable_by_others(temporary.path()).map_err(failed)?;
     temporary.into_temp_path().persist(path).map_err(|error| failed(error.error))?;
     fs_err::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
     Ok(bytes)
-}
-
-/// Temporary files are private; a checkpoint has the permissions of any new file of the user.
-fn readable_by_others(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mask = rustix::process::umask(rustix::fs::Mode::empty());
-    rustix::process::umask(mask);
-    fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o666 & !mask.bits()))
 }
 
 /// Removes the temporary files of processes that are gone.
@@ -79,6 +73,20 @@ mod tests {
         assert!(broken.is_err());
         assert_eq!(std::fs::read_to_string(&path).expect("reads"), "old");
         assert_eq!(std::fs::read_dir(folder.path()).expect("reads").count(), 1);
+    }
+
+    #[test]
+    fn the_file_has_the_permissions_of_any_new_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("model.h5");
+        let usual = folder.path().join("usual");
+        std::fs::write(&usual, "").expect("writes");
+        write_atomically(&path, |temporary| {
+            std::fs::write(temporary, "x").map_err(|error| CheckpointError::write(temporary, error))
+        })
+        .expect("writes");
+        let mode = |path: &Path| std::fs::metadata(path).expect("is there").permissions().mode();
+        assert_eq!(mode(&path), mode(&usual));
     }
 
     #[test]

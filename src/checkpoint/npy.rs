@@ -60,19 +60,19 @@ pub fn read(path: &Path) -> Result<Matrix, CheckpointError> {
     let mut file = std::fs::File::open(path).map_err(failed)?;
     let size = file.metadata().map_err(failed)?.len();
     let mut start = [0u8; 8];
-    file.read_exact(&mut start).map_err(|_| wrong("it is shorter than a header"))?;
+    file.read_exact(&mut start).map_err(|_short| wrong("it is shorter than a header"))?;
     if start[..6] != MAGIC[..] {
         return Err(wrong("it does not begin as a .npy file does"));
     }
     let length_size = if start[6] == 1 { 2 } else { 4 };
     let mut length = [0u8; 4];
-    file.read_exact(&mut length[..length_size]).map_err(|_| wrong("it is shorter than a header"))?;
+    file.read_exact(&mut length[..length_size]).map_err(|_short| wrong("it is shorter than a header"))?;
     let length = u32::from_le_bytes(length) as usize;
     if length > LONGEST_HEADER {
         return Err(wrong("its header is too long"));
     }
     let mut header = vec![0u8; length];
-    file.read_exact(&mut header).map_err(|_| wrong("it is shorter than its header"))?;
+    file.read_exact(&mut header).map_err(|_short| wrong("it is shorter than its header"))?;
     let shape = shape(&String::from_utf8_lossy(&header)).map_err(|reason| wrong(&reason))?;
     let bytes = shape[0].checked_mul(shape[1]).and_then(|count| count.checked_mul(4));
     let present = size.saturating_sub((8 + length_size + length) as u64);

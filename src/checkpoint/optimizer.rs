@@ -1,64 +1,102 @@
-//! An optimiser's state in `optimizer_weights`, as Keras's `legacy` optimisers lay it out: `Adam/iter:0`, then
-//! `Adam/<layer>/<weight>/m:0` of every weight, then every `v:0`.
+//! An optimiser's state in `optimizer_weights`. Every Keras lays it out in its own way; one vocabulary stands for all of
+//! them here: `momentum` (SGD), `m`, `v`, `vhat` (Adam, `AdamW`, Nadam), `rms`, `momentum`, `mg`
+//! (`RMSprop`).
 
-use hdf5::{Group, Location};
+mod names;
+mod read;
+mod write;
 
-use super::strings::{put_names, text, texts};
-use super::write::put_array;
-use super::{OptimizerSlot, SavedOptimizer};
-use crate::graph::{Array, Graph};
+use serde_json::Value;
 
-/// Writes the state.
-pub(super) fn put(group: &Group, state: &SavedOptimizer) -> hdf5::Result<()> {
-    let class = &state.class_name;
-    let folder = group.create_group(class)?;
-    let mut names = vec![format!("{class}/iter:0")];
-    folder.new_dataset::<i64>().create("iter:0")?.write_scalar(&state.iterations)?;
-    if let Some(cache) = state.momentum_cache {
-        names.push(format!("{class}/momentum_cache:0"));
-        folder.new_dataset::<f32>().create("momentum_cache:0")?.write_scalar(&cache)?;
+use super::SavedOptimizer;
+use super::read::Place;
+use crate::graph::{Graph, NodeId};
+
+pub(super) use read::get;
+pub(super) use write::{described, put};
+
+/// The group below `facetui` with the state of weights that Keras does not train.
+const KEPT: &str = "facetui/optimizer";
+
+impl SavedOptimizer {
+    /// Whether it is one of Keras's `legacy` optimisers, all there were before 2.11, which lie in files in their own way. A
+    /// few compute otherwise than the newer of the same name: Nadam's momentum follows `0.96^(0.004 t)` and not `0.96^t`,
+    /// `RMSprop` without momentum adds its epsilon outside the root.
+    pub fn is_legacy(&self) -> bool {
+        let decays = self.class_name != "SGDW" && !self.config["weight_decay"].is_null();
+        self.config["is_legacy_optimizer"].as_bool().unwrap_or(!decays && self.class_name != "AdamW")
     }
-    for slot in &state.slots {
-        let name = format!("{class}/{}/{}/{}:0", slot.layer, slot.weight, slot.slot);
-        put_array(group, &name, &slot.array)?;
-        names.push(name);
+
+    /// The state of one weight.
+    pub fn slot(&self, slot: &str, layer: &str, weight: &str) -> Option<&crate::graph::Array> {
+        let mut slots = self.slots.iter();
+        slots.find(|s| s.slot == slot && s.layer == layer && s.weight == weight).map(|slot| &slot.array)
     }
-    put_names(group, "weight_names", &names)
 }
 
-/// Reads the state of a file of Keras 2's legacy layout; none when there is none or it is laid out otherwise.
-pub(super) fn get(file: &Location, group: &Group, graph: &Graph) -> Option<(SavedOptimizer, Option<String>)> {
-    let config: serde_json::Value = serde_json::from_str(&text(file, "training_config")?).ok()?;
-    let optimizer = &config["optimizer_config"];
-    let class_name = optimizer["class_name"].as_str()?.rsplit('>').next()?.to_owned();
-    let names = texts(group, "weight_names")?;
-    let mut state = SavedOptimizer {
-        class_name,
-        config: optimizer["config"].clone(),
-        iterations: 0,
-        momentum_cache: None,
-        slots: Vec::new(),
-    };
-    for name in &names {
-        let dataset = group.dataset(name).ok()?;
-        let parts: Vec<&str> = name.trim_end_matches(":0").split('/').collect();
-        match parts.as_slice() {
-            [.., "iter" | "iteration"] => state.iterations = dataset.read_scalar::<i64>().ok()?,
-            [.., "momentum_cache"] => state.momentum_cache = Some(dataset.read_scalar::<f32>().ok()?),
-            [.., layer, weight, slot] => {
-                let node = graph.find(layer)?;
-                let spec = graph.nodes()[node].weights.iter().find(|spec| spec.name == *weight)?;
-                if dataset.shape() != spec.shape {
-                    return None;
-                }
-                let array = Array { shape: spec.shape.clone(), data: dataset.read_raw::<f32>().ok()? };
-                let (slot, layer, weight) = ((*slot).to_owned(), (*layer).to_owned(), (*weight).to_owned());
-                state.slots.push(OptimizerSlot { slot, layer, weight, array });
+/// The slots that Keras keeps for a class, in its order; none for a class that is not known.
+fn slots_of(class: &str, config: &Value, legacy: bool) -> Option<Vec<&'static str>> {
+    let flag = |key: &str| config[key].as_bool().unwrap_or(false);
+    let moving = config["momentum"].as_f64().is_some_and(|momentum| momentum > 0.0);
+    let mut slots = Vec::new();
+    match class {
+        "SGD" | "SGDW" => {
+            if moving || !legacy {
+                slots.push("momentum");
             }
-            _ => return None,
+        }
+        "Adam" | "AdamW" | "Nadam" => {
+            slots.extend(["m", "v"]);
+            if class != "Nadam" && flag("amsgrad") {
+                slots.push("vhat");
+            }
+        }
+        "RMSprop" => {
+            slots.push("rms");
+            if moving {
+                slots.push("momentum");
+            }
+            if flag("centered") {
+                slots.push("mg");
+            }
+        }
+        _ => return None,
+    }
+    Some(slots)
+}
+
+/// A weight that may have state.
+struct Target<'a> {
+    node: NodeId,
+    place: usize,
+    layer: &'a str,
+    weight: &'static str,
+    shape: &'a [usize],
+    /// Whether Keras trains it.
+    trained: bool,
+}
+
+/// The weights that may have state, in the order of the layers in a file.
+fn targets<'a>(graph: &'a Graph, places: &[Option<Place>], order: &[&str]) -> Vec<Target<'a>> {
+    let ranks: std::collections::HashMap<&str, usize> =
+        order.iter().enumerate().map(|(at, name)| (*name, at)).collect();
+    let mut found = Vec::new();
+    for (id, (node, place)) in graph.nodes().iter().zip(places).enumerate() {
+        let Some(at) = place else { continue };
+        let rank = ranks.get(&*at.group).copied().unwrap_or(usize::MAX);
+        for (place, spec) in node.weights.iter().enumerate().filter(|(_, spec)| spec.trainable) {
+            let position = at.positions.get(place).copied().unwrap_or(place);
+            let target = Target {
+                node: id,
+                place,
+                layer: &node.name,
+                weight: spec.name,
+                shape: &spec.shape,
+                trained: node.trainable,
+            };
+            found.push(((rank, position), target));
         }
     }
-    let loss = &config["loss"];
-    let loss = loss.as_str().or_else(|| loss["class_name"].as_str()).map(str::to_owned);
-    Some((state, loss))
+    found.sort_by_key(|(key, _)| *key);
+    found.into_iter().map(|(_, target)| target).collect()
 }

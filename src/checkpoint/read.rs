@@ -1,75 +1,79 @@
-//! A Keras `.h5` file into a model. Weights are matched to layers by the layers' names and, inside a layer, by their
-//! order, since Keras's versions name them differently.
+//! A Keras `.h5` file into a model.
 
+use std::collections::HashMap;
 use std::path::Path;
 
-use hdf5::{File, Group};
+use super::layers::{self, FileLayer};
+use super::matching::{self, Misfit};
+use super::source::Source;
+use super::strings::text;
+use super::training::Training;
+use super::weights::Mismatch;
+use super::{CheckpointError, SavedModel, extras, optimizer};
+use crate::graph::{Graph, Node, Weights, keras};
 
-use super::strings::{text, texts};
-use super::{CheckpointError, SavedModel, optimizer};
-use crate::graph::{Array, Graph, Node, Weights, keras};
+/// Where a file holds the weights of a node.
+pub(super) struct Place {
+    /// The layer that Keras lists: the node's, or the nested model around it.
+    pub(super) group: String,
+    /// The positions of the node's weights in that layer's list.
+    pub(super) positions: Vec<usize>,
+}
 
 /// Reads a whole model.
 ///
 /// # Errors
 /// A file that is missing, damaged, no Keras model, or has layers that facetui does not know.
 pub fn read(path: &Path) -> Result<SavedModel, CheckpointError> {
-    if let Err(error) = fs_err::metadata(path) {
-        return Err(CheckpointError::Read { path: path.to_path_buf(), reason: error.to_string() });
-    }
-    let file = File::open(path).map_err(|_ignored| CheckpointError::Read {
-        path: path.to_path_buf(),
-        reason: "it is no HDF5 file, or a damaged one".to_owned(),
-    })?;
-    let content = |reason: &str| CheckpointError::content(path, reason);
-    let config = text(&file, "model_config").ok_or_else(|| content("it has no `model_config`"))?;
-    let config: serde_json::Value = serde_json::from_str(&config)
-        .map_err(|error| CheckpointError::content(path, format!("`model_config`: {error}")))?;
+    let source = Source::open(path)?;
+    let content = |reason: String| CheckpointError::content(path, reason);
+    let config = text(&source, &source.file, "model_config").map_err(content)?;
+    let Some(config) = config else {
+        return Err(match layers::list(&source) {
+            Ok(_) => CheckpointError::WeightsOnly { path: path.to_path_buf() },
+            Err(_) => content("it has no `model_config`".to_owned()),
+        });
+    };
+    let config: serde_json::Value =
+        serde_json::from_str(&config).map_err(|error| content(format!("`model_config`: {error}")))?;
     let graph = keras::from_json(&config)
         .map_err(|source| CheckpointError::Layers { path: path.to_path_buf(), source: Box::new(source) })?;
-    let group = file.group("model_weights").map_err(|_ignored| content("it has no `model_weights`"))?;
-    let weights = weights(&group, &graph).map_err(|reason| CheckpointError::content(path, reason))?;
-    let state = file.group("optimizer_weights").ok().and_then(|group| optimizer::get(&file, &group, &graph));
-    let (optimizer, loss) = state.map_or((None, None), |(state, loss)| (Some(state), loss));
-    Ok(SavedModel { graph, weights, optimizer, loss })
+    let places = places(&graph);
+    if source.file.group("model_weights").is_err() {
+        return Err(content("it has no `model_weights`".to_owned()));
+    }
+    let file = layers::list(&source).map_err(content)?;
+    let weights = weights(&source, &file, &graph, &places).map_err(content)?;
+    let training = Training::read(&source).map_err(content)?;
+    let order: Vec<&str> = file.iter().map(|layer| layer.name.as_str()).collect();
+    let (optimizer, optimizer_note) = match optimizer::get(&source, &training, &graph, &places, &order) {
+        Ok(found) => found,
+        Err(why) => (None, Some(why)),
+    };
+    let extras = extras::get(&source).map_err(content)?;
+    let (loss, loss_config) = (training.loss(), training.loss_config());
+    Ok(SavedModel { graph, weights, optimizer, optimizer_note, loss, loss_config, extras })
 }
 
-fn weights(group: &Group, graph: &Graph) -> Result<Weights, String> {
-    let nodes = graph.nodes().iter().map(|node| {
-        if node.weights.is_empty() {
-            return Ok(Vec::new());
-        }
-        let layer = group.group(&node.name).map_err(|_ignored| format!("layer `{}` has no weights", node.name))?;
-        layer_weights(&layer, node)
+/// Where the weights of each node lie; none for nodes without weights.
+fn places(graph: &Graph) -> Vec<Option<Place>> {
+    let place = |node: &Node| {
+        let positions: Vec<usize> = (0..node.weights.len()).collect();
+        (!positions.is_empty()).then(|| Place { group: node.name.clone(), positions })
+    };
+    graph.nodes().iter().map(place).collect()
+}
+
+fn weights(source: &Source, file: &[FileLayer], graph: &Graph, places: &[Option<Place>]) -> Result<Weights, String> {
+    let layers: HashMap<&str, &FileLayer> = file.iter().map(|layer| (&*layer.name, layer)).collect();
+    let nodes = graph.nodes().iter().zip(places).map(|(node, place)| {
+        let Some(place) = place else { return Ok(Vec::new()) };
+        let layer = layers.get(&*place.group).ok_or_else(|| format!("layer `{}` has no weights", node.name))?;
+        let inside = (place.group != node.name).then_some(&*place.positions);
+        matching::read(source, layer, node, inside).map_err(|misfit| match misfit {
+            Misfit::Shapes(file, graph) => Mismatch { layer: node.name.clone(), file, graph }.to_string(),
+            Misfit::Damaged(why) => why,
+        })
     });
     Ok(Weights { nodes: nodes.collect::<Result<_, String>>()? })
-}
-
-fn layer_weights(group: &Group, node: &Node) -> Result<Vec<Array>, String> {
-    let names = texts(group, "weight_names").unwrap_or_default();
-    if names.len() != node.weights.len() {
-        return Err(format!(
-            "layer `{}` ({}) has {} weights in the file; expected {}",
-            node.name,
-            node.layer.class_name(),
-            names.len(),
-            node.weights.len()
-        ));
-    }
-    let arrays = names.iter().zip(&node.weights).map(|(name, spec)| {
-        let dataset =
-            group.dataset(name).map_err(|_ignored| format!("weight `{name}` of layer `{}` is missing", node.name))?;
-        let shape = dataset.shape();
-        if shape != spec.shape {
-            return Err(format!(
-                "weight `{name}` of layer `{}` has the shape {shape:?}; expected {:?}",
-                node.name, spec.shape
-            ));
-        }
-        let data = dataset
-            .read_raw::<f32>()
-            .map_err(|_ignored| format!("weight `{name}` of layer `{}` cannot be read", node.name))?;
-        Ok(Array { shape, data })
-    });
-    arrays.collect()
 }

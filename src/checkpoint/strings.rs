@@ -1,75 +1,179 @@
-//! Text in HDF5 attributes: Keras and h5py write it in half a dozen ways.
+//! Text in HDF5 attributes: Keras and h5py write it in half a dozen ways, of fixed or variable length, as ASCII or
+//! UTF-8, alone or in lists, whole or cut into numbered chunks. A damaged file may hold any bytes there, so that they
+//! are read as bytes and checked before they become text.
 
 use hdf5::types::{FixedAscii, FixedUnicode, TypeDescriptor, VarLenAscii, VarLenUnicode};
 use hdf5::{Attribute, Group, H5Type, Location};
 
-/// Names that fit into one attribute of an object header (64 kB, 16 bytes each).
-const NAMES_A_CHUNK: usize = 3000;
+use super::source::Source;
 
-/// The text of a scalar attribute, or of one that Keras cut into numbered chunks.
-pub(super) fn text(place: &Location, name: &str) -> Option<String> {
-    texts(place, name).map(|texts| texts.concat())
+/// Bytes of one attribute in an object header, Keras's `HDF5_OBJECT_HEADER_LIMIT`.
+const HEADER_LIMIT: usize = 64512;
+/// Bytes that a text of variable length takes in the attribute itself.
+const REFERENCE: usize = 16;
+/// The longest text of fixed length that is read.
+const LONGEST_FIXED: usize = 65536;
+
+/// The text of a scalar attribute, or of one that Keras cut into numbered chunks; none when there is no such attribute.
+///
+/// # Errors
+/// What is wrong with it, as a sentence.
+pub(super) fn text(source: &Source, place: &Location, name: &str) -> Result<Option<String>, String> {
+    Ok(texts(source, place, name)?.map(|texts| texts.concat()))
 }
 
 /// The texts of an attribute, or of its numbered chunks; none when there is no such attribute.
-pub(super) fn texts(place: &Location, name: &str) -> Option<Vec<String>> {
+///
+/// # Errors
+/// What is wrong with it, as a sentence.
+pub(super) fn texts(source: &Source, place: &Location, name: &str) -> Result<Option<Vec<String>>, String> {
     if let Ok(attribute) = place.attr(name) {
-        return values(&attribute);
+        return values(source, &attribute).map(Some).map_err(|why| format!("the attribute `{name}` {why}"));
     }
     let mut all = Vec::new();
     for chunk in 0.. {
-        let Ok(attribute) = place.attr(&format!("{name}{chunk}")) else { break };
-        all.extend(values(&attribute)?);
+        let name = format!("{name}{chunk}");
+        let Ok(attribute) = place.attr(&name) else { break };
+        all.extend(values(source, &attribute).map_err(|why| format!("the attribute `{name}` {why}"))?);
     }
-    (!all.is_empty()).then_some(all)
+    Ok((!all.is_empty()).then_some(all))
 }
 
-fn values(attribute: &Attribute) -> Option<Vec<String>> {
-    if attribute.size() == 0 {
-        return Some(Vec::new());
+fn values(source: &Source, attribute: &Attribute) -> Result<Vec<String>, String> {
+    let unreadable = |error: hdf5::Error| format!("cannot be read: {error}");
+    let count = attribute.space().map_err(unreadable)?.size();
+    if count == 0 {
+        return Ok(Vec::new());
     }
-    let kind = attribute.dtype().ok()?.to_descriptor().ok()?;
-    match kind {
-        TypeDescriptor::VarLenUnicode => list::<VarLenUnicode>(attribute),
-        TypeDescriptor::VarLenAscii => list::<VarLenAscii>(attribute),
-        // Sizes are converted by HDF5: any type that is long enough does.
-        TypeDescriptor::FixedAscii(0..=128) => list::<FixedAscii<128>>(attribute),
-        TypeDescriptor::FixedAscii(0..=4096) => list::<FixedAscii<4096>>(attribute),
-        TypeDescriptor::FixedAscii(0..=65536) => list::<FixedAscii<65536>>(attribute),
-        TypeDescriptor::FixedUnicode(0..=128) => list::<FixedUnicode<128>>(attribute),
-        TypeDescriptor::FixedUnicode(0..=4096) => list::<FixedUnicode<4096>>(attribute),
-        TypeDescriptor::FixedUnicode(0..=65536) => list::<FixedUnicode<65536>>(attribute),
-        _ => None,
+    let kind = attribute.dtype().map_err(unreadable)?;
+    let stored = (count as u64).checked_mul(kind.size() as u64).ok_or("is too long")?;
+    source.spend(stored)?;
+    let values = match kind.to_descriptor().map_err(|_ignored| "is no text")? {
+        TypeDescriptor::VarLenUnicode => bytes(attribute, VarLenUnicode::as_bytes),
+        TypeDescriptor::VarLenAscii => bytes(attribute, VarLenAscii::as_bytes),
+        TypeDescriptor::FixedAscii(size) => match size {
+            // Sizes are converted by HDF5, padding with it: any type that is long enough does.
+            0..=128 => bytes(attribute, FixedAscii::<128>::as_bytes),
+            129..=1024 => bytes(attribute, FixedAscii::<1024>::as_bytes),
+            1025..=8192 => bytes(attribute, FixedAscii::<8192>::as_bytes),
+            8193..=LONGEST_FIXED => bytes(attribute, FixedAscii::<LONGEST_FIXED>::as_bytes),
+            _ => return Err(format!("is a text of {size} bytes; at most {LONGEST_FIXED} are read")),
+        },
+        TypeDescriptor::FixedUnicode(size) => match size {
+            0..=128 => bytes(attribute, FixedUnicode::<128>::as_bytes),
+            129..=1024 => bytes(attribute, FixedUnicode::<1024>::as_bytes),
+            1025..=8192 => bytes(attribute, FixedUnicode::<8192>::as_bytes),
+            8193..=LONGEST_FIXED => bytes(attribute, FixedUnicode::<LONGEST_FIXED>::as_bytes),
+            _ => return Err(format!("is a text of {size} bytes; at most {LONGEST_FIXED} are read")),
+        },
+        _ => return Err("is no text".to_owned()),
+    };
+    let values = values.map_err(unreadable)?;
+    if kind.is::<VarLenUnicode>() || kind.is::<VarLenAscii>() {
+        source.spend(values.iter().map(|value| value.len() as u64).sum())?;
     }
+    let texts = values.into_iter().map(|value| String::from_utf8(value).map_err(|_ignored| "is no UTF-8".to_owned()));
+    texts.collect()
 }
 
-fn list<T: H5Type + ToString>(attribute: &Attribute) -> Option<Vec<String>> {
-    Some(attribute.read_raw::<T>().ok()?.iter().map(ToString::to_string).collect())
+/// The bytes of each text, up to the first zero byte.
+fn bytes<T: H5Type>(attribute: &Attribute, take: impl Fn(&T) -> &[u8]) -> hdf5::Result<Vec<Vec<u8>>> {
+    let values = attribute.read_raw::<T>()?;
+    let cut = |value: &T| take(value).split(|byte| *byte == 0).next().unwrap_or_default().to_vec();
+    Ok(values.iter().map(cut).collect())
 }
 
 /// Writes a text of any length as a scalar attribute.
 pub(super) fn put_text(place: &Location, name: &str, value: &str) -> hdf5::Result<()> {
-    // An inner zero byte would end the text; JSON and names have none.
-    let value: VarLenUnicode = value.replace('\0', "").parse().unwrap_or_default();
-    place.new_attr::<VarLenUnicode>().create(name)?.write_scalar(&value)
+    place.new_attr::<VarLenUnicode>().create(name)?.write_scalar(&stored(value))
+}
+
+/// A text as HDF5 stores it. An inner zero byte would end it; JSON and names have none.
+fn stored(value: &str) -> VarLenUnicode {
+    value.replace('\0', "").parse().unwrap_or_default()
 }
 
 /// Writes names as a list, in numbered chunks when there are very many, as Keras does.
 pub(super) fn put_names(group: &Group, name: &str, names: &[String]) -> hdf5::Result<()> {
     let write = |attribute: &str, names: &[String]| {
-        let values: Vec<VarLenUnicode> =
-            names.iter().map(|name| name.replace('\0', "").parse().unwrap_or_default()).collect();
+        let values: Vec<VarLenUnicode> = names.iter().map(|name| stored(name)).collect();
         group.new_attr::<VarLenUnicode>().shape(values.len()).create(attribute)?.write_raw(&values)
     };
     if names.is_empty() {
         // As h5py writes an empty list.
         return group.new_attr::<f64>().shape(0).create(name).map(|_| ());
     }
-    if names.len() <= NAMES_A_CHUNK {
+    let most = HEADER_LIMIT / REFERENCE;
+    if names.len() <= most {
         return write(name, names);
     }
-    for (number, chunk) in names.chunks(NAMES_A_CHUNK).enumerate() {
+    for (number, chunk) in names.chunks(most).enumerate() {
         write(&format!("{name}{number}"), chunk)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file() -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("x.h5");
+        (folder, path)
+    }
+
+    #[test]
+    fn every_kind_of_text_is_read() {
+        let (_folder, path) = file();
+        let put = hdf5::File::create(&path).expect("creates");
+        put_text(&put, "unicode", "Größe").expect("writes");
+        let value = VarLenAscii::from_ascii("plain").expect("is ASCII");
+        put.new_attr::<VarLenAscii>().create("ascii").expect("creates").write_scalar(&value).expect("writes");
+        let names = [
+            FixedAscii::<7>::from_ascii("a/b:0").expect("fits"),
+            FixedAscii::<7>::from_ascii("1234567").expect("fits"),
+        ];
+        put.new_attr::<FixedAscii<7>>().shape(2).create("fixed").expect("creates").write_raw(&names).expect("writes");
+        let long: FixedUnicode<300> = "é".repeat(150).parse().expect("fits");
+        put.new_attr::<FixedUnicode<300>>().create("long").expect("creates").write_scalar(&long).expect("writes");
+        put.new_attr::<i64>().create("number").expect("creates").write_scalar(&1).expect("writes");
+        put.close().expect("closes");
+        let source = Source::open(&path).expect("opens");
+        let read = |name: &str| texts(&source, &source.file, name);
+        assert_eq!(read("unicode"), Ok(Some(vec!["Größe".to_owned()])));
+        assert_eq!(read("ascii"), Ok(Some(vec!["plain".to_owned()])));
+        assert_eq!(read("fixed"), Ok(Some(vec!["a/b:0".to_owned(), "1234567".to_owned()])));
+        assert_eq!(read("long"), Ok(Some(vec!["é".repeat(150)])));
+        assert_eq!(read("missing"), Ok(None));
+        assert!(read("number").expect_err("is refused").contains("no text"));
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_refused() {
+        let (_folder, path) = file();
+        let put = hdf5::File::create(&path).expect("creates");
+        put_text(&put, "x", "abcdefghijkl").expect("writes");
+        put.close().expect("closes");
+        let mut bytes = std::fs::read(&path).expect("reads");
+        let at = bytes.windows(12).position(|window| window == b"abcdefghijkl").expect("is there");
+        bytes[at + 3] = 0xff;
+        std::fs::write(&path, bytes).expect("writes");
+        let source = Source::open(&path).expect("opens");
+        assert!(text(&source, &source.file, "x").expect_err("is refused").contains("UTF-8"));
+    }
+
+    #[test]
+    fn long_lists_are_cut_as_keras_cuts_them() {
+        let (_folder, path) = file();
+        let put = hdf5::File::create(&path).expect("creates");
+        let names: Vec<String> = (0..9000).map(|number| format!("layer_{number}")).collect();
+        put_names(&put, "names", &names).expect("writes");
+        put_names(&put, "none", &[]).expect("writes");
+        put.close().expect("closes");
+        let source = Source::open(&path).expect("opens");
+        assert!(source.file.attr("names2").is_ok() && source.file.attr("names").is_err());
+        assert_eq!(texts(&source, &source.file, "names"), Ok(Some(names)));
+        assert_eq!(texts(&source, &source.file, "none"), Ok(Some(Vec::new())));
+    }
 }

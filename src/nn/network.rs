@@ -2,8 +2,8 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::layers;
 use super::parameters::Parameters;
+use super::{layers, regularization};
 use crate::graph::layer::{Activation, Layer};
 use crate::graph::{Graph, NodeId, Weights};
 
@@ -96,6 +96,12 @@ impl Network {
         }
         let embedding = results.swap_remove(self.embedding);
         embedding.unwrap_or_else(|| images.shallow_clone()).to_kind(Kind::Float)
+    }
+
+    /// The loss of the weights' regularisers, fp32, with gradients into the leaves; none when the graph has no
+    /// regulariser. As in Keras 2, frozen weights count as a constant.
+    pub fn regularization_loss(&self) -> Option<Tensor> {
+        regularization::loss(&self.graph, &self.parameters)
     }
 
     /// What the head makes of embeddings, (B, C) in fp32: the logits of a softmax head (before its softmax), the

@@ -1,5 +1,5 @@
-//! The weights of a network: one flat fp32 buffer of everything an optimiser changes, one of the moving statistics, and
-//! views of both in the shapes libtorch computes with.
+//! The weights of a network: one flat fp32 buffer of everything an optimiser changes, one of the moving statistics and the
+//! weights of frozen layers, and views of both in the shapes libtorch computes with.
 //!
 //! The views of trainable weights are autograd leaves. libtorch returns their gradients one by one;
 //! [`Parameters::flatten_gradients`] makes them one vector that lies as the buffer does. In bf16 the leaves of
@@ -94,9 +94,9 @@ impl Layout {
 /// The weights of one network on one device.
 #[derive(Debug)]
 pub struct Parameters {
-    /// Every trainable weight, fp32, in the order of the graph.
+    /// Every weight that is trained, fp32, in the order of the graph.
     pub flat: Tensor,
-    /// Every moving statistic, fp32.
+    /// Every moving statistic and every weight of a frozen layer, fp32.
     pub statistics: Tensor,
     /// `flat` in the compute format, when that is not fp32.
     cast: Option<Tensor>,
@@ -117,30 +117,29 @@ impl Parameters {
             for (place, spec) in layer.weights.iter().enumerate() {
                 let layout = Layout::of(&layer.layer, spec);
                 let piece = layout.import(&weights.nodes[node][place]);
+                let trained = spec.trainable && layer.trainable;
                 let (pieces, offset) =
-                    if spec.trainable { (&mut trainable, &mut offsets[0]) } else { (&mut statistics, &mut offsets[1]) };
+                    if trained { (&mut trainable, &mut offsets[0]) } else { (&mut statistics, &mut offsets[1]) };
                 let len = piece.numel() as i64;
-                segments.push(Segment { node, place, offset: *offset, len, trainable: spec.trainable, layout });
+                segments.push(Segment { node, place, offset: *offset, len, trainable: trained, layout });
                 *offset += len;
                 pieces.push(piece);
             }
             nodes.push(segments.len());
         }
-        let join = |pieces: &[Tensor]| match pieces {
-            [] => Tensor::zeros([0], (Kind::Float, device)),
-            _ => Tensor::cat(pieces, 0).to_device(device),
-        };
-        let (flat, statistics) = (join(&trainable), join(&statistics));
+        let (flat, statistics) = (join(&trainable, device), join(&statistics, device));
         let cast = (compute != Kind::Float).then(|| flat.to_kind(compute));
+        // Frozen weights never change: they are cast once.
+        let frozen = (compute != Kind::Float).then(|| statistics.to_kind(compute));
         let views = segments
             .iter()
             .map(|segment| {
                 let spec = &graph.nodes()[segment.node].weights[segment.place];
-                let buffer = match &cast {
-                    _ if !segment.trainable => &statistics,
-                    // Batch norms compute in fp32 whatever their input is.
-                    Some(cast) if !matches!(spec.name, "gamma" | "beta") => cast,
-                    _ => &flat,
+                let (exact, cast) = if segment.trainable { (&flat, &cast) } else { (&statistics, &frozen) };
+                let buffer = match cast {
+                    // Normalisations compute in fp32 whatever their input is.
+                    Some(cast) if spec.trainable && !matches!(spec.name, "gamma" | "beta") => cast,
+                    _ => exact,
                 };
                 let view = segment.layout.view(&buffer.narrow(0, segment.offset, segment.len)).detach();
                 if segment.trainable { view.set_requires_grad(true) } else { view }
@@ -152,6 +151,11 @@ impl Parameters {
     /// The weights of a node, in Keras's order and libtorch's shapes.
     pub fn node(&self, node: usize) -> &[Tensor] {
         &self.views[self.nodes[node]..self.nodes[node + 1]]
+    }
+
+    /// The weight of a segment as a vector; gradients flow through it into its leaf.
+    pub(super) fn flat_view(&self, segment: usize) -> Tensor {
+        self.segments[segment].layout.flatten(&self.views[segment])
     }
 
     /// Where every weight lies, in the order of the graph.
@@ -186,7 +190,7 @@ impl Parameters {
                 }
             })
             .collect();
-        Tensor::cat(&pieces, 0)
+        join(&pieces, self.flat.device())
     }
 
     /// Casts the changed weights into the compute format: call it after every optimiser step.
@@ -250,7 +254,15 @@ pub fn import_slot<'a>(parameters: &Parameters, find: impl Fn(usize, usize) -> O
             _ => Tensor::zeros([segment.len], (Kind::Float, Device::Cpu)),
         })
         .collect();
-    Tensor::cat(&pieces, 0).to_device(parameters.flat.device())
+    join(&pieces, parameters.flat.device())
+}
+
+/// Vectors one after the other; there may be none.
+fn join(pieces: &[Tensor], device: Device) -> Tensor {
+    match pieces {
+        [] => Tensor::zeros([0], (Kind::Float, device)),
+        _ => Tensor::cat(pieces, 0).to_device(device),
+    }
 }
 
 #[cfg(test)]
@@ -279,6 +291,27 @@ mod tests {
             arrays.iter().find(|(n, p, _)| (*n, *p) == (node, place)).map(|(_, _, array)| array)
         });
         assert!(back.equal(&slot));
+    }
+
+    #[test]
+    fn frozen_weights_are_no_part_of_the_trained_ones() {
+        let mut graph =
+            build("mobilefacenet", &Options { embedding_size: 16, dropout: 0.1, width: 0.25 }).expect("builds");
+        let embedding = graph.output();
+        let head = graph.add("arcface", Layer::NormDense { units: 5 }, &[embedding]).expect("fits");
+        let weights = init::weights(&graph, 3);
+        graph.freeze(embedding);
+        for compute in [Kind::Float, Kind::BFloat16] {
+            let parameters = Parameters::new(&graph, &weights, Device::Cpu, compute);
+            assert_eq!((parameters.range(0), parameters.range(head)), ((0, 80), (0, 80)));
+            assert_eq!(parameters.leaves(0).len(), 1);
+            assert_eq!(parameters.node(2)[0].kind(), Kind::Float);
+            assert_eq!(parameters.node(1)[0].kind(), compute);
+            assert_eq!(parameters.snapshot().weights(graph.nodes().len()), weights);
+        }
+        graph.freeze(head);
+        let parameters = Parameters::new(&graph, &weights, Device::Cpu, Kind::Float);
+        assert_eq!((parameters.range(0), parameters.flatten_gradients(0, &[]).numel()), ((0, 0), 0));
     }
 
     #[test]

@@ -503,7 +503,7 @@ pub(super) fn check_stage(
         name: file.name.given().map(|given| given.value.clone()),
         loss,
         head: loss.head(),
-        center: center?,
+        center: center.ok()?,
         optimizer: match optimizer {
             Some(checked) => Some(checked?),
             None => None,

@@ -54,7 +54,7 @@ pub enum Method {
         /// How fast the momentum grows to its end: `beta_1 * (1 - 0.5 * 0.96^(schedule_decay * t))`.
         schedule_decay: f64,
     },
-    /// RMSprop.
+    /// `RMSprop`.
     RmsProp {
         /// Decay of the mean of the squared gradient.
         rho: f64,
@@ -151,7 +151,8 @@ const CLIPVALUE: Parameter = Parameter::optional("clipvalue", Range::above_zero(
 const GLOBAL_CLIPNORM: Parameter = Parameter::optional("global_clipnorm", Range::above_zero(1e9));
 const DECAY: Parameter = Parameter::number("decay", &[], 0.0, Range::closed(0.0, 1.0));
 
-/// All optimisers, in the order messages list them.
+/// All optimisers, in the order messages list them. Keras's newer ones, `AdamW` among them, have no `decay`, and Nadam's
+/// is another thing.
 pub(super) const TABLE: &[Row<Optimizer>] = &[
     Row {
         name: Name::new("sgd", &[]),
@@ -211,7 +212,6 @@ pub(super) const TABLE: &[Row<Optimizer>] = &[
             CLIPNORM,
             CLIPVALUE,
             GLOBAL_CLIPNORM,
-            DECAY,
         ],
         build: |p| {
             let method = Method::AdamW {
@@ -331,6 +331,61 @@ mod tests {
                     if matches!(row.parameters[place].kind, super::super::params::Kind::Flag) { 0.0 } else { 0.5 };
                 assert_ne!((row.build)(&changed), base, "{} {}", row.name.name, row.parameters[place].name.name);
             }
+        }
+    }
+
+    fn stage_optimizer(text: &str) -> Result<(Optimizer, usize), String> {
+        let text = format!(
+            "model: {{backbone: mobilefacenet}}\ndata: {{train: x, bins: []}}\nstages:\n  - {{epochs: 1, loss: softmax, optimizer: {text}}}\n"
+        );
+        match crate::schedule::parse("x.yaml", &text, &[], &|_| None) {
+            Ok(loaded) => Ok((loaded.schedule.stages[0].optimizer.expect("one"), loaded.warnings.len())),
+            Err(error) => Err(format!("{:?}", miette::Report::new(error))),
+        }
+    }
+
+    #[test]
+    fn keras_spellings_are_understood() {
+        let adamw = |weight_decay, fixed_decay| {
+            let (beta_1, beta_2, epsilon, amsgrad) = (0.9, 0.999, 1e-7, false);
+            Optimizer::new(Method::AdamW { beta_1, beta_2, epsilon, amsgrad, weight_decay, fixed_decay })
+        };
+        let rmsprop = Method::RmsProp { rho: 0.9, momentum: 0.0, epsilon: 1e-7, centered: true };
+        let clip = Clip { norm: Some(2.0), ..Clip::default() };
+        for (written, wanted, warnings) in [
+            ("nadam", Optimizer::NADAM, 0),
+            ("\"keras.optimizers.SGD(0.001, momentum=0.9)\"", Optimizer::sgd(0.9, false), 1),
+            ("\"keras.optimizers.SGD(momentum=0.9, nesterov=True)\"", Optimizer::sgd(0.9, true), 0),
+            ("\"RMSprop(centered=True)\"", Optimizer::new(rmsprop), 0),
+            ("\"keras.optimizers.AdamW(learning_rate=0.1, weight_decay=0.01)\"", adamw(0.01, false), 1),
+            ("{adamw: {weight_decay: 0.01, fixed_decay: true}}", adamw(0.01, true), 0),
+            ("AdamW", adamw(0.004, false), 0),
+            ("{adam: {clipnorm: 2, clipvalue: null}}", Optimizer { clip, ..Optimizer::ADAM }, 0),
+            ("\"Adam(clipnorm=2.0, clipvalue=None)\"", Optimizer { clip, ..Optimizer::ADAM }, 0),
+            (
+                "\"tfa.optimizers.SGDW(weight_decay=5e-4, momentum=0.9)\"",
+                Optimizer::new(Method::SgdW { momentum: 0.9, nesterov: false, weight_decay: 5e-4 }),
+                0,
+            ),
+        ] {
+            // A schedule without bins warns of that alone, unless it says so; a learning rate is one more.
+            assert_eq!(stage_optimizer(written), Ok((wanted, warnings)), "{written}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (written, words) in [
+            ("sgdw", "`weight_decay` is missing"),
+            ("\"SGDW(0.1, momentum=0.9)\"", "is it the learning rate or the weight decay?"),
+            ("{adam: {clipnorm: 1, global_clipnorm: 1}}", "exclude each other"),
+            ("{adam: {clipnorm: 0}}", "above 0 up to"),
+            ("{rmsprop: {roh: 0.9}}", "did you mean `rho`?"),
+            ("{nadam: {decay: 0.1}}", "has no parameter `decay`"),
+            ("adamx", "did you mean `adam`?"),
+        ] {
+            let said = stage_optimizer(written).expect_err(written);
+            assert!(said.contains(words), "{written}: {said}");
         }
     }
 }

@@ -6,13 +6,14 @@ use tch::{Device, Kind, Tensor};
 use crate::nn::parameters::Parameters;
 use crate::schedule::Clip;
 
-/// The lengths of the weights that a flat gradient covers, on its device.
+/// The weights that a flat gradient covers.
 #[derive(Debug)]
-struct Lengths {
+struct Cover {
     /// First node they belong to.
     first: usize,
     /// Elements of them all.
     total: i64,
+    /// How long each is, on the gradient's device.
     lengths: Tensor,
 }
 
@@ -20,7 +21,7 @@ struct Lengths {
 #[derive(Debug, Default)]
 pub struct Clipper {
     /// Kept from step to step.
-    lengths: Option<Lengths>,
+    cover: Option<Cover>,
 }
 
 impl Clipper {
@@ -30,7 +31,7 @@ impl Clipper {
             return;
         }
         let total = gradient.numel() as i64;
-        if clip.norm.is_some() && self.lengths.as_ref().is_none_or(|kept| (kept.first, kept.total) != (first, total)) {
+        if clip.norm.is_some() && self.cover.as_ref().is_none_or(|kept| (kept.first, kept.total) != (first, total)) {
             let segments = parameters.segments().iter().filter(|segment| segment.trainable && segment.node >= first);
             let mut left = total;
             let lengths: Vec<i64> = segments
@@ -40,9 +41,9 @@ impl Clipper {
                     left >= 0
                 })
                 .collect();
-            self.lengths = Some(Lengths { first, total, lengths: on_device(&lengths, gradient.device()) });
+            self.cover = Some(Cover { first, total, lengths: on_device(&lengths, gradient.device()) });
         }
-        clip_flat(clip, gradient, self.lengths.as_ref().map(|kept| &kept.lengths));
+        clip_flat(clip, gradient, self.cover.as_ref().map(|kept| &kept.lengths));
     }
 }
 

@@ -10,7 +10,7 @@ use super::clip::Clipper;
 use crate::nn::parameters::Parameters;
 use crate::schedule::{Method, Optimizer};
 
-/// Keras's Nadam: the momentum grows as `beta_1 * (1 - 0.5 * 0.96^(0.004 t))` (Dozat 2016).
+/// Keras's Nadam: the momentum grows as `beta_1 * (1 - 0.5 * 0.96^(schedule_decay * t))` (Dozat 2016).
 const NADAM_BASE: f64 = 0.96;
 /// A rate below this moves no fp32 weight; its inverse is still finite in fp32.
 const LEAST_RATE: f64 = 1e-30;
@@ -101,7 +101,7 @@ impl OptimizerState {
                     step.adam([beta_1, beta_2], epsilon);
                 }
                 Method::Nadam { beta_1, beta_2, epsilon, schedule_decay } => {
-                    let momentum = |t: f64| single(beta_1) * (1.0 - 0.5 * NADAM_BASE.powf(schedule_decay * t));
+                    let momentum = |t| nadam_momentum(beta_1, schedule_decay, t);
                     let (now, next) = (momentum(step.number), momentum(step.number + 1.0));
                     self.momentum_cache *= now;
                     step.nadam([beta_1, beta_2], epsilon, [now, next], self.momentum_cache);
@@ -110,6 +110,24 @@ impl OptimizerState {
             }
         });
     }
+}
+
+/// Nadam's momentum of step `t`, from 1.
+fn nadam_momentum(beta_1: f64, schedule_decay: f64, t: f64) -> f64 {
+    single(beta_1) * (1.0 - 0.5 * NADAM_BASE.powf(schedule_decay * t))
+}
+
+/// The product of Nadam's momenta after `iterations` steps, for files that do not tell it; 1 for other rules.
+pub fn momentum_product(rule: &Optimizer, iterations: i64) -> f64 {
+    let Method::Nadam { beta_1, schedule_decay, .. } = rule.method else { return 1.0 };
+    let mut product = 1.0;
+    for t in 1..=iterations {
+        product *= nadam_momentum(beta_1, schedule_decay, t as f64);
+        if product < f64::MIN_POSITIVE {
+            break;
+        }
+    }
+    product
 }
 
 /// Keras keeps its hyper-parameters in fp32.

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tch::Tensor;
 
-use super::optimizer::OptimizerState;
+use super::optimizer::{self, OptimizerState};
 use crate::checkpoint::SavedOptimizer;
 use crate::graph::{Array, Graph};
 use crate::nn::Network;
@@ -12,8 +12,9 @@ use crate::schedule::{Clip, Method, Optimizer};
 
 /// The optimiser that Keras calls `class_name` (`Adam`, `Addons>AdamW`) and configures so; none when it is not known.
 ///
-/// Of Keras's two generations the configuration tells which one it is: the older has `decay`. Their Nadams differ in
-/// the momentum's schedule only; their RMSprops are taken as the older one.
+/// Of Keras's two generations the configuration tells which one it is: `is_legacy_optimizer`, or that the older has
+/// `decay`. Their Nadams differ in the momentum's schedule only. Without momentum the newer `RMSprop` adds its epsilon
+/// inside the root; it is taken as the older one.
 pub fn rule(class_name: &str, config: &serde_json::Value) -> Option<Optimizer> {
     let number = |key: &str, default: f64| config[key].as_f64().unwrap_or(default);
     let flag = |key: &str| config[key].as_bool().unwrap_or(false);
@@ -21,7 +22,7 @@ pub fn rule(class_name: &str, config: &serde_json::Value) -> Option<Optimizer> {
         Some((package, class)) => (package == "Addons", class),
         None => (false, class_name),
     };
-    let older = config.get("decay").is_some();
+    let older = config["is_legacy_optimizer"].as_bool().unwrap_or(config.get("decay").is_some());
     let weight_decay = config["weight_decay"].as_f64().filter(|share| *share != 0.0);
     let (beta_1, beta_2, epsilon) = (number("beta_1", 0.9), number("beta_2", 0.999), number("epsilon", 1e-7));
     let (momentum, nesterov) = (number("momentum", 0.0), flag("nesterov"));
@@ -37,9 +38,12 @@ pub fn rule(class_name: &str, config: &serde_json::Value) -> Option<Optimizer> {
             weight_decay: weight_decay.unwrap_or(0.0),
             fixed_decay: addons || older,
         },
-        ("Nadam", None) => {
-            Method::Nadam { beta_1, beta_2, epsilon, schedule_decay: number("decay", number("schedule_decay", 1.0)) }
-        }
+        ("Nadam", None) => Method::Nadam {
+            beta_1,
+            beta_2,
+            epsilon,
+            schedule_decay: number("decay", number("schedule_decay", if older { 0.004 } else { 1.0 })),
+        },
         ("RMSprop", None) => Method::RmsProp { rho: number("rho", 0.9), momentum, epsilon, centered: flag("centered") },
         _ => return None,
     };
@@ -64,6 +68,11 @@ pub fn keras_config(optimizer: &Optimizer, learning_rate: f64) -> (&'static str,
             "Adam",
             json!({"name": "Adam", "learning_rate": learning_rate, "decay": decay, "beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon, "amsgrad": amsgrad}),
         ),
+        // The newer Nadam takes no other.
+        Method::Nadam { beta_1, beta_2, epsilon, schedule_decay: 1.0 } => (
+            "Nadam",
+            json!({"name": "Nadam", "learning_rate": learning_rate, "is_legacy_optimizer": false, "beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon}),
+        ),
         Method::Nadam { beta_1, beta_2, epsilon, schedule_decay } => (
             "Nadam",
             json!({"name": "Nadam", "learning_rate": learning_rate, "decay": schedule_decay, "beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon}),
@@ -74,14 +83,14 @@ pub fn keras_config(optimizer: &Optimizer, learning_rate: f64) -> (&'static str,
         ),
         Method::AdamW { beta_1, beta_2, epsilon, amsgrad, weight_decay, fixed_decay: false } => (
             "AdamW",
-            json!({"name": "AdamW", "learning_rate": learning_rate, "weight_decay": weight_decay, "beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon, "amsgrad": amsgrad}),
+            json!({"name": "AdamW", "learning_rate": learning_rate, "weight_decay": weight_decay, "is_legacy_optimizer": false, "beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon, "amsgrad": amsgrad}),
         ),
         Method::AdamW { beta_1, beta_2, epsilon, amsgrad, weight_decay, fixed_decay: true } => (
-            "Addons>AdamW",
-            json!({"name": "AdamW", "learning_rate": learning_rate, "decay": decay, "beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon, "amsgrad": amsgrad, "weight_decay": weight_decay}),
+            "AdamW",
+            json!({"name": "AdamW", "learning_rate": learning_rate, "decay": decay, "beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon, "amsgrad": amsgrad, "weight_decay": weight_decay, "is_legacy_optimizer": true}),
         ),
         Method::SgdW { momentum, nesterov, weight_decay } => (
-            "Addons>SGDW",
+            "SGDW",
             json!({"name": "SGDW", "learning_rate": learning_rate, "decay": decay, "momentum": momentum, "nesterov": nesterov, "weight_decay": weight_decay}),
         ),
     };
@@ -100,7 +109,8 @@ pub fn optimizer(saved: &SavedOptimizer, network: &Network) -> Option<OptimizerS
     let rule = rule(&saved.class_name, &saved.config)?;
     let mut state = OptimizerState::new(rule, &network.parameters.flat);
     state.iterations = saved.iterations;
-    state.momentum_cache = saved.momentum_cache.map_or(1.0, f64::from);
+    state.momentum_cache =
+        saved.momentum_cache.map_or_else(|| optimizer::momentum_product(&rule, saved.iterations), f64::from);
     let nodes = network.graph().nodes();
     let slots = OptimizerState::slot_names(&rule).iter().map(|name| {
         import_slot(&network.parameters, |node, place| {

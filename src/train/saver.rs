@@ -187,14 +187,14 @@ fn write(job: SaveJob, outputs: &Outputs) -> (CheckpointKind, u32, PathBuf, Resu
             let path = outputs.model();
             let weights = snapshot.weights(graph.nodes().len());
             let optimizer = Some(optimizer.saved(&graph, &snapshot));
-            let model = SavedModel { graph, weights, optimizer, loss: Some(loss) };
+            let model = SavedModel { optimizer, loss: Some(loss), ..SavedModel::new(graph, weights) };
             let result = told(checkpoint::write(&path, &model));
             (CheckpointKind::Model, index, path, result)
         }
         SaveJob::Basic { index, epoch, graph, snapshot, bin, accuracy } => {
             let path = outputs.basic(&bin, epoch, accuracy);
             let weights = snapshot.weights(graph.nodes().len());
-            let model = SavedModel { graph, weights, optimizer: None, loss: None };
+            let model = SavedModel::new(graph, weights);
             let result = told(checkpoint::write(&path, &model));
             (CheckpointKind::Basic, index, path, result)
         }

@@ -5,12 +5,14 @@
 use serde_json::{Map, Value};
 
 use super::KerasError;
-use crate::graph::layer::{Activation, Initializer, Padding, Window};
+use crate::graph::layer::{Initializer, Padding, Window};
 
 /// No layer has more filters or units than this.
 const MOST_UNITS: u64 = 1 << 24;
 /// No map is larger, no kernel reaches further than this.
 const MOST_STEPS: u64 = 1 << 14;
+/// Height and width of the images where a file leaves them open, as fully convolutional models do.
+const OPEN_SIDE: usize = 112;
 
 /// One layer's settings.
 pub(super) struct Fields<'a> {
@@ -65,12 +67,30 @@ impl<'a> Fields<'a> {
         self.get(setting).map_or(Ok(1), |value| self.bounded(setting, value, 1..=MOST_STEPS))
     }
 
-    /// A number, `default` unless given.
+    /// A number, `default` unless given. Keras 2.2 writes some as `{"type": "ndarray", "value": 6.0}`.
     pub(super) fn number(&self, setting: &str, default: f64) -> Result<f64, KerasError> {
         self.get(setting)
+            .map(|value| value.get("value").unwrap_or(value))
             .map_or(Some(default), Value::as_f64)
             .filter(|number| number.is_finite())
             .ok_or_else(|| self.error(setting, "a number"))
+    }
+
+    /// A number that is 0 or more.
+    pub(super) fn size(&self, setting: &str, default: f64) -> Result<f64, KerasError> {
+        Some(self.number(setting, default)?).filter(|size| *size >= 0.0).ok_or_else(|| self.error(setting, "0 or more"))
+    }
+
+    /// A dropout's rate.
+    pub(super) fn share(&self, setting: &str) -> Result<f64, KerasError> {
+        let share = self.number(setting, 0.0)?;
+        if (0.0..1.0).contains(&share) { Ok(share) } else { Err(self.error(setting, "a share from 0 to below 1")) }
+    }
+
+    /// One number or a list of them, `default` unless given.
+    pub(super) fn numbers(&self, setting: &str, default: f64) -> Result<Vec<f64>, KerasError> {
+        let Some(value) = self.get(setting) else { return Ok(vec![default]) };
+        constant(value).and_then(last_axis).ok_or_else(|| self.error(setting, "a number, or one for each channel"))
     }
 
     /// Yes or no, `default` unless given.
@@ -88,7 +108,7 @@ impl<'a> Fields<'a> {
         value.as_i64().ok_or_else(|| self.error(setting, "one axis"))
     }
 
-    /// A shape without its batch: every size known and at least 1.
+    /// A shape without its batch. Sizes are known and at least 1; open heights and widths of images become 112.
     pub(super) fn shape_after_batch(&self, setting: &str, value: &Value) -> Result<Vec<usize>, KerasError> {
         let expected = "the batch, then 1 to 3 fixed sizes";
         let Some([_, sizes @ ..]) = value.as_array().map(Vec::as_slice) else {
@@ -97,7 +117,11 @@ impl<'a> Fields<'a> {
         if sizes.is_empty() || sizes.len() > 3 {
             return Err(self.error(setting, expected));
         }
-        sizes.iter().map(|size| self.bounded(setting, size, 1..=MOST_STEPS)).collect()
+        let open = |(place, size): (usize, &Value)| sizes.len() == 3 && place < 2 && size.is_null();
+        let size = |(place, size): (usize, &Value)| {
+            if open((place, size)) { Ok(OPEN_SIDE) } else { self.bounded(setting, size, 1..=MOST_STEPS) }
+        };
+        sizes.iter().enumerate().map(size).collect()
     }
 
     /// Small whole numbers, one a place.
@@ -120,7 +144,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn pair(&self, setting: &str, default: [usize; 2]) -> Result<[usize; 2], KerasError> {
+    pub(super) fn pair(&self, setting: &str, default: [usize; 2]) -> Result<[usize; 2], KerasError> {
         self.get(setting).map_or(Ok(default), |value| self.pair_of(setting, value, 1))
     }
 
@@ -145,23 +169,6 @@ impl<'a> Fields<'a> {
         let kernel = self.pair("pool_size", [2, 2])?;
         let strides = self.pair("strides", kernel)?;
         Ok(Window { kernel, strides, padding: self.padding()?, dilation: [1, 1] })
-    }
-
-    /// An activation: by name, or as Keras writes a registered function.
-    pub(super) fn activation(&self) -> Result<Activation, KerasError> {
-        let Some(value) = self.get("activation") else { return Ok(Activation::Linear) };
-        let name = match value {
-            Value::Object(object) if object.get("config").is_some_and(Value::is_string) => object.get("config"),
-            Value::Object(object) => object.get("class_name"),
-            value => Some(value),
-        };
-        let activation = name.and_then(Value::as_str).and_then(|name| Activation::from_name(name, self.keras3));
-        match activation {
-            Some(activation) => Ok(activation),
-            None => {
-                Err(self.error("activation", "one of linear, relu, relu6, sigmoid, hard_sigmoid, swish, tanh, softmax"))
-            }
-        }
     }
 
     /// An initialiser; Keras's default where it is none of those that a graph carries.
@@ -199,6 +206,38 @@ impl<'a> Fields<'a> {
         }
         Ok(())
     }
+}
+
+/// A constant's numbers, row-major, with its shape. Keras 3 wraps arrays in an object.
+pub(super) fn constant(value: &Value) -> Option<(Vec<usize>, Vec<f64>)> {
+    fn fill(value: &Value, depth: usize, shape: &mut Vec<usize>, data: &mut Vec<f64>) -> Option<()> {
+        match value {
+            Value::Array(list) => {
+                match shape.get(depth) {
+                    None if data.is_empty() && depth < 8 => shape.push(list.len()),
+                    Some(size) if *size == list.len() => {}
+                    _ => return None,
+                }
+                list.iter().try_for_each(|item| fill(item, depth + 1, shape, data))
+            }
+            value if shape.len() == depth => {
+                data.push(value.as_f64().filter(|number| number.is_finite())?);
+                Some(())
+            }
+            _ => None,
+        }
+    }
+    let wrapped = || value.get("config").and_then(|config| config.get("value"));
+    let value = wrapped().or_else(|| value.get("value")).unwrap_or(value);
+    let (mut shape, mut data) = (Vec::new(), Vec::new());
+    fill(value, 0, &mut shape, &mut data)?;
+    Some((shape, data)).filter(|(shape, data)| shape.iter().product::<usize>() == data.len())
+}
+
+/// The numbers of a constant that is one number or runs along the last axis only.
+pub(super) fn last_axis((shape, data): (Vec<usize>, Vec<f64>)) -> Option<Vec<f64>> {
+    let along = shape.last().copied().unwrap_or(1);
+    (!data.is_empty() && along == data.len()).then_some(data)
 }
 
 /// A whole number, also when it is written as `2.0`.

@@ -5,15 +5,19 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::graph::layer::{Activation, Initializer, Padding, Window};
-use crate::graph::{Graph, Layer, Node};
+use super::portable;
+use crate::graph::layer::{Activation, Initializer, Padding, Regularizer, Window};
+use crate::graph::{Graph, Layer, Node, NodeId};
 
 /// The `model_config` of a graph.
 pub fn to_json(graph: &Graph) -> Value {
-    let layers: Vec<Value> = graph.nodes().iter().map(|node| layer(graph, node)).collect();
+    // A form that cannot be made (it always can: only free names are added) leaves the graph as it is.
+    let graph = &portable::form(graph).unwrap_or_else(|_| graph.clone());
+    let references = references(graph);
+    let owners = graph.nodes().iter().enumerate().filter(|(_, node)| node.shares.is_none());
+    let layers: Vec<Value> = owners.map(|(at, node)| layer(graph, at, node, &references)).collect();
     let is_input = |node: &&Node| matches!(node.layer, Layer::Input { .. });
     let inputs: Vec<Value> = graph.nodes().iter().filter(is_input).map(|node| json!([node.name, 0, 0])).collect();
-    let output = &graph.nodes()[graph.output()].name;
     json!({
         "class_name": "Functional",
         "config": {
@@ -21,14 +25,36 @@ pub fn to_json(graph: &Graph) -> Value {
             "trainable": true,
             "layers": layers,
             "input_layers": inputs,
-            "output_layers": [[output, 0, 0]],
+            "output_layers": [references[graph.output()]],
         },
     })
 }
 
-fn layer(graph: &Graph, node: &Node) -> Value {
-    let inputs: Vec<Value> = node.inputs.iter().map(|input| json!([graph.nodes()[*input].name, 0, 0, {}])).collect();
-    let inbound = if inputs.is_empty() { json!([]) } else { json!([inputs]) };
+/// How each node's result is referred to: the layer that owns the weights, and which use of it the node is.
+fn references(graph: &Graph) -> Vec<Value> {
+    let mut uses = vec![0_usize; graph.nodes().len()];
+    let nodes = graph.nodes().iter().enumerate().map(|(at, _)| {
+        let owner = graph.owner(at);
+        uses[owner] += 1;
+        json!([graph.nodes()[owner].name, uses[owner] - 1, 0])
+    });
+    nodes.collect()
+}
+
+fn layer(graph: &Graph, at: NodeId, node: &Node, references: &[Value]) -> Value {
+    let all = graph.nodes().iter().enumerate();
+    let uses = all.filter(|(other, user)| *other == at || user.shares == Some(at));
+    let inbound: Vec<Value> = uses
+        .filter(|(_, user)| !user.inputs.is_empty())
+        .map(|(_, user)| {
+            let inputs = user.inputs.iter().map(|input| {
+                let mut reference = references[*input].clone();
+                reference.as_array_mut().into_iter().for_each(|list| list.push(json!({})));
+                reference
+            });
+            inputs.collect()
+        })
+        .collect();
     let (class, settings) = settings(&node.layer);
     let mut config = if matches!(node.layer, Layer::Input { .. }) {
         json!({ "dtype": "float32", "sparse": false, "ragged": false, "name": node.name })
@@ -37,6 +63,12 @@ fn layer(graph: &Graph, node: &Node) -> Value {
     };
     if let (Value::Object(config), Value::Object(settings)) = (&mut config, settings) {
         config.extend(settings);
+        for weight in &node.weights {
+            let regularizer = weight
+                .regularizer
+                .map(|Regularizer { l1, l2 }| json!({ "class_name": "L1L2", "config": { "l1": l1, "l2": l2 } }));
+            config.extend(regularizer.map(|regularizer| (weight.regularizer_setting(), regularizer)));
+        }
     }
     json!({ "class_name": class, "config": config, "name": node.name, "inbound_nodes": inbound })
 }
@@ -80,10 +112,6 @@ fn settings(layer: &Layer) -> (&'static str, Value) {
         }
         Layer::ReLU { max_value, negative_slope, threshold } => {
             json!({ "max_value": max_value, "negative_slope": negative_slope, "threshold": threshold })
-        }
-        // Keras 2 has no activation of this name, but the layer.
-        Layer::Activation { activation: Activation::Relu6 } => {
-            return ("ReLU", json!({ "max_value": 6.0, "negative_slope": 0.0, "threshold": 0.0 }));
         }
         Layer::Activation { activation } => json!({ "activation": activation.name() }),
         Layer::LayerNormalization { epsilon, center, scale } => {

@@ -41,7 +41,7 @@ pub(super) fn prelu(x: &Tensor, alpha: &Tensor) -> Tensor {
 }
 
 pub(super) fn relu(x: &Tensor, max_value: Option<f64>, negative_slope: f64, threshold: f64) -> Tensor {
-    let mut y = match (threshold == 0.0, max_value) {
+    let y = match (threshold == 0.0, max_value) {
         (true, Some(max_value)) => x.clamp(0.0, max_value),
         (true, None) => x.relu(),
         (false, bound) => {
@@ -49,10 +49,7 @@ pub(super) fn relu(x: &Tensor, max_value: Option<f64>, negative_slope: f64, thre
             bound.map_or_else(|| above.shallow_clone(), |bound| above.clamp(0.0, bound))
         }
     };
-    if negative_slope != 0.0 {
-        y -= (threshold - x).relu() * negative_slope;
-    }
-    y
+    if negative_slope == 0.0 { y } else { y - (threshold - x).relu() * negative_slope }
 }
 
 pub(super) fn elu(x: &Tensor, alpha: f64) -> Tensor {

@@ -1,3 +1,5 @@
+//! The losses against numbers of TensorFlow and of the reference, and at the edges of their range.
+
 use std::path::Path;
 
 use serde_json::Value;
@@ -313,7 +315,7 @@ fn compare_file(path: &Path) -> usize {
     cases.len()
 }
 
-/// Numbers that TensorFlow gave (tests/python/make_numbers.py).
+/// Numbers that TensorFlow gave (`tests/python/make_numbers.py`).
 #[test]
 fn agrees_with_tensorflow() {
     assert!(compare_file(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/losses.json"))) > 80);

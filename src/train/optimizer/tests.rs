@@ -1,3 +1,5 @@
+//! The optimisers against Keras's own steps, and at the borders of their hyper-parameters.
+
 use std::path::Path;
 
 use serde_json::Value;
@@ -174,7 +176,7 @@ fn compare_file(path: &Path) -> usize {
     runs.len()
 }
 
-/// Ten steps of every optimiser as real Keras took them (tests/python/make_numbers.py).
+/// Ten steps of every optimiser as real Keras took them (`tests/python/make_numbers.py`).
 #[test]
 fn follows_keras() {
     assert!(compare_file(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/optimizers.json"))) >= 20);

@@ -1,3 +1,5 @@
+//! Optimisers through files, changing heads and frozen stages.
+
 use tch::{Device, Kind, Tensor};
 
 use super::*;
@@ -18,6 +20,7 @@ fn all() -> Vec<Optimizer> {
         Method::Adam { beta_1, beta_2, epsilon, amsgrad: false },
         Method::Adam { beta_1, beta_2, epsilon, amsgrad: true },
         Method::Nadam { beta_1, beta_2, epsilon, schedule_decay: 0.004 },
+        Method::Nadam { beta_1, beta_2, epsilon, schedule_decay: 1.0 },
         Method::RmsProp { rho: 0.8, momentum: 0.0, epsilon, centered: false },
         Method::RmsProp { rho: 0.8, momentum: 0.5, epsilon, centered: true },
         Method::AdamW { beta_1, beta_2, epsilon, amsgrad: true, weight_decay: 0.01, fixed_decay: false },
@@ -138,6 +141,22 @@ fn state_is_kept_over_head_changes_and_frozen_stages() {
         let finite = last.parameters.flat.isfinite().all();
         assert_eq!(i64::try_from(finite).expect("a flag"), 1, "{rule:?}");
     }
+}
+
+#[test]
+fn a_nadam_whose_product_no_file_tells_goes_on_with_the_right_one() {
+    let network = network(HeadKind::Arcface, 4);
+    let mut state = OptimizerState::new(Optimizer::NADAM, &network.parameters.flat);
+    for _ in 0..7 {
+        state.step(&network.parameters.flat, 0, &network.parameters.flat.zeros_like(), 0.1);
+    }
+    let config = json!({"decay": 0.004});
+    let saved =
+        SavedOptimizer { class_name: "Nadam".into(), config, iterations: 7, momentum_cache: None, slots: Vec::new() };
+    let back = super::optimizer(&saved, &network).expect("is known");
+    assert!((back.momentum_cache / state.momentum_cache - 1.0).abs() < 1e-9);
+    let endless = SavedOptimizer { iterations: i64::MAX, ..saved };
+    assert!(super::optimizer(&endless, &network).is_some());
 }
 
 #[test]

@@ -1,0 +1,75 @@
+//! What a file holds beside the model, in a group of our own that Keras does not look at: `facetui`, with named arrays
+//! and a JSON text.
+
+use std::collections::BTreeMap;
+
+use hdf5::File;
+use serde_json::Value;
+
+use super::arrays;
+use super::source::Source;
+use super::strings::{put_text, text};
+use crate::graph::Array;
+
+/// The group.
+pub(super) const GROUP: &str = "facetui";
+/// Its group of arrays.
+const ARRAYS: &str = "arrays";
+/// Its attribute.
+const NOTES: &str = "notes";
+/// Most arrays of a file.
+const MOST: u64 = 10_000;
+
+/// Things of facetui's own in a checkpoint: the centers of the center loss, the state of random numbers, ...
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Extras {
+    /// Arrays by name, such as `centers` of the shape (C, E). Names have no slash and are not empty.
+    pub arrays: BTreeMap<String, Array>,
+    /// Anything else; null for nothing.
+    pub notes: Value,
+}
+
+impl Extras {
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.arrays.is_empty() && self.notes.is_null()
+    }
+}
+
+/// Writes them, when there are any.
+pub(super) fn put(file: &File, extras: &Extras) -> hdf5::Result<()> {
+    if extras.is_empty() {
+        return Ok(());
+    }
+    let group = arrays::folder_in(file, GROUP)?;
+    put_text(&group, NOTES, &extras.notes.to_string())?;
+    let folder = group.create_group(ARRAYS)?;
+    for (name, array) in &extras.arrays {
+        if name.is_empty() || name.contains(['/', '\0']) || name == "." {
+            return Err(hdf5::Error::from(format!("`{name}` is no name for an array")));
+        }
+        arrays::put(&folder, name, array)?;
+    }
+    Ok(())
+}
+
+/// Reads them; nothing when the file has none.
+///
+/// # Errors
+/// Damaged ones, as a sentence.
+pub(super) fn get(source: &Source) -> Result<Extras, String> {
+    let mut extras = Extras::default();
+    let Ok(group) = source.file.group(GROUP) else { return Ok(extras) };
+    if let Some(notes) = text(source, &group, NOTES)? {
+        extras.notes = serde_json::from_str(&notes).map_err(|error| format!("`{GROUP}`: {error}"))?;
+    }
+    let Ok(folder) = group.group(ARRAYS) else { return Ok(extras) };
+    if folder.len() > MOST {
+        return Err(format!("`{GROUP}` has {} arrays; at most {MOST} are read", folder.len()));
+    }
+    for name in folder.member_names().map_err(|error| format!("`{GROUP}` cannot be read: {error}"))? {
+        let array = arrays::open(source, &folder, &name).and_then(|numbers| numbers.read(source));
+        extras.arrays.insert(name.clone(), array.map_err(|why| format!("the array `{name}` {why}"))?);
+    }
+    Ok(extras)
+}

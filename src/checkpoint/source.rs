@@ -1,0 +1,66 @@
+//! An opened `.h5` file and the limits it is read under: what is read from it never exceeds what it holds, however
+//! large its tables say they are, and nothing is read from other files that it points to.
+
+use std::cell::Cell;
+use std::io::Read as _;
+use std::path::Path;
+
+use hdf5::File;
+
+use super::CheckpointError;
+
+/// How a zip archive begins.
+const ZIP: [u8; 4] = *b"PK\x03\x04";
+
+/// A file that is being read.
+pub(super) struct Source {
+    /// The file.
+    pub(super) file: File,
+    /// Its length in bytes.
+    length: u64,
+    /// Bytes of it that may still be read.
+    left: Cell<u64>,
+}
+
+impl Source {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// It is missing, no file, a `.keras` archive, or no HDF5 file.
+    pub(super) fn open(path: &Path) -> Result<Self, CheckpointError> {
+        let failed = |reason: String| CheckpointError::Read { path: path.to_path_buf(), reason };
+        let metadata = fs_err::metadata(path).map_err(|error| failed(error.to_string()))?;
+        if !metadata.is_file() {
+            return Err(failed("it is no file".to_owned()));
+        }
+        let mut start = [0; 4];
+        let read = fs_err::File::open(path).and_then(|mut file| file.read(&mut start));
+        let read = read.map_err(|error| failed(error.to_string()))?;
+        if read == 4 && start == ZIP {
+            return Err(CheckpointError::Archive { path: path.to_path_buf() });
+        }
+        let file = File::open(path).map_err(|_ignored| failed("it is no HDF5 file, or a damaged one".to_owned()))?;
+        let length = metadata.len();
+        Ok(Self { file, length, left: Cell::new(length) })
+    }
+
+    /// The file's length in bytes.
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Takes note of bytes that are about to be read, each of which can be read once.
+    ///
+    /// # Errors
+    /// More than the file holds.
+    pub(super) fn spend(&self, bytes: u64) -> Result<(), String> {
+        let left = self.left.get().checked_sub(bytes);
+        self.left.set(left.ok_or_else(|| format!("holds more than the whole file of {} bytes", self.length))?);
+        Ok(())
+    }
+
+    /// Whether an object lies in this file and not in one that it points to.
+    pub(super) fn owns(&self, object: &hdf5::Location) -> bool {
+        object.filename() == self.file.filename()
+    }
+}
