@@ -6,6 +6,7 @@
 mod args;
 mod demo;
 mod memory;
+mod models;
 mod synth;
 mod train;
 
@@ -16,7 +17,6 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::graph::{backbone, summary};
 use crate::schedule;
 
 /// What the program was asked to do.
@@ -41,7 +41,10 @@ pub enum Action {
     /// Draw a data set of faces.
     Synth(synth::Request),
     /// List the backbones.
-    Models,
+    Models {
+        /// As JSON.
+        json: bool,
+    },
     /// Print the demo schedule, which teaches the format.
     Template,
 }
@@ -86,7 +89,7 @@ fn perform(action: Action) -> Result<(), Failure> {
         Action::Demo(request) => demo::demo(&request),
         Action::Check { schedule, overrides } => check(&schedule, &overrides),
         Action::Synth(request) => synth::synth(&request),
-        Action::Models => models(),
+        Action::Models { json } => models::models(json),
         Action::Template => {
             say(schedule::template());
             Ok(())
@@ -165,17 +168,4 @@ fn list(text: &mut String, stages: &[schedule::Stage], margin: &str, epoch: &mut
         );
         *epoch += if stage.bottleneck_only { 0 } else { stage.epochs };
     }
-}
-
-fn models() -> Result<(), Failure> {
-    let mut text = String::new();
-    for entry in backbone::TABLE {
-        let options = backbone::Options { embedding_size: 256, dropout: 0.4, width: 1.0 };
-        let graph = backbone::build(entry.name, &options).map_err(|error| Failure::Run(miette::miette!("{error}")))?;
-        let table = summary::table(&graph);
-        let totals = table.lines().last().unwrap_or_default();
-        let _ = write!(text, "{}: {}\n  {totals}\n", entry.name, entry.about);
-    }
-    say(&text);
-    Ok(())
 }

@@ -15,6 +15,7 @@ pub mod model;
 pub mod optimizer;
 pub mod outputs;
 pub mod preflight;
+pub mod pretrained;
 pub mod resume;
 pub mod saver;
 pub mod session;

@@ -10,6 +10,9 @@ use super::source::{At, Span};
 use super::tree::Value;
 use super::{Branch, Stage};
 
+/// A branch's name, when it has one of its own, and its stages.
+type Checked = (Option<At<String>>, Vec<Stage>);
+
 /// What an empty or missing list is answered with.
 const STAGES: &str = "for instance stages: [{loss: softmax, optimizer: nadam, epochs: 15}]";
 /// The same for branches.
@@ -89,12 +92,12 @@ fn check_branches(
     defaults: &Defaults,
     reader: &mut Reader,
 ) -> Option<Vec<Branch>> {
-    let checked: Vec<Option<(Option<At<String>>, Vec<Stage>)>> = list
+    let checked: Vec<Option<Checked>> = list
         .iter()
         .enumerate()
         .map(|(index, branch)| check_branch(index, branch.value.as_ref()?, branch.at, first, defaults, reader))
         .collect();
-    let checked: Vec<(Option<At<String>>, Vec<Stage>)> = checked.into_iter().collect::<Option<_>>()?;
+    let checked: Vec<Checked> = checked.into_iter().collect::<Option<_>>()?;
     let mut taken: HashMap<String, Span> = HashMap::new();
     let mut sound = true;
     for given in checked.iter().filter_map(|(name, _)| name.as_ref()) {
@@ -133,7 +136,7 @@ fn check_branch(
     first: bool,
     defaults: &Defaults,
     reader: &mut Reader,
-) -> Option<(Option<At<String>>, Vec<Stage>)> {
+) -> Option<Checked> {
     let what = format!("branch {}", index + 1);
     let name = match &file.name {
         Field::Given(given) => Some(check_name(given, reader)),

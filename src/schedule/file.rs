@@ -35,7 +35,9 @@ const MODEL: &[Name] = &[
     Name::new("backbone", &[]),
     Name::new("embedding", &["emb_shape", "embedding_size", "basic_model"]),
     Name::new("dropout", &[]),
-    Name::new("width", &[]),
+    Name::new("width", &["alpha"]),
+    Name::new("weight_decay", &[]),
+    Name::new("pretrained", &["weights"]),
     Name::new("file", &[]),
     Name::new("compile", &[]),
     Name::new("custom_objects", &[]),
@@ -125,6 +127,9 @@ pub(super) struct ModelFile {
     pub dropout: Field<f64>,
     pub width: Field<f64>,
     pub compile: Field<bool>,
+    pub weight_decay: Field<f64>,
+    /// None where it says that there is none.
+    pub pretrained: Field<Option<String>>,
 }
 
 /// What `embedding` says: a length for a backbone, a position or a name for a file.
@@ -352,7 +357,7 @@ impl ModelFile {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
         // The short form, as the reference has it: model: checkpoints/NAME.h5
         if let Value::Text(text) = &node.value
-            && text.trim_end().ends_with(".h5")
+            && std::path::Path::new(text.trim_end()).extension().is_some_and(|kind| kind.eq_ignore_ascii_case("h5"))
         {
             return Some(Self {
                 backbone: Field::Absent,
@@ -362,6 +367,8 @@ impl ModelFile {
                 embedding: Field::Absent,
                 dropout: Field::Absent,
                 width: Field::Absent,
+                weight_decay: Field::Absent,
+                pretrained: Field::Absent,
                 compile: Field::Absent,
             });
         }
@@ -383,6 +390,16 @@ impl ModelFile {
             dropout: reader.field("dropout", fields.all("dropout"), Reader::number),
             width: reader.field("width", fields.all("width"), Reader::number),
             compile: reader.field("compile", fields.all("compile"), Reader::flag),
+            weight_decay: reader.field("weight_decay", fields.all("weight_decay"), Reader::number),
+            pretrained: match reader.choose("pretrained", fields.all("pretrained")) {
+                Field::Given(At { value: node, at }) if is_none(node) => Field::Given(At { value: None, at }),
+                Field::Given(At { value: node, at }) => match reader.text("pretrained", node) {
+                    Some(path) => Field::Given(At { value: Some(path), at }),
+                    None => Field::Broken,
+                },
+                Field::Absent => Field::Absent,
+                Field::Broken => Field::Broken,
+            },
         })
     }
 }

@@ -66,6 +66,7 @@ impl Standing {
     }
 
     /// A copy that shares nothing with this one.
+    #[must_use]
     pub fn copy(&self) -> Self {
         Self {
             start: self.start.clone(),

@@ -3,7 +3,9 @@
 use tch::{Device, Kind};
 
 use super::error::TrainError;
+use super::pretrained;
 use crate::checkpoint::{self, SavedOptimizer};
+use crate::event::Level;
 use crate::graph::layer::{Activation, Initializer, Layer};
 use crate::graph::{Graph, NodeId, Weights, backbone};
 use crate::nn::{Network, init};
@@ -20,8 +22,8 @@ pub struct Start {
     pub weights: Weights,
     /// The optimiser of the file that the weights came from, to go on with.
     pub saved: Option<SavedOptimizer>,
-    /// What is worth knowing of that file, in sentences.
-    pub notes: Vec<String>,
+    /// What is worth saying about where it came from.
+    pub notes: Vec<(Level, String)>,
 }
 
 impl Start {
@@ -43,9 +45,15 @@ pub fn start(source: &ModelSource, seed: u64) -> Result<Start, TrainError> {
                 dropout: wanted.dropout,
                 width: wanted.width,
             };
-            let graph = backbone::build(&wanted.kind, &options).map_err(|error| TrainError::new(error.to_string()))?;
-            let weights = init::weights(&graph, seed);
-            Ok(Start { embedding: graph.output(), graph, weights, saved: None, notes: Vec::new() })
+            let mut graph =
+                backbone::build(&wanted.kind, &options).map_err(|error| TrainError::new(error.to_string()))?;
+            let mut weights = init::weights(&graph, seed);
+            let notes = match &wanted.pretrained {
+                Some(path) => pretrained::load(path, &wanted.kind, &options, &mut weights)?,
+                None => Vec::new(),
+            };
+            backbone::decay_weights(&mut graph, wanted.weight_decay);
+            Ok(Start { embedding: graph.output(), graph, weights, saved: None, notes })
         }
         ModelSource::File { path, embedding, compile } => {
             let saved = checkpoint::read(path).map_err(|error| TrainError::from_diagnostic(&error))?;
@@ -70,6 +78,7 @@ pub fn start(source: &ModelSource, seed: u64) -> Result<Start, TrainError> {
                 (None, true) => "the file holds no optimiser that can be read: a fresh one is made".to_owned(),
                 (None, false) => "the file's optimiser is left alone, as `compile: false` says".to_owned(),
             });
+            let notes = notes.into_iter().map(|note| (Level::Info, note)).collect();
             Ok(Start { graph, embedding, weights, saved: optimizer, notes })
         }
     }
@@ -262,7 +271,7 @@ mod tests {
     use crate::schedule::Backbone;
 
     fn tiny() -> Start {
-        let backbone = Backbone { kind: "mobilefacenet".into(), embedding_size: 16, dropout: 0.0, width: 0.1 };
+        let backbone = Backbone { width: 0.1, ..Backbone::new("mobilefacenet", 16) };
         start(&ModelSource::Backbone(backbone), 1).expect("builds")
     }
 

@@ -84,7 +84,7 @@ mod tests {
     use crate::train::model;
 
     fn network(compute: Kind) -> Network {
-        let backbone = Backbone { kind: "mobilefacenet".into(), embedding_size: 16, dropout: 0.0, width: 0.1 };
+        let backbone = Backbone { width: 0.1, ..Backbone::new("mobilefacenet", 16) };
         let start = model::start(&ModelSource::Backbone(backbone), 1).expect("builds");
         model::with_head(start, HeadKind::Arcface, 4, 1, Device::Cpu, compute).expect("fits").0
     }

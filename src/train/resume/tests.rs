@@ -32,7 +32,7 @@ fn all() -> Vec<Optimizer> {
 }
 
 fn network(head: HeadKind, classes: usize) -> Network {
-    let backbone = Backbone { kind: "mobilefacenet".into(), embedding_size: 16, dropout: 0.0, width: 0.1 };
+    let backbone = Backbone { width: 0.1, ..Backbone::new("mobilefacenet", 16) };
     let start = model::start(&ModelSource::Backbone(backbone), 1).expect("builds");
     model::with_head(start, head, classes, 1, Device::Cpu, Kind::Float).expect("fits").0
 }

@@ -49,7 +49,7 @@ pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, state: &RunState, 
     let room = usize::from(area.width).saturating_sub(2);
     let (columns, widths) = fitting(Column::all(comparison), &lines, room);
     let mut head = vec![Span::raw("  ")];
-    head.extend(cells(&columns, &widths, |column| column.head(), styles.dim, styles));
+    head.extend(cells(&columns, &widths, Column::head, styles.dim, styles));
     put(buffer, area, 0, head, styles);
     // With more branches than lines, the running one stays in view, the ones before it too.
     let shown = usize::from(area.height).saturating_sub(1);
