@@ -25,7 +25,7 @@ fn example(stages: usize) -> String {
 }
 
 /// Epochs of the stages; the reference's are 15, 10, 4, 15, 15, 10 and 30.
-const EPOCHS: [u32; 7] = [2, 1, 2, 1, 1, 1, 4];
+const EPOCHS: [u32; 7] = [2, 1, 2, 1, 1, 1, 10];
 
 fn run(place: &Place, name: &str, stages: usize) {
     place.write(&format!("{name}.yaml"), &example(stages));
@@ -35,6 +35,9 @@ fn run(place: &Place, name: &str, stages: usize) {
         "data.bins=[demo/pose.bin, demo/frontal.bin]".to_owned(),
         "model.width=0.1".to_owned(),
         "model.embedding=32".to_owned(),
+        // Few steps must tell something: nothing that only makes them noisy.
+        "model.dropout=0".to_owned(),
+        "data.augment=1".to_owned(),
         "batch_size=12".to_owned(),
         "learning_rate={base: 0.002, hold: 2}".to_owned(),
         "device=cpu".to_owned(),
@@ -59,7 +62,8 @@ fn all_seven_stages_of_the_references_example_in_one_go() {
     let journal = &place.journals("seven")[0];
     let ends = epochs(journal);
     let numbers: Vec<(usize, u32)> = ends.iter().map(|(stage, epoch, ..)| (*stage, *epoch)).collect();
-    let expected = [(0, 1), (0, 2), (1, 3), (2, 1), (2, 2), (3, 4), (4, 5), (5, 6), (6, 7), (6, 8), (6, 9), (6, 10)];
+    let mut expected = vec![(0, 1), (0, 2), (1, 3), (2, 1), (2, 2), (3, 4), (4, 5), (5, 6)];
+    expected.extend((7..=16).map(|epoch| (6, epoch)));
     assert_eq!(numbers, expected);
     for (_, epoch, _, rate) in &ends {
         let e = f64::from(epoch - 1);
@@ -81,10 +85,10 @@ fn all_seven_stages_of_the_references_example_in_one_go() {
     );
     let history: Value = serde_json::from_str(&place.read("checkpoints/seven_hist.json")).expect("JSON");
     let list = |name: &str| history[name].as_array().expect("a list").clone();
-    assert_eq!([list("loss").len(), list("accuracy").len(), list("lr").len(), list("pose").len()], [12, 8, 12, 12]);
+    assert_eq!([list("loss").len(), list("accuracy").len(), list("lr").len(), list("pose").len()], [18, 8, 18, 18]);
     assert_eq!((&list("pose")[2], &list("pose")[2]), (&list("pose")[3], &list("pose")[4]), "its figures are repeated");
     let evaluated = journal.iter().filter(|record| matches!(record.event, Event::BinEvaluated { .. })).count();
-    assert_eq!(evaluated, 2 * 10, "and not computed again");
+    assert_eq!(evaluated, 2 * 16, "and not computed again");
 
     // The stages that are the same are the same run, whatever follows.
     let three = &place.journals("three")[0];
@@ -102,7 +106,8 @@ fn all_seven_stages_of_the_references_example_in_one_go() {
 
     // Triplets learn.
     let triplet: Vec<f64> = ends.iter().filter(|(stage, ..)| *stage == 6).map(|(_, _, loss, _)| *loss).collect();
-    assert!(triplet[3] < triplet[0], "{triplet:?}");
+    let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+    assert!(mean(&triplet[7..]) < mean(&triplet[..3]), "{triplet:?}");
 
     // The same seed gives the same run.
     run(&place, "again", 7);
