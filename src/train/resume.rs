@@ -5,7 +5,7 @@ use tch::Tensor;
 
 use super::optimizer::{self, OptimizerState};
 use crate::checkpoint::SavedOptimizer;
-use crate::graph::{Array, Graph};
+use crate::graph::Graph;
 use crate::nn::Network;
 use crate::nn::parameters::import_slot;
 use crate::schedule::{Clip, Method, Optimizer};
@@ -115,9 +115,7 @@ pub fn optimizer(saved: &SavedOptimizer, network: &Network) -> Option<OptimizerS
     let slots = OptimizerState::slot_names(&rule).iter().map(|name| {
         import_slot(&network.parameters, |node, place| {
             let (layer, weight) = (&nodes[node].name, nodes[node].weights[place].name);
-            let found =
-                saved.slots.iter().find(|slot| slot.slot == **name && slot.layer == *layer && slot.weight == weight);
-            found.map(|slot| &slot.array)
+            saved.slot(name, layer, weight)
         })
     });
     let slots: Vec<Tensor> = slots.collect();
@@ -138,12 +136,6 @@ pub fn keep_state(state: &mut OptimizerState, old: &Graph, network: &Network) {
     });
     let slots: Vec<Tensor> = slots.collect();
     state.set_slots(slots);
-}
-
-/// The saved state of one weight, for tests and tools.
-pub fn slot<'a>(saved: &'a SavedOptimizer, slot: &str, layer: &str, weight: &str) -> Option<&'a Array> {
-    let mut slots = saved.slots.iter();
-    slots.find(|known| known.slot == slot && known.layer == layer && known.weight == weight).map(|known| &known.array)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::schedule::Loss;
 /// What a step leaves on the device; nothing of it has been waited for.
 #[derive(Debug)]
 pub struct StepResult {
-    /// Mean loss of the batch, a scalar.
+    /// Mean loss of the batch, a scalar, the center loss's and the regularisers' parts included.
     pub loss: Tensor,
     /// Share of the batch that was classified right; none for triplet losses.
     pub accuracy: Option<Tensor>,
@@ -57,6 +57,10 @@ pub fn step<'a>(
         value += centers.loss(&embeddings, labels);
         centers.update(&embeddings, labels);
     }
+    // As Keras's, the loss that is reported has the regularisers' part in it.
+    if let Some(regularization) = network.regularization_loss() {
+        value += regularization;
+    }
     let mut leaves = network.parameters.leaves(first);
     if head_rests {
         leaves.truncate(leaves.len() - network.parameters.leaves(network.head()).len());
@@ -80,6 +84,7 @@ mod tests {
     use tch::{Device, Kind};
 
     use super::*;
+    use crate::graph::layer::Regularizer;
     use crate::schedule::{Backbone, CenterLoss, Clip, HeadKind, ModelSource, Optimizer};
     use crate::train::model;
 
@@ -158,6 +163,28 @@ mod tests {
         let goal = Goal { loss: &loss, centers: Some(&mut centers) };
         step(&mut network, &mut optimizer, goal, &images, &labels, 0.002, true);
         assert_eq!(frozen, model::take_apart(&network).weights);
+    }
+
+    #[test]
+    fn regularisers_pull_on_their_weights() {
+        let (images, labels) = batch();
+        let rule = Optimizer::sgd(0.0, false);
+        let run = |l2: f64| {
+            let mut start = model::take_apart(&network(Kind::Float));
+            let head = start.embedding + 1;
+            start.graph.set_regularizer(head, 0, Some(Regularizer { l1: 0.0, l2 }));
+            let (mut network, _) =
+                model::with_head(start, HeadKind::Arcface, 4, 1, Device::Cpu, Kind::Float).expect("fits");
+            let before = network.parameters.node(head)[0].detach().copy();
+            let mut optimizer = OptimizerState::new(rule, &network.parameters.flat);
+            let loss = step(&mut network, &mut optimizer, &LOSS, &images, &labels, 0.01, false).loss;
+            (loss.double_value(&[]), before, network.parameters.node(head)[0].detach().copy())
+        };
+        let (plain, before, without) = run(0.0);
+        let (value, _, with) = run(0.3);
+        let size = (&before * &before).sum(Kind::Float).double_value(&[]);
+        assert!((value - plain - 0.3 * size).abs() < 1e-4 * value, "{value}, {plain}, {size}");
+        assert!((with - (without - before * (0.01 * 2.0 * 0.3))).abs().max().double_value(&[]) < 1e-6);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use tch::{Device, Kind, Tensor};
 
 use super::*;
-use crate::checkpoint::OptimizerSlot;
+use crate::checkpoint::{self, OptimizerSlot, SavedModel};
+use crate::graph::Array;
 use crate::nn::Network;
 use crate::schedule::{Backbone, HeadKind, Loss, ModelSource};
 use crate::train::saver::OptimizerSnapshot;
@@ -74,6 +75,19 @@ fn a_file_brings_every_state_back_and_a_head_of_other_classes_begins_anew() {
         assert!((back.momentum_cache / optimizer.momentum_cache - 1.0).abs() < 1e-6);
         for (ours, theirs) in back.slots().iter().zip(optimizer.slots()) {
             assert!(ours.equal(theirs), "{rule:?}");
+        }
+        // And through a real file.
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("x.h5");
+        let graph = trained.graph().clone();
+        let weights = snapshot.weights(graph.nodes().len());
+        let whole = SavedModel { optimizer: Some(saved.clone()), ..SavedModel::new(graph, weights) };
+        checkpoint::write(&path, &whole).expect("writes");
+        let read = checkpoint::read(&path).expect("reads").optimizer.expect("has one");
+        let from_file = super::optimizer(&read, &trained).expect("is known");
+        assert_eq!((from_file.rule, from_file.iterations), (rule, 1));
+        for (ours, theirs) in from_file.slots().iter().zip(optimizer.slots()) {
+            assert!(ours.equal(theirs), "{rule:?} through a file");
         }
         // As many steps later the weights are the same, bit for bit.
         let other = model::take_apart(&trained);
