@@ -57,12 +57,11 @@ fn weights(
     let nodes = graph.nodes().iter().zip(places).map(|(node, place)| {
         let Some(place) = place else { return Ok(Vec::new()) };
         let unlisted;
-        let layer = match listed.get(&*place.group) {
-            Some(layer) => *layer,
-            None => {
-                unlisted = layers::unlisted(source, &place.group)?;
-                &unlisted
-            }
+        let layer = if let Some(layer) = listed.get(&*place.group) {
+            *layer
+        } else {
+            unlisted = layers::unlisted(source, &place.group)?;
+            &unlisted
         };
         // A layer of its own, or one of several in a model that the file lists as one layer.
         let inside = (place.positions.len() < place.total).then_some(&*place.positions);
