@@ -98,8 +98,8 @@ impl Script {
     /// Makes it a comparison: two epochs of softmax, then one epoch of each of these losses.
     pub fn branched(self, losses: &[&str]) -> Self {
         self.with(|header| {
-            header.name = "losses".to_owned();
-            header.run_id = "losses-20261124-070000".to_owned();
+            "losses".clone_into(&mut header.name);
+            "losses-20261124-070000".clone_into(&mut header.run_id);
             let plan = StagePlan { epochs: 2, ..header.stages[0].clone() };
             let branch = |loss: &&str| BranchPlan {
                 name: (*loss).to_owned(),
