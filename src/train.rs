@@ -3,16 +3,20 @@
 
 pub mod center;
 pub mod clip;
+pub mod comparison;
 pub mod control;
 pub mod engine;
 pub mod error;
 pub mod evaluate;
+pub mod leg;
 pub mod loss;
 pub mod meter;
 pub mod model;
 pub mod optimizer;
 pub mod outputs;
+pub mod preflight;
 pub mod pretrained;
 pub mod resume;
 pub mod saver;
+pub mod session;
 pub mod step;

@@ -67,7 +67,7 @@ fn weight_decay_counts_in_the_loss() {
             .sum();
         let (mut network, _) =
             model::with_head(start, HeadKind::Arcface, 4, 1, Device::Cpu, Kind::Float).expect("fits");
-        let rule = Optimizer::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 };
+        let rule = Optimizer::FIRST;
         let mut optimizer = OptimizerState::new(rule, &network.parameters.flat);
         tch::manual_seed(7);
         let images = Tensor::rand([8, 3, 112, 112], (Kind::Float, Device::Cpu)) * 2.0 - 1.0;

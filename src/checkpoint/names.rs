@@ -22,6 +22,11 @@ pub fn history_file(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}_hist.json"))
 }
 
+/// The comparison of branches: `<name>_branches.json`.
+pub fn comparison_file(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}_branches.json"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -45,6 +45,14 @@ pub trait Source: Send + Sync {
         (0..self.len()).map(|index| self.label(index)).collect()
     }
 
+    /// Number of classes that have an image.
+    fn present_classes(&self) -> usize {
+        let mut labels = self.labels();
+        labels.sort_unstable();
+        labels.dedup();
+        labels.len()
+    }
+
     /// How messages name image `index`: its path, or what stands for one.
     fn name(&self, index: usize) -> String;
 

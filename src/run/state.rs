@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 
+use super::comparison::{self, Comparison};
 use crate::event::{BinResult, CheckpointKind, Event, Level, Outcome, Record, RunHeader, StopKind};
 
 /// Log lines that are kept in memory; the journal holds them all.
@@ -190,6 +191,8 @@ pub struct RunState {
     pub log: VecDeque<LogLine>,
     /// How many log lines there have been in all.
     pub logged: u64,
+    /// The run's branches, when it has any. While one is trained, everything else here is the branch's own.
+    pub comparison: Option<Box<Comparison>>,
 }
 
 impl RunState {
@@ -217,9 +220,44 @@ impl RunState {
         self.step_loss.len() as u64
     }
 
-    /// Epochs the whole schedule has.
+    /// Epochs the whole schedule has, its branches included.
     pub fn planned_epochs(&self) -> u32 {
-        self.header.as_ref().map_or(0, |header| header.stages.iter().map(|stage| stage.epochs).sum())
+        let own = || self.header.as_ref().map_or(0, |header| header.stages.iter().map(|stage| stage.epochs).sum());
+        self.comparison.as_ref().map_or_else(own, |comparison| comparison.planned_epochs())
+    }
+
+    /// Epochs that ended, those of earlier branches included.
+    pub fn done_epochs(&self) -> u32 {
+        self.comparison.as_ref().map_or(0, |comparison| comparison.epochs_before) + self.epochs.len() as u32
+    }
+
+    /// The facts of the whole run.
+    pub fn whole_header(&self) -> Option<&RunHeader> {
+        self.comparison.as_ref().map(|comparison| &comparison.whole).or(self.header.as_ref())
+    }
+
+    /// Forgets what belongs to the stages or the branch before: a branch is a run of its own.
+    fn begin_branch(&mut self, branch: usize) {
+        let fresh = Self {
+            started: self.started,
+            updated: self.updated,
+            stop: self.stop,
+            checkpoints: std::mem::take(&mut self.checkpoints),
+            bad_images: self.bad_images,
+            memory: self.memory,
+            images_per_second: self.images_per_second,
+            log: std::mem::take(&mut self.log),
+            logged: self.logged,
+            comparison: self.comparison.take(),
+            ..Self::default()
+        };
+        let epochs = self.epochs.len() as u32;
+        *self = fresh;
+        if let Some(comparison) = &mut self.comparison {
+            comparison.epochs_before += epochs;
+            comparison.current = Some(branch);
+            comparison.begun += 1;
+        }
     }
 
     /// Folds one event into the state.
@@ -234,6 +272,9 @@ impl RunState {
                 self.bins =
                     header.bins.iter().map(|name| BinState { name: name.clone(), ..BinState::default() }).collect();
                 self.log(record.at, Level::Info, format!("run `{}` on {}", header.run_id, header.device));
+                if let Some(comparison) = Comparison::of(header) {
+                    self.comparison = Some(Box::new(comparison));
+                }
                 self.header = Some((**header).clone());
             }
             Event::StageStarted { stage, optimizer } => {
@@ -339,18 +380,46 @@ impl RunState {
                     Some(known) => *known = file,
                     None => self.checkpoints.push(file),
                 }
-                if *kind != CheckpointKind::History {
+                if !matches!(kind, CheckpointKind::History | CheckpointKind::Branches) {
                     self.log(record.at, Level::Info, format!("wrote `{path}`"));
                 }
             }
             Event::StageEnded { stage } => set(&mut self.stages, *stage, StageProgress::Done, StageProgress::ToCome),
+            Event::StartEvaluated { row } => {
+                if let Some(comparison) = &mut self.comparison {
+                    comparison.start = Some(row.clone());
+                }
+            }
+            Event::BranchStarted { branch, name, .. } => {
+                self.begin_branch(*branch);
+                let total = self.comparison.as_ref().map_or(0, |comparison| comparison.total());
+                self.log(record.at, Level::Info, format!("branch {} of {total}: {name}", branch + 1));
+            }
+            Event::BranchEnded { branch, row } => {
+                if let Some(comparison) = &mut self.comparison {
+                    comparison.ended(*branch, row);
+                }
+                let level = match row.outcome {
+                    Some(Outcome::Failed { .. }) => Level::Error,
+                    _ => Level::Info,
+                };
+                let remark = comparison::remark(row).unwrap_or_else(|| "ended".to_owned());
+                self.log(record.at, level, format!("branch {} `{}` {remark}", branch + 1, row.name));
+            }
+            // Its lines came one by one already.
+            Event::BranchesCompared { .. } | Event::Unknown => {}
             Event::StopRequested { kind } => {
                 self.stop = Some(*kind);
                 let when = match kind {
                     StopKind::AfterEpoch => "after this epoch",
                     StopKind::Now => "now",
                 };
-                self.log(record.at, Level::Info, format!("stopping {when}, as asked"));
+                let rest = match self.comparison.as_ref().map_or(0, |comparison| comparison.to_come().count()) {
+                    0 => String::new(),
+                    1 => "; the branch to come is not begun".to_owned(),
+                    count => format!("; the {count} branches to come are not begun"),
+                };
+                self.log(record.at, Level::Info, format!("stopping {when}, as asked{rest}"));
             }
             Event::StopWithdrawn => {
                 self.stop = None;
@@ -374,7 +443,6 @@ impl RunState {
                 self.preparing = None;
                 self.stop = None;
             }
-            Event::Unknown => {}
         }
     }
 
@@ -409,4 +477,81 @@ fn set<T: Clone>(list: &mut Vec<T>, at: usize, value: T, filler: T) {
         list.resize(at + 1, filler);
     }
     list[at] = value;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{BranchPlan, BranchRow, StagePlan};
+
+    fn header(name: &str, stages: usize, branches: usize) -> RunHeader {
+        let plan = StagePlan { loss: "softmax".into(), epochs: 2, steps_per_epoch: 1, ..StagePlan::default() };
+        RunHeader {
+            run_id: format!("{name}-1"),
+            name: name.to_owned(),
+            schedule: String::new(),
+            version: String::new(),
+            model: String::new(),
+            parameters: 0,
+            embedding_size: 0,
+            classes: 2,
+            images: 2,
+            batch_size: 2,
+            device: "cpu".into(),
+            precision: "fp32".into(),
+            bins: vec!["lfw".into()],
+            stages: vec![plan.clone(); stages],
+            initial_epoch: 0,
+            pid: 0,
+            branches: vec![BranchPlan { name: "b".into(), stages: vec![plan] }; branches],
+        }
+    }
+
+    fn epoch(index: u32) -> Event {
+        Event::EpochEnded {
+            stage: 0,
+            epoch: index,
+            index,
+            loss: 1.0,
+            accuracy: None,
+            learning_rate: 0.1,
+            seconds: 1.0,
+            images_per_second: 1.0,
+            waited: 0.0,
+        }
+    }
+
+    fn row() -> BranchRow {
+        let (bins, outcome) = (Vec::new(), Some(Outcome::Completed));
+        BranchRow { name: "b".into(), epoch: 3, loss: Some(1.0), accuracy: None, bins, seconds: 2.0, steps: 4, outcome }
+    }
+
+    #[test]
+    fn a_branch_is_a_run_of_its_own_within_the_whole() {
+        let mut state = RunState::default();
+        let mut hear = |event| {
+            state.apply(&Record { at: 1.0, event });
+            state.clone()
+        };
+        hear(Event::RunStarted(Box::new(header("x", 1, 2))));
+        hear(epoch(1));
+        let whole = hear(epoch(2));
+        assert_eq!((whole.planned_epochs(), whole.done_epochs()), (6, 2));
+        hear(Event::StopRequested { kind: StopKind::AfterEpoch });
+        hear(Event::BranchStarted { branch: 0, name: "b".into(), run_id: "x-1-b".into() });
+        let begun = hear(Event::RunStarted(Box::new(header("x_b", 1, 0))));
+        assert_eq!((begun.epochs.len(), begun.done_epochs()), (0, 2));
+        assert_eq!(begun.stop, Some(StopKind::AfterEpoch), "what was asked is not forgotten");
+        assert!(begun.log.iter().any(|line| line.message.contains("the 2 branches to come are not begun")));
+        hear(epoch(1));
+        let ended = hear(Event::BranchEnded { branch: 0, row: row() });
+        let comparison = ended.comparison.as_ref().expect("there is one");
+        assert_eq!((comparison.current, comparison.to_come().collect::<Vec<_>>()), (None, vec![1]));
+        assert_eq!(comparison.lines().count(), 1);
+        let second = hear(Event::BranchStarted { branch: 1, name: "b".into(), run_id: "x-1-b".into() });
+        assert_eq!(
+            (second.done_epochs(), second.whole_header().map(|header| header.name.clone())),
+            (3, Some("x".into()))
+        );
+    }
 }

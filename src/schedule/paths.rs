@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use miette::Severity;
 
 use super::problem::Problem;
-use super::source::{Sources, Span};
-use super::{Backbone, Loaded, ModelSource};
+use super::source::{At, Sources, Span};
+use super::{Backbone, Loaded, ModelSource, Place};
 
 /// Where a schedule names its paths.
 #[derive(Debug, Clone)]
@@ -18,6 +18,20 @@ pub(super) struct Places {
     pub bins: Vec<Span>,
     /// The saved model, or the file of a backbone's first weights.
     pub model: Option<Span>,
+    pub embedding: Option<Span>,
+    pub classes: Vec<At<u64>>,
+}
+
+impl Places {
+    /// An error at the place of something; at the training set where that was not written.
+    pub(super) fn error(&self, place: Place, message: String, label: String, help: String) -> Problem {
+        let at = match place {
+            Place::Model => self.model,
+            Place::Embedding => self.embedding.or(self.model),
+            Place::Classes(at) => self.classes.get(at).map(|said| said.at),
+        };
+        Problem::new(Severity::Error, &self.sources, at.unwrap_or(self.train), message, label, Some(help))
+    }
 }
 
 const TRAIN_LAYOUT: &str = "\

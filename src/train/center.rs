@@ -1,11 +1,14 @@
 //! The centers of the center loss: a point for every class, to which its embeddings are drawn and which follows them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tch::{Device, Kind, Tensor};
 
+use super::engine::Emit;
+use super::error::TrainError;
 use crate::checkpoint::CheckpointError;
 use crate::checkpoint::npy::{self, Matrix};
+use crate::event::{Event, Level};
 use crate::schedule::CenterLoss;
 
 /// The centers of all classes on a device, and how they are used.
@@ -82,6 +85,44 @@ impl Centers {
         let host = self.values.to_device(Device::Cpu);
         if self.values.device() == Device::Cpu { host.copy() } else { host }
     }
+}
+
+/// The centers for a stage whose center loss is `settings` and whose classes and embedding length are `shape`: `known`
+/// ones that fit, else those of the first of `files` that is there (unless centers were known), else at zero.
+///
+/// # Errors
+/// A file that holds no centers.
+pub fn prepare(
+    known: Option<Centers>,
+    settings: CenterLoss,
+    shape: [usize; 2],
+    files: &[PathBuf],
+    device: Device,
+    emit: &Emit,
+) -> Result<Centers, TrainError> {
+    let [classes, length] = shape;
+    let fresh = || Centers::zeros(classes, length, settings, device);
+    if let Some(mut centers) = known {
+        centers.settings = settings;
+        return Ok(if centers.shape() == shape { centers } else { fresh() });
+    }
+    let Some(path) = files.iter().find(|path| path.is_file()) else { return Ok(fresh()) };
+    let loaded =
+        Centers::load(path, classes, length, settings, device).map_err(|error| TrainError::from_diagnostic(&error))?;
+    let shown = path.display();
+    let (level, message, centers) = match loaded {
+        Ok(centers) => (Level::Info, format!("class centers from `{shown}`"), centers),
+        Err([other, long]) => (
+            Level::Warning,
+            format!(
+                "the class centers start at zero: `{shown}` has {other} of length {long}, this run has {classes} of \
+                 length {length}"
+            ),
+            fresh(),
+        ),
+    };
+    emit(Event::Log { level, message });
+    Ok(centers)
 }
 
 /// Writes centers of [`Centers::snapshot`] as `NumPy` has them. Returns the number of bytes.

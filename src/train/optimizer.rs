@@ -36,6 +36,14 @@ impl OptimizerState {
         Self { rule, iterations: 0, momentum_cache: 1.0, slots, clipper: Clipper::default() }
     }
 
+    /// A copy that shares no buffer with this one.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let slots = self.slots.iter().map(|slot| slot.detach().copy()).collect();
+        let (rule, iterations, momentum_cache) = (self.rule, self.iterations, self.momentum_cache);
+        Self { rule, iterations, momentum_cache, slots, clipper: Clipper::default() }
+    }
+
     /// The state buffers' names in Keras, in Keras's order: `momentum`, `m`, `v`, `vhat`, `rms`, `mg`.
     pub const fn slot_names(rule: &Optimizer) -> &'static [&'static str] {
         match rule.method {

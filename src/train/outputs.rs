@@ -52,6 +52,11 @@ impl Outputs {
         names::history_file(&self.folder, &self.name)
     }
 
+    /// The comparison of the run's branches.
+    pub fn comparison(&self) -> PathBuf {
+        names::comparison_file(&self.folder, &self.name)
+    }
+
     /// Every file of this name that is there.
     fn present(&self) -> Vec<PathBuf> {
         let basic_stem = format!("{}_basic_", self.name);
@@ -63,7 +68,8 @@ impl Outputs {
                 let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
                 let is_model = path.extension().is_some_and(|extension| extension == "h5");
                 let is_basic = is_model && name.starts_with(&basic_stem);
-                is_basic || [self.model(), self.history(), self.centers()].contains(path)
+                let others = [self.model(), self.history(), self.centers(), self.comparison()];
+                is_basic || others.contains(path)
             })
             .collect();
         files.sort();

@@ -66,12 +66,7 @@ pub fn step<'a>(
         leaves.truncate(leaves.len() - network.parameters.leaves(network.head()).len());
     }
     // A frozen basic model under a loss without a head leaves nothing to train.
-    let trains = !leaves.is_empty();
-    let value = match network.regularization_loss() {
-        Some(penalty) => value + penalty,
-        None => value,
-    };
-    if trains {
+    if !leaves.is_empty() {
         let gradients = Tensor::run_backward(&[&value], &leaves, false, false);
         let mut gradient = network.parameters.flatten_gradients(first, &gradients);
         optimizer.clip(&mut gradient, &network.parameters, first);

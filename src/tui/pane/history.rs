@@ -14,7 +14,7 @@ use crate::tui::theme::Styles;
 use crate::tui::view::{Axis, ChartOptions};
 use crate::tui::watched::Watched;
 
-use super::{Frame, Scene, charts, evaluation, framed, left, put, right, stages};
+use super::{Frame, Scene, branches, charts, evaluation, framed, left, put, right, stages};
 
 pub(in crate::tui) fn render(body: Rect, buffer: &mut Buffer, app: &App, styles: &Styles, size: Size) {
     let sides = size != Size::Compact;
@@ -34,13 +34,19 @@ pub(in crate::tui) fn render(body: Rect, buffer: &mut Buffer, app: &App, styles:
     list(framed(panes.list, buffer, styles, focused, title), buffer, app, styles);
 
     let name = |text: &'static str| vec![Span::styled(text, styles.title)];
+    let compared = app.history.shown().and_then(|run| run.as_ref().ok()).filter(|run| run.state.comparison.is_some());
     let stages_area = framed(panes.stages, buffer, styles, frame, name("stages"));
-    let table_area = framed(panes.table, buffer, styles, frame, name("evaluation"));
+    let table_title = compared.map_or_else(|| name("evaluation"), |run| branches::title(&run.state, styles));
+    let table_area = framed(panes.table, buffer, styles, frame, table_title);
     match app.history.shown() {
         Some(Ok(run)) => {
             let scene = Scene { app, run, styles, live: false };
             stages::render(stages_area, buffer, &scene);
-            evaluation::render(table_area, buffer, run, styles);
+            if run.state.comparison.is_some() {
+                branches::render(table_area, buffer, &run.state, styles);
+            } else {
+                evaluation::render(table_area, buffer, run, styles);
+            }
             curves(panes.loss, panes.bins, buffer, &scene, frame);
         }
         other => {
