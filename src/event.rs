@@ -5,6 +5,9 @@
 //! the journal is a [`Record`]: the event and the moment it happened. The JSON is stable: fields are only ever added,
 //! and a reader skips events it does not know ([`Event::Unknown`]).
 
+mod finite;
+mod finite_list;
+
 use serde::{Deserialize, Serialize};
 
 /// One line of the journal: an event and when it happened.
@@ -402,74 +405,6 @@ pub enum Command {
     Pause,
     /// Go on.
     Resume,
-}
-
-/// JSON has no NaN and no infinity: they are written as the strings `nan`, `inf` and `-inf`.
-mod finite {
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    pub(super) enum Written {
-        Number(f64),
-        Word(String),
-    }
-
-    impl Written {
-        pub(super) fn value(&self) -> f64 {
-            match self {
-                Self::Number(number) => *number,
-                Self::Word(word) => match word.as_str() {
-                    "inf" => f64::INFINITY,
-                    "-inf" => f64::NEG_INFINITY,
-                    _ => f64::NAN,
-                },
-            }
-        }
-    }
-
-    pub(super) fn word(value: f64) -> &'static str {
-        if value.is_nan() {
-            "nan"
-        } else if value > 0.0 {
-            "inf"
-        } else {
-            "-inf"
-        }
-    }
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-    pub(super) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-        if value.is_finite() { serializer.serialize_f64(*value) } else { serializer.serialize_str(word(*value)) }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-        Ok(Written::deserialize(deserializer)?.value())
-    }
-}
-
-/// The same for a list of numbers.
-mod finite_list {
-    use serde::ser::SerializeSeq;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    use super::finite::{Written, word};
-
-    pub(super) fn serialize<S: Serializer>(values: &[f32], serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list = serializer.serialize_seq(Some(values.len()))?;
-        for value in values {
-            if value.is_finite() {
-                list.serialize_element(value)?;
-            } else {
-                list.serialize_element(word(f64::from(*value)))?;
-            }
-        }
-        list.end()
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f32>, D::Error> {
-        Ok(Vec::<Written>::deserialize(deserializer)?.iter().map(|written| written.value() as f32).collect())
-    }
 }
 
 #[cfg(test)]

@@ -163,3 +163,41 @@ fn what_is_wrong_with_branches_points_at_its_line() {
         }
     }
 }
+
+#[test]
+fn a_gentle_stop_ends_the_branch_after_its_epoch_and_begins_no_other() {
+    let place = place(
+        "long",
+        "branches: [{name: first, loss: softmax, epochs: 400}, {name: second, loss: softmax, epochs: 400}]\n",
+    );
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_facetui"))
+        .args(["long.yaml", "--headless"])
+        .current_dir(place.path(""))
+        .env("XDG_CACHE_HOME", place.path("cache"))
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().expect("a pipe")));
+    let mut said = String::new();
+    for line in lines {
+        let line = line.expect("text");
+        if line.contains("epoch 2 ended") {
+            let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+            assert!(kill.expect("kills").success());
+        }
+        said.push_str(&(line + "\n"));
+    }
+    assert_eq!(child.wait().expect("ends").code(), Some(0), "{said}");
+    for words in
+        ["the branch to come is not begun", "1 of 2 branches were not begun", "not begun: second", "stopped on request"]
+    {
+        assert!(said.contains(words), "`{words}` is missing in {said}");
+    }
+    let table: Value = serde_json::from_str(&place.read("checkpoints/long_branches.json")).expect("JSON");
+    assert_eq!(
+        (table["branches"].as_array().map(Vec::len), &table["branches"][0]["outcome"]),
+        (Some(1), &"stopped".into())
+    );
+    assert!(place.model("checkpoints/long_first.h5").optimizer.is_some(), "its files are whole");
+    assert_eq!(place.journals("long").len(), 2);
+}

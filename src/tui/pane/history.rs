@@ -113,7 +113,8 @@ impl Columns {
     /// The date, the outcome and the epochs are always there; then the bins, the name and the model take what is left.
     fn of(runs: &[PastRun], room: usize) -> Self {
         let widest = |text: fn(&PastRun) -> usize| runs.iter().map(text).max().unwrap_or(0);
-        let name = widest(|run| width(&run.name)).clamp(4, 24);
+        // Branches differ at their names' ends, and have long ones.
+        let name = widest(|run| width(&run.name)).clamp(4, if room >= 110 { 40 } else { 24 });
         let model = widest(|run| width(&run.model)).clamp(5, 16);
         let outcome = 11;
         let mut left = room.saturating_sub(2 + 16 + 2 + name + 2 + outcome + 2 + 9);
@@ -152,11 +153,9 @@ fn list(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) {
         let base = if chosen { styles.selected } else { styles.text };
         let style = if chosen { base } else { style };
         let date = format::date(run.started, &app.zone);
+        let name = format::cut_front(&run.name, columns.name, styles.glyphs.ellipsis);
         let mut spans = vec![
-            Span::styled(
-                format!("{mark} {}  {}  ", left(&date, 16, styles), left(&run.name, columns.name, styles)),
-                base,
-            ),
+            Span::styled(format!("{mark} {}  {}  ", left(&date, 16, styles), left(&name, columns.name, styles)), base),
             Span::styled(model(&run.model), base),
             Span::styled(format!("{}  ", left(word, columns.outcome, styles)), style),
             Span::styled(right(&format!("{}/{}", run.epochs, run.planned), 9, styles), base),

@@ -141,6 +141,9 @@ fn files(state: &RunState, columns: usize, styles: &Styles) -> Vec<Row> {
         (CheckpointKind::Centers, "centers"),
         (CheckpointKind::History, "history"),
     ];
+    // Of a comparison's files only the table is the whole run's; the others are each branch's.
+    let compared = state.comparison.is_some();
+    let kinds = kinds.into_iter().filter(|(kind, _)| !compared || *kind == CheckpointKind::Branches);
     let mut rows: Vec<Row> = Vec::new();
     for (kind, name) in kinds {
         let Some(file) = state.checkpoints.iter().rev().find(|file| file.kind == kind) else { continue };
