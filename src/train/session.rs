@@ -65,8 +65,7 @@ impl<'a> Session<'a> {
         let size = input_size(&start);
         let bins = Bins::open(&schedule.data.bins, size);
         let options = LoaderOptions { size, workers: schedule.data.workers, ..LoaderOptions::default() };
-        let loader =
-            Loader::new(Arc::clone(&data), options).map_err(|error| TrainError::from_diagnostic(&error))?;
+        let loader = Loader::new(Arc::clone(&data), options).map_err(|error| TrainError::from_diagnostic(&error))?;
         tracing::debug!("run `{run_id}` is prepared");
         let control = Control::new(commands, Arc::clone(&emit));
         Ok((Self { schedule, emit, control, data, loader, bins, device: place, compute }, start))

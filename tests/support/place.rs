@@ -47,17 +47,16 @@ impl Place {
         let image = |class: usize, number: usize| {
             let number = class * images + number % images + 1;
             let path = self.path(&format!("demo/faces_112x112_folders/{class}/{number}.jpg"));
-            serde_pickle::Value::Bytes(std::fs::read(path).expect("reads"))
+            std::fs::read(path).expect("reads")
         };
         let (mut files, mut same) = (Vec::new(), Vec::new());
         for pair in 0..24 {
             let class = (pair / 2 + shift) % identities;
             let other = if pair % 2 == 0 { class } else { (class + 1 + pair % (identities - 1)) % identities };
             files.extend([image(class, pair + shift), image(other, pair + shift + 3)]);
-            same.push(serde_pickle::Value::Bool(pair % 2 == 0));
+            same.push(pair % 2 == 0);
         }
-        let value = serde_pickle::Value::Tuple(vec![serde_pickle::Value::List(files), serde_pickle::Value::List(same)]);
-        let bytes = serde_pickle::value_to_vec(&value, serde_pickle::SerOptions::new()).expect("pickles");
+        let bytes = facetui::synth::pickle::pairs(&files, &same);
         std::fs::write(self.path(name), bytes).expect("writes");
     }
 
