@@ -78,7 +78,10 @@ pub fn start(source: &ModelSource, seed: u64) -> Result<Start, TrainError> {
                 (None, true) => "the file holds no optimiser that can be read: a fresh one is made".to_owned(),
                 (None, false) => "the file's optimiser is left alone, as `compile: false` says".to_owned(),
             });
-            let notes = notes.into_iter().map(|note| (Level::Info, note)).collect();
+            let mut notes: Vec<_> = notes.into_iter().map(|note| (Level::Info, note)).collect();
+            if let Some(note) = saved.optimizer_note.filter(|_| *compile) {
+                notes.push((Level::Warning, format!("`{}`: {note}", path.display())));
+            }
             Ok(Start { graph, embedding, weights, saved: optimizer, notes })
         }
     }
