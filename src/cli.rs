@@ -5,6 +5,7 @@
 
 mod args;
 mod demo;
+mod inspect;
 mod memory;
 mod synth;
 mod train;
@@ -42,6 +43,13 @@ pub enum Action {
     Synth(synth::Request),
     /// List the backbones.
     Models,
+    /// Show what a Keras file holds.
+    Inspect {
+        /// The file.
+        path: PathBuf,
+        /// Whether to print JSON.
+        json: bool,
+    },
     /// Print the demo schedule, which teaches the format.
     Template,
 }
@@ -87,6 +95,7 @@ fn perform(action: Action) -> Result<(), Failure> {
         Action::Check { schedule, overrides } => check(&schedule, &overrides),
         Action::Synth(request) => synth::synth(&request),
         Action::Models => models(),
+        Action::Inspect { path, json } => inspect::inspect(&path, json),
         Action::Template => {
             say(schedule::template());
             Ok(())
@@ -137,9 +146,7 @@ fn models() -> Result<(), Failure> {
     for entry in backbone::TABLE {
         let options = backbone::Options { embedding_size: 256, dropout: 0.4, width: 1.0 };
         let graph = backbone::build(entry.name, &options).map_err(|error| Failure::Run(miette::miette!("{error}")))?;
-        let table = summary::table(&graph);
-        let totals = table.lines().last().unwrap_or_default();
-        let _ = write!(text, "{}: {}\n  {totals}\n", entry.name, entry.about);
+        let _ = write!(text, "{}: {}\n  {}\n", entry.name, entry.about, summary::totals(&graph).line());
     }
     say(&text);
     Ok(())

@@ -78,6 +78,14 @@ enum Subcommands {
     },
     /// List the backbones
     Models,
+    /// Show the layers, weights, optimiser and loss of a Keras .h5 file
+    Inspect {
+        /// The file
+        file: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Print a commented schedule to start from
     Template,
 }
@@ -93,6 +101,7 @@ impl Arguments {
                 Action::Synth(synth::Request { folder, identities, images, seed, bins })
             }
             (Some(Subcommands::Models), _) => Action::Models,
+            (Some(Subcommands::Inspect { file, json }), _) => Action::Inspect { path: file, json },
             (Some(Subcommands::Template), _) => Action::Template,
         }
     }
