@@ -5,6 +5,7 @@
 
 mod args;
 mod demo;
+mod inspect;
 mod memory;
 mod models;
 mod synth;
@@ -43,6 +44,13 @@ pub enum Action {
     /// List the backbones.
     Models {
         /// As JSON.
+        json: bool,
+    },
+    /// Show what a Keras file holds.
+    Inspect {
+        /// The file.
+        path: PathBuf,
+        /// Whether to print JSON.
         json: bool,
     },
     /// Print the demo schedule, which teaches the format.
@@ -90,6 +98,7 @@ fn perform(action: Action) -> Result<(), Failure> {
         Action::Check { schedule, overrides } => check(&schedule, &overrides),
         Action::Synth(request) => synth::synth(&request),
         Action::Models { json } => models::models(json),
+        Action::Inspect { path, json } => inspect::inspect(&path, json),
         Action::Template => {
             say(schedule::template());
             Ok(())

@@ -82,6 +82,14 @@ enum Subcommands {
         #[arg(long)]
         json: bool,
     },
+    /// Show the layers, weights, optimiser and loss of a Keras .h5 file
+    Inspect {
+        /// The file
+        file: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Print a commented schedule to start from
     Template,
 }
@@ -97,6 +105,7 @@ impl Arguments {
                 Action::Synth(synth::Request { folder, identities, images, seed, bins })
             }
             (Some(Subcommands::Models { json }), _) => Action::Models { json },
+            (Some(Subcommands::Inspect { file, json }), _) => Action::Inspect { path: file, json },
             (Some(Subcommands::Template), _) => Action::Template,
         }
     }

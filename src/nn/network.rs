@@ -42,7 +42,9 @@ impl Network {
         let mut last_use: Vec<NodeId> = (0..graph.nodes().len()).collect();
         for (at, node) in graph.nodes().iter().enumerate() {
             let inputs = fused[at].map_or_else(|| node.inputs.clone(), |fused| fused.inputs(&graph));
-            inputs.into_iter().for_each(|input| last_use[input] = at);
+            for input in inputs {
+                last_use[input] = at;
+            }
         }
         let mut released = vec![Vec::new(); graph.nodes().len()];
         for (node, last) in last_use.iter().enumerate() {
