@@ -23,6 +23,9 @@ impl Operand {
     }
 }
 
+/// Most elements of a result: 8 GiB in fp32.
+const MOST_ELEMENTS: u64 = 1 << 31;
+
 const KNOWN: &[&str] = &[
     "Add",
     "AveragePool",
@@ -107,6 +110,7 @@ impl<'a> Inputs<'a> {
 pub(super) fn run(node: &NodeProto, inputs: &[Option<&Operand>]) -> Result<Tensor, String> {
     let (inputs, set) = (Inputs(inputs), Attributes(node));
     let kind = node.op_type.as_deref().unwrap_or("");
+    stretched(inputs.0)?;
     let plain = |result: Result<Tensor, TchError>| result.map_err(|error| first_line(&error.to_string()));
     let x = inputs.tensor(0)?;
     let second = || inputs.tensor(1);
@@ -195,6 +199,30 @@ pub(super) fn run(node: &NodeProto, inputs: &[Option<&Operand>]) -> Result<Tenso
     }
 }
 
+/// Whether a result of so many elements may be made.
+fn allowed(elements: impl Iterator<Item = i64>) -> Result<(), String> {
+    let count = elements.map(|size| size.max(0) as u64).try_fold(1u64, u64::checked_mul);
+    match count {
+        Some(count) if count <= MOST_ELEMENTS => Ok(()),
+        _ => Err(format!("its result would have more than {MOST_ELEMENTS} elements")),
+    }
+}
+
+/// Whether inputs that are stretched to each other's shapes stay in bounds.
+fn stretched(inputs: &[Option<&Operand>]) -> Result<(), String> {
+    let mut shape: Vec<i64> = Vec::new();
+    for input in inputs.iter().flatten() {
+        let Operand::Tensor(tensor) = input else { continue };
+        for (at, size) in tensor.size().into_iter().rev().enumerate() {
+            match shape.get_mut(at) {
+                Some(known) => *known = size.max(*known),
+                None => shape.push(size),
+            }
+        }
+    }
+    allowed(shape.into_iter())
+}
+
 /// Libtorch's first sentence, without its stack.
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or("libtorch failed").to_owned()
@@ -217,6 +245,9 @@ fn slanted(x: &Tensor, slope: impl Fn(&Tensor) -> Result<Tensor, TchError>) -> R
 fn pad(x: &Tensor, [top, left, bottom, right]: [i64; 4], value: f64) -> Result<Tensor, String> {
     if [top, left, bottom, right] == [0; 4] {
         return Ok(x.shallow_clone());
+    }
+    if let [batch, channels, height, width] = x.size()[..] {
+        allowed([batch, channels, height + top + bottom, width + left + right].into_iter())?;
     }
     let padded = x.f_pad([left, right, top, bottom], "constant", value);
     padded.map_err(|error| first_line(&error.to_string()))
@@ -261,11 +292,12 @@ fn slice(x: &Tensor, inputs: &Inputs<'_>) -> Result<Tensor, String> {
 fn resize(x: &Tensor, inputs: &Inputs<'_>, set: &Attributes<'_>) -> Result<Tensor, String> {
     let scales = inputs.tensor(2)?;
     let size = x.size();
-    let ([_, _, height, width], [4]) = (&size[..], &scales.size()[..]) else {
+    let ([batch, channels, height, width], [4]) = (&size[..], &scales.size()[..]) else {
         return Err(format!("takes maps and 4 scales, gets {size:?} and {:?}", scales.size()));
     };
     let grown = |place: i64, size: i64| (scales.double_value(&[place]) * size as f64).floor().clamp(1.0, 1e6) as i64;
     let wanted = [grown(2, *height), grown(3, *width)];
+    allowed([*batch, *channels, wanted[0], wanted[1]].into_iter())?;
     let none: Option<f64> = None;
     let mode = (set.word("mode", "nearest"), set.word("coordinate_transformation_mode", "half_pixel"));
     let result = match (&*mode.0, &*mode.1) {
