@@ -358,3 +358,6 @@ fn pads(window: &Window, map: &[usize]) -> Pads {
         [0, 1].map(|axis| same_padding(map[axis], window.kernel[axis], window.strides[axis], window.dilation[axis]));
     Pads { top, bottom, left, right }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,9 @@ impl Operand {
     }
 }
 
+/// Operators whose inputs are stretched to each other's shapes.
+const STRETCHING: &[&str] = &["Add", "Clip", "Div", "Greater", "Max", "Mean", "Min", "Mul", "PRelu", "Sub", "Where"];
+
 /// Most elements of a result: 8 GiB in fp32.
 const MOST_ELEMENTS: u64 = 1 << 31;
 
@@ -110,7 +113,9 @@ impl<'a> Inputs<'a> {
 pub(super) fn run(node: &NodeProto, inputs: &[Option<&Operand>]) -> Result<Tensor, String> {
     let (inputs, set) = (Inputs(inputs), Attributes(node));
     let kind = node.op_type.as_deref().unwrap_or("");
-    stretched(inputs.0)?;
+    if STRETCHING.contains(&kind) {
+        stretched(inputs.0)?;
+    }
     let plain = |result: Result<Tensor, TchError>| result.map_err(|error| first_line(&error.to_string()));
     let x = inputs.tensor(0)?;
     let second = || inputs.tensor(1);
@@ -120,7 +125,7 @@ pub(super) fn run(node: &NodeProto, inputs: &[Option<&Operand>]) -> Result<Tenso
         "Sub" => plain(x.f_sub(second()?)),
         "Mul" => plain(x.f_mul(second()?)),
         "Div" => plain(x.f_div(second()?)),
-        "MatMul" => plain(x.f_matmul(second()?)),
+        "MatMul" => product(x, second()?),
         "Greater" => plain(x.f_gt_tensor(second()?)),
         "Where" => plain(second()?.f_where_self(x, inputs.tensor(2)?)),
         "Relu" => plain(x.f_relu()),
@@ -151,11 +156,11 @@ pub(super) fn run(node: &NodeProto, inputs: &[Option<&Operand>]) -> Result<Tenso
         }
         "Cast" if set.int("to", 0) == i64::from(number::FLOAT) => plain(x.f_to_kind(Kind::Float)),
         "Cast" => Err("casts to another number format than float".to_owned()),
-        "Max" => plain(reduce(&inputs.tensors()?, |a, b| a.f_maximum(b))),
-        "Min" => plain(reduce(&inputs.tensors()?, |a, b| a.f_minimum(b))),
+        "Max" => plain(reduce(&inputs.tensors()?, Tensor::f_maximum)),
+        "Min" => plain(reduce(&inputs.tensors()?, Tensor::f_minimum)),
         "Mean" => {
             let tensors = inputs.tensors()?;
-            plain(reduce(&tensors, |a, b| a.f_add(b)).and_then(|sum| sum.f_div_scalar(tensors.len() as f64)))
+            plain(reduce(&tensors, Tensor::f_add).and_then(|sum| sum.f_div_scalar(tensors.len() as f64)))
         }
         "Concat" => plain(Tensor::f_cat(&inputs.tensors()?, set.int("axis", 0))),
         "Transpose" => plain(x.f_permute(set.list("perm").ok_or("has no `perm`")?)),
@@ -167,7 +172,7 @@ pub(super) fn run(node: &NodeProto, inputs: &[Option<&Operand>]) -> Result<Tenso
         }
         "ReduceSum" => plain(x.f_sum_dim_intlist(inputs.integers(1)?, set.int("keepdims", 1) != 0, None)),
         "Gemm" => {
-            let product = plain(x.f_matmul(second()?))?;
+            let product = product(x, second()?)?;
             inputs.optional(2).map_or(Ok(product.shallow_clone()), |bias| plain(product.f_add(bias)))
         }
         "LayerNormalization" => {
@@ -240,6 +245,12 @@ fn reduce(
 fn slanted(x: &Tensor, slope: impl Fn(&Tensor) -> Result<Tensor, TchError>) -> Result<Tensor, String> {
     let result = x.f_neg().and_then(|x| x.f_relu()).and_then(|below| slope(&below));
     result.and_then(|below| x.f_relu()?.f_sub(&below)).map_err(|error| first_line(&error.to_string()))
+}
+
+fn product(x: &Tensor, matrix: &Tensor) -> Result<Tensor, String> {
+    let [_, columns] = matrix.size()[..] else { return Err(format!("has a matrix of {:?}", matrix.size())) };
+    allowed(x.size().into_iter().rev().skip(1).chain([columns]))?;
+    x.f_matmul(matrix).map_err(|error| first_line(&error.to_string()))
 }
 
 fn pad(x: &Tensor, [top, left, bottom, right]: [i64; 4], value: f64) -> Result<Tensor, String> {
