@@ -7,6 +7,7 @@ mod args;
 mod demo;
 mod inspect;
 mod memory;
+mod models;
 mod synth;
 mod train;
 
@@ -17,7 +18,6 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::graph::{backbone, summary};
 use crate::schedule;
 
 /// What the program was asked to do.
@@ -42,12 +42,15 @@ pub enum Action {
     /// Draw a data set of faces.
     Synth(synth::Request),
     /// List the backbones.
-    Models,
+    Models {
+        /// As JSON.
+        json: bool,
+    },
     /// Show what a Keras file holds.
     Inspect {
         /// The file.
         path: PathBuf,
-        /// Whether to print JSON.
+        /// As JSON.
         json: bool,
     },
     /// Print the demo schedule, which teaches the format.
@@ -94,7 +97,7 @@ fn perform(action: Action) -> Result<(), Failure> {
         Action::Demo(request) => demo::demo(&request),
         Action::Check { schedule, overrides } => check(&schedule, &overrides),
         Action::Synth(request) => synth::synth(&request),
-        Action::Models => models(),
+        Action::Models { json } => models::models(json),
         Action::Inspect { path, json } => inspect::inspect(&path, json),
         Action::Template => {
             say(schedule::template());
@@ -136,17 +139,6 @@ fn check(path: &std::path::Path, overrides: &[String]) -> Result<(), Failure> {
         let frozen = if stage.bottleneck_only { ", head only" } else { "" };
         let _ =
             writeln!(text, "  {}. {} with {optimizer}, {} epochs{frozen}", number + 1, stage.loss.name(), stage.epochs);
-    }
-    say(&text);
-    Ok(())
-}
-
-fn models() -> Result<(), Failure> {
-    let mut text = String::new();
-    for entry in backbone::TABLE {
-        let options = backbone::Options { embedding_size: 256, dropout: 0.4, width: 1.0 };
-        let graph = backbone::build(entry.name, &options).map_err(|error| Failure::Run(miette::miette!("{error}")))?;
-        let _ = write!(text, "{}: {}\n  {}\n", entry.name, entry.about, summary::totals(&graph).line());
     }
     say(&text);
     Ok(())

@@ -193,6 +193,14 @@ impl Graph {
         self.layers = layers;
     }
 
+    /// The same graph under other names, which must differ from each other: `name` makes the new one of the old.
+    #[must_use]
+    pub fn renamed(mut self, name: impl Fn(&str) -> String) -> Self {
+        self.nodes.iter_mut().for_each(|node| node.name = name(&node.name));
+        self.layers.iter_mut().for_each(|(layer, _)| *layer = name(layer));
+        self
+    }
+
     /// Makes a node the output.
     pub fn set_output(&mut self, node: NodeId) {
         debug_assert!(node < self.nodes.len());

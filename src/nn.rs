@@ -5,6 +5,7 @@
 //! gradient norm or a snapshot is a handful of kernels however many layers there are.
 
 pub mod device;
+mod fusion;
 pub mod init;
 mod layers;
 pub mod network;

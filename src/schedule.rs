@@ -17,6 +17,7 @@ mod check;
 mod expand;
 mod file;
 mod loss;
+mod model;
 mod names;
 mod optimizer;
 mod overrides;
@@ -31,6 +32,7 @@ mod tree;
 use std::path::{Path, PathBuf};
 
 pub use loss::Loss;
+pub use model::backbones;
 pub use optimizer::Optimizer;
 pub use paths::check_paths;
 pub use problem::{Problem, ScheduleError};
@@ -157,6 +159,17 @@ pub struct Backbone {
     pub dropout: f64,
     /// Width multiplier: 1 is the published network.
     pub width: f64,
+    /// Factor of the sum of squares of every kernel, added to the loss; 0 adds none.
+    pub weight_decay: f64,
+    /// A file of weights it starts from, found by the layers' names.
+    pub pretrained: Option<PathBuf>,
+}
+
+impl Backbone {
+    /// The published network, from scratch and without dropout.
+    pub fn new(kind: impl Into<String>, embedding_size: u64) -> Self {
+        Self { kind: kind.into(), embedding_size, dropout: 0.0, width: 1.0, weight_decay: 0.0, pretrained: None }
+    }
 }
 
 /// What a run reads.

@@ -10,6 +10,7 @@ pub mod meter;
 pub mod model;
 pub mod optimizer;
 pub mod outputs;
+pub mod pretrained;
 pub mod resume;
 pub mod saver;
 pub mod step;

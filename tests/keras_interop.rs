@@ -151,6 +151,8 @@ fn keras_goes_on_with_what_facetui_writes() {
         "keras3_rmsprop",
         "keras3_sgd",
         "head_only",
+        "nested",
+        "chunked",
     ] {
         add(name, false);
     }

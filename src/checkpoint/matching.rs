@@ -14,8 +14,8 @@ pub(super) enum Misfit {
     Damaged(String),
 }
 
-/// Reads the weights of a node. `places` are the positions of its weights in the file's list; all of the list, in order,
-/// when none are given.
+/// Reads the weights of a node. `places` are the positions of its weights in the list of a file that holds those of several
+/// layers; without them all of the list is the node's.
 pub(super) fn read(
     source: &Source,
     layer: &FileLayer,
@@ -25,7 +25,8 @@ pub(super) fn read(
     let damaged = |name: &str, why: &str| Misfit::Damaged(format!("weight `{name}` of layer `{}` {why}", layer.name));
     let listed: Vec<&String> = match places {
         None => layer.weights.iter().collect(),
-        Some(places) => places.iter().filter_map(|place| layer.weights.get(*place)).collect(),
+        Some(places) => by_path(&layer.weights, node)
+            .unwrap_or_else(|| places.iter().filter_map(|place| layer.weights.get(*place)).collect()),
     };
     let mut opened = Vec::new();
     for name in listed {
@@ -81,6 +82,16 @@ fn by_name(names: &[&str], node: &Node) -> Option<Vec<usize>> {
         order.push(at);
     }
     Some(order)
+}
+
+/// The names that end with the node's own and its weights' names, where there is one for each.
+fn by_path<'a>(names: &'a [String], node: &Node) -> Option<Vec<&'a String>> {
+    let of_node = |name: &&String| name.rsplit('/').nth(1) == Some(&*node.name);
+    let find = |weight: &str| {
+        let mut found = names.iter().filter(of_node).filter(|name| is_called(leaf(name), node, weight));
+        found.next().filter(|_| found.next().is_none())
+    };
+    node.weights.iter().map(|spec| find(spec.name)).collect()
 }
 
 #[cfg(test)]

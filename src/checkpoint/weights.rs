@@ -80,8 +80,7 @@ pub fn read_weights(path: &Path, graph: &Graph) -> Result<LoadedWeights, Checkpo
     let content = |reason: String| CheckpointError::content(path, reason);
     let mut file = layers::list(&source).map_err(content)?;
     file.retain(|layer| !layer.weights.is_empty());
-    let mut order = keras_order(graph);
-    order.retain(|node| !graph.nodes()[*node].weights.is_empty());
+    let order = keras_order(graph);
     let mut pairs = by_name(&file, graph, &order);
     if pairs.is_empty() && file.iter().all(|layer| layer.class.is_some()) {
         pairs = by_class(&file, graph, &order);
@@ -102,13 +101,14 @@ pub fn read_weights(path: &Path, graph: &Graph) -> Result<LoadedWeights, Checkpo
 type Pairs = HashMap<NodeId, usize>;
 
 fn by_name(file: &[FileLayer], graph: &Graph, order: &[NodeId]) -> Pairs {
-    let places: HashMap<&str, usize> = file
+    // Layers are read with `_` in the place of a slash.
+    let places: HashMap<String, usize> = file
         .iter()
         .enumerate()
         .filter(|(_, layer)| layer.class.is_none())
-        .map(|(at, layer)| (&*layer.name, at))
+        .map(|(at, layer)| (layer.name.replace('/', "_"), at))
         .collect();
-    order.iter().filter_map(|node| Some((*node, *places.get(&*graph.nodes()[*node].name)?))).collect()
+    order.iter().filter_map(|node| Some((*node, *places.get(&graph.nodes()[*node].name.replace('/', "_"))?))).collect()
 }
 
 /// Whether the layers of the file and of the graph have the same shapes, one after the other, as far as both go. Layers

@@ -6,10 +6,9 @@ use hdf5::File;
 
 use super::arrays::{self, folder_in};
 use super::atomic::write_atomically;
-use super::order::keras_order;
 use super::strings::{put_names, put_text};
-use super::{CheckpointError, SavedModel, extras, optimizer, training};
-use crate::graph::{Graph, NodeId, keras};
+use super::{CheckpointError, SavedModel, extras, optimizer, order, training};
+use crate::graph::keras;
 
 /// The Keras whose layout is written; every reader takes it.
 const KERAS_VERSION: &str = "2.12.0";
@@ -26,37 +25,36 @@ fn fill(path: &Path, model: &SavedModel) -> hdf5::Result<()> {
     let file = File::create(path)?;
     put_text(&file, "keras_version", KERAS_VERSION)?;
     put_text(&file, "backend", "tensorflow")?;
-    let graph = keras::portable(&model.graph);
-    put_text(&file, "model_config", &keras::to_json(&graph).to_string())?;
-    put_weights(&file, &graph, model)?;
+    let config = keras::to_json(&model.graph);
+    put_text(&file, "model_config", &config.to_string())?;
+    put_weights(&file, model, &order::layers(&config))?;
     if let Some(state) = &model.optimizer {
         let described = optimizer::described(state);
         put_text(&file, "training_config", &training::config(model, &described).to_string())?;
-        optimizer::put(&file, &graph, state)?;
+        optimizer::put(&file, &model.graph, state)?;
     }
     extras::put(&file, &model.extras)?;
     file.close()
 }
 
-/// Writes the weights of a model whose graph has the form `graph` in the file: other layers, but the same weights.
-fn put_weights(file: &File, graph: &Graph, model: &SavedModel) -> hdf5::Result<()> {
+fn put_weights(file: &File, model: &SavedModel, layers: &[String]) -> hdf5::Result<()> {
     let weights = file.create_group("model_weights")?;
     put_text(&weights, "keras_version", KERAS_VERSION)?;
     put_text(&weights, "backend", "tensorflow")?;
     // Keras matches layers by their places in this list.
-    let mut order = keras_order(graph);
-    let owns = |node: &NodeId| graph.nodes()[*node].shares.is_none();
-    let unreached = (0..graph.nodes().len()).filter(|node| !order.contains(node) && owns(node)).collect::<Vec<_>>();
-    let names: Vec<String> = order.iter().map(|node| graph.nodes()[*node].name.clone()).collect();
-    put_names(&weights, "layer_names", &names)?;
-    order.extend(unreached);
-    for id in order {
-        let node = &graph.nodes()[id];
+    put_names(&weights, "layer_names", layers)?;
+    for layer in layers {
+        let group = folder_in(&weights, layer)?;
+        if model.graph.find(layer).is_none_or(|node| model.graph.nodes()[node].weights.is_empty()) {
+            put_names(&group, "weight_names", &[])?;
+        }
+    }
+    for (node, arrays) in model.graph.nodes().iter().zip(&model.weights.nodes).filter(|(_, arrays)| !arrays.is_empty())
+    {
         let group = folder_in(&weights, &node.name)?;
         let names: Vec<String> = node.weights.iter().map(|weight| format!("{}/{}:0", node.name, weight.name)).collect();
         put_names(&group, "weight_names", &names)?;
-        let stored = model.graph.find(&node.name).map_or(&[][..], |own| &model.weights.nodes[own]);
-        for (name, array) in names.iter().zip(stored) {
+        for (name, array) in names.iter().zip(arrays) {
             arrays::put(&group, name, array)?;
         }
     }

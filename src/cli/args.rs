@@ -76,8 +76,12 @@ enum Subcommands {
         #[arg(long)]
         bins: bool,
     },
-    /// List the backbones
-    Models,
+    /// List the backbones with their sizes
+    Models {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Show the layers, weights, optimiser and loss of a Keras .h5 file
     Inspect {
         /// The file
@@ -100,7 +104,7 @@ impl Arguments {
             (Some(Subcommands::Synth { folder, identities, images, seed, bins }), _) => {
                 Action::Synth(synth::Request { folder, identities, images, seed, bins })
             }
-            (Some(Subcommands::Models), _) => Action::Models,
+            (Some(Subcommands::Models { json }), _) => Action::Models { json },
             (Some(Subcommands::Inspect { file, json }), _) => Action::Inspect { path: file, json },
             (Some(Subcommands::Template), _) => Action::Template,
         }

@@ -1,13 +1,26 @@
 //! The backbones: functions that build a [`Graph`] from images to `embedding`. A new one is a file here and a line in
 //! [`TABLE`].
+//!
+//! Those of keras.applications have its layers, names and order, so that its weight files load by name; the reference's
+//! embedding head follows the last map. `tests/backbones.rs` compares them with what real Keras builds.
 
+mod builder;
 mod mobilefacenet;
+mod mobilenet;
+mod mobilenetv2;
+mod mobilenetv3;
+mod order;
+mod resnetv2;
+mod se_mobilefacenet;
 
 use thiserror::Error;
 
-use super::layer::{Activation, Initializer, Layer, Padding, Window};
-use super::shape::Shape;
-use super::{Graph, GraphError, NodeId};
+use super::layer::Regularizer;
+use super::{Graph, GraphError};
+use builder::Builder;
+
+/// Height, width and channels of the images.
+const IMAGE: [usize; 3] = [112, 112, 3];
 
 /// What a backbone can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,7 +29,7 @@ pub struct Options {
     pub embedding_size: usize,
     /// Share of the features dropped before the embedding, 0 to below 1.
     pub dropout: f64,
-    /// Width multiplier: 1 is the published network.
+    /// Width multiplier, Keras's `alpha`: 1 is the published network.
     pub width: f64,
 }
 
@@ -26,17 +39,104 @@ pub struct Backbone {
     pub name: &'static str,
     /// One line about it.
     pub about: &'static str,
+    /// Length of the embedding that the reference gives it.
+    pub embedding_size: usize,
+    /// The widths of Keras's ImageNet weights; empty where there are none.
+    pub pretrained_widths: &'static [f64],
     build: fn(&mut Builder, &Options) -> Result<(), GraphError>,
 }
 
 /// Every backbone there is.
-pub const TABLE: &[Backbone] = &[Backbone {
-    name: "mobilefacenet",
-    about: "MobileFaceNet (Chen et al. 2018) as the reference builds it, 1.2 M weights at embedding 256",
-    build: mobilefacenet::build,
-}];
+pub const TABLE: &[Backbone] = &[
+    Backbone {
+        name: "mobilefacenet",
+        about: "MobileFaceNet (Chen et al. 2018) as the reference builds it",
+        embedding_size: 256,
+        pretrained_widths: &[],
+        build: mobilefacenet::build,
+    },
+    Backbone {
+        name: "se_mobilefacenet",
+        about: "MobileFaceNet with squeeze-and-excitation and a GDC head, of the reference's later versions",
+        embedding_size: 256,
+        pretrained_widths: &[],
+        build: se_mobilefacenet::build,
+    },
+    Backbone {
+        name: "mobilenet",
+        about: "MobileNet (Howard et al. 2017), keras.applications.MobileNet",
+        embedding_size: 256,
+        pretrained_widths: &[0.25, 0.5, 0.75, 1.0],
+        build: mobilenet::build,
+    },
+    Backbone {
+        name: "mobilenetv2",
+        about: "MobileNetV2 (Sandler et al. 2018), keras.applications.MobileNetV2",
+        embedding_size: 256,
+        pretrained_widths: &[0.35, 0.5, 0.75, 1.0, 1.3, 1.4],
+        build: mobilenetv2::build,
+    },
+    Backbone {
+        name: "mobilenetv3_large",
+        about: "MobileNetV3 large (Howard et al. 2019), keras.applications.MobileNetV3Large",
+        embedding_size: 256,
+        pretrained_widths: &[0.75, 1.0],
+        build: mobilenetv3::build_large,
+    },
+    Backbone {
+        name: "mobilenetv3_small",
+        about: "MobileNetV3 small (Howard et al. 2019), keras.applications.MobileNetV3Small",
+        embedding_size: 256,
+        pretrained_widths: &[0.75, 1.0],
+        build: mobilenetv3::build_small,
+    },
+    Backbone {
+        name: "mobilenetv3_large_minimalistic",
+        about: "MobileNetV3 large without squeeze-and-excitation, hard swish and 5x5 kernels",
+        embedding_size: 256,
+        pretrained_widths: &[1.0],
+        build: mobilenetv3::build_large_minimalistic,
+    },
+    Backbone {
+        name: "mobilenetv3_small_minimalistic",
+        about: "MobileNetV3 small without squeeze-and-excitation, hard swish and 5x5 kernels",
+        embedding_size: 256,
+        pretrained_widths: &[1.0],
+        build: mobilenetv3::build_small_minimalistic,
+    },
+    Backbone {
+        name: "resnet50v2",
+        about: "ResNet50V2 (He et al. 2016), keras.applications.ResNet50V2",
+        embedding_size: 512,
+        pretrained_widths: &[1.0],
+        build: resnetv2::build_50,
+    },
+    Backbone {
+        name: "resnet101v2",
+        about: "ResNet101V2 (He et al. 2016), keras.applications.ResNet101V2",
+        embedding_size: 512,
+        pretrained_widths: &[1.0],
+        build: resnetv2::build_101,
+    },
+    Backbone {
+        name: "resnet152v2",
+        about: "ResNet152V2 (He et al. 2016), keras.applications.ResNet152V2",
+        embedding_size: 512,
+        pretrained_widths: &[1.0],
+        build: resnetv2::build_152,
+    },
+];
 
-/// A name that no backbone has.
+/// How layers are spelt where Keras 2 and Keras 3 differ: only Keras 2 allows `/` in a name, and its MobileNetV3 uses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spelling {
+    /// `expanded_conv_1_expand_bn`: both Kerases open such a file.
+    Keras3,
+    /// `expanded_conv_1/expand/BatchNorm`: the names in Keras 2's weight files.
+    Keras2,
+}
+
+/// A backbone that cannot be built.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum BackboneError {
     /// Not in the table.
@@ -47,108 +147,48 @@ pub enum BackboneError {
     Graph(#[from] GraphError),
 }
 
+/// Adds `factor` times the sum of squares of every kernel to what training minimises: Keras's `l2` regulariser on the
+/// kernels of convolutions and dense layers. 0 takes it away.
+pub fn decay_weights(graph: &mut Graph, factor: f64) {
+    let regularizer = (factor > 0.0).then_some(Regularizer { l1: 0.0, l2: factor });
+    for node in 0..graph.nodes().len() {
+        for place in 0..graph.nodes()[node].weights.len() {
+            if graph.nodes()[node].weights[place].name.ends_with("kernel") {
+                graph.set_regularizer(node, place, regularizer);
+            }
+        }
+    }
+}
+
+/// The line of a name.
+///
+/// # Errors
+/// A name that is not in [`TABLE`].
+pub fn find(name: &str) -> Result<&'static Backbone, BackboneError> {
+    TABLE.iter().find(|backbone| backbone.name == name).ok_or_else(|| {
+        let names: Vec<&str> = TABLE.iter().map(|backbone| backbone.name).collect();
+        BackboneError::Unknown(name.to_owned(), names.join(", "))
+    })
+}
+
 /// Builds a backbone for 112x112 RGB images.
 ///
 /// # Errors
 /// A name that is not in [`TABLE`].
 pub fn build(name: &str, options: &Options) -> Result<Graph, BackboneError> {
-    let Some(backbone) = TABLE.iter().find(|backbone| backbone.name == name) else {
-        let names: Vec<&str> = TABLE.iter().map(|backbone| backbone.name).collect();
-        return Err(BackboneError::Unknown(name.to_owned(), names.join(", ")));
-    };
-    let mut builder = Builder::new(format!("{name}_{}", options.embedding_size), vec![112, 112, 3])?;
+    build_spelt(name, options, Spelling::Keras3)
+}
+
+/// As [`build`], with the layers' names spelt for another Keras: the same nodes at the same places.
+///
+/// # Errors
+/// A name that is not in [`TABLE`].
+pub fn build_spelt(name: &str, options: &Options, spelling: Spelling) -> Result<Graph, BackboneError> {
+    let backbone = find(name)?;
+    let title = format!("{name}_{}", options.embedding_size);
+    let mut builder = Builder::new(title, IMAGE.to_vec(), spelling)?;
     (backbone.build)(&mut builder, options)?;
-    Ok(builder.graph)
-}
-
-/// Adds layers one after the other, naming them as Keras does: `conv2d`, `conv2d_1`, ...
-struct Builder {
-    graph: Graph,
-    last: NodeId,
-}
-
-impl Builder {
-    fn new(name: String, input: Shape) -> Result<Self, GraphError> {
-        let mut graph = Graph::new(name);
-        let last = graph.add("input_1", Layer::Input { shape: input }, &[])?;
-        Ok(Self { graph, last })
-    }
-
-    /// Adds a layer after the last one, under Keras's next free name.
-    fn push(&mut self, layer: Layer) -> Result<NodeId, GraphError> {
-        self.push_with(layer, &[self.last])
-    }
-
-    /// Adds a layer with these inputs.
-    fn push_with(&mut self, layer: Layer, inputs: &[NodeId]) -> Result<NodeId, GraphError> {
-        let stem = layer.keras_stem();
-        let taken = self.graph.nodes().iter().filter(|node| node.layer.keras_stem() == stem).count();
-        let name = if taken == 0 { stem.to_owned() } else { format!("{stem}_{taken}") };
-        self.last = self.graph.add(name, layer, inputs)?;
-        Ok(self.last)
-    }
-
-    /// Adds a layer under a name of its own.
-    fn push_named(&mut self, name: &str, layer: Layer) -> Result<NodeId, GraphError> {
-        self.last = self.graph.add(name, layer, &[self.last])?;
-        Ok(self.last)
-    }
-
-    fn conv(&mut self, filters: usize, window: Window) -> Result<NodeId, GraphError> {
-        let activation = Activation::Linear;
-        self.push(Layer::Conv2D { filters, window, groups: 1, use_bias: false, activation })
-    }
-
-    fn depthwise(&mut self, window: Window) -> Result<NodeId, GraphError> {
-        let activation = Activation::Linear;
-        self.push(Layer::DepthwiseConv2D { window, depth_multiplier: 1, use_bias: false, activation })
-    }
-
-    fn separable(&mut self, filters: usize, window: Window) -> Result<NodeId, GraphError> {
-        let activation = Activation::Linear;
-        self.push(Layer::SeparableConv2D { filters, window, depth_multiplier: 1, use_bias: false, activation })
-    }
-
-    /// Batch normalisation with the reference's settings.
-    fn norm(&mut self) -> Result<NodeId, GraphError> {
-        self.push(batch_norm())
-    }
-
-    /// Batch normalisation and PReLU shared over height and width.
-    fn norm_prelu(&mut self) -> Result<NodeId, GraphError> {
-        self.norm()?;
-        self.push(Layer::PReLU { shared_axes: vec![1, 2] })
-    }
-
-    /// The end of every backbone: dropout, flatten, dense without bias, batch norm named `embedding`.
-    fn embedding(&mut self, options: &Options) -> Result<NodeId, GraphError> {
-        if options.dropout > 0.0 {
-            self.push(Layer::Dropout { rate: options.dropout })?;
-        }
-        self.push(Layer::Flatten)?;
-        self.push(Layer::Dense {
-            units: options.embedding_size,
-            use_bias: false,
-            activation: Activation::Linear,
-            kernel_initializer: Initializer::GlorotNormal,
-        })?;
-        self.push_named("embedding", batch_norm())
-    }
-}
-
-const fn batch_norm() -> Layer {
-    Layer::BatchNormalization { momentum: 0.99, epsilon: 1e-3, center: true, scale: true }
-}
-
-/// A number of channels under a width multiplier: a multiple of 8, at least 8, as MobileNet rounds them.
-fn scaled(channels: usize, width: f64) -> usize {
-    let wanted = channels as f64 * width;
-    let rounded = ((wanted / 8.0).round() as usize * 8).max(8);
-    if (rounded as f64) < 0.9 * wanted { rounded + 8 } else { rounded }
-}
-
-const fn same(kernel: usize, stride: usize) -> Window {
-    Window::square(kernel, stride, Padding::Same)
+    Ok(builder.finish())
 }
 
 #[cfg(test)]
@@ -163,7 +203,43 @@ mod tests {
     }
 
     #[test]
-    fn widths_round_to_eights() {
-        assert_eq!([scaled(64, 1.0), scaled(64, 0.25), scaled(64, 0.01), scaled(512, 0.3)], [64, 16, 8, 152]);
+    fn every_backbone_of_any_width_ends_in_its_embedding() {
+        for backbone in TABLE {
+            for width in [0.05, 1.0, 2.0] {
+                let options = Options { embedding_size: 24, dropout: 0.5, width };
+                let graph = build(backbone.name, &options).expect(backbone.name);
+                assert_eq!(graph.output_shape(), &vec![24], "{}", backbone.name);
+                assert_eq!(graph.output(), graph.nodes().len() - 1, "{}", backbone.name);
+                assert_eq!(graph.nodes()[graph.output()].name, "embedding");
+                assert!(graph.nodes().iter().all(|node| !node.name.contains('/')), "{}", backbone.name);
+                let ordered = graph.nodes().iter().enumerate();
+                assert!(ordered.into_iter().all(|(at, node)| node.inputs.iter().all(|input| *input < at)));
+            }
+        }
+    }
+
+    #[test]
+    fn only_kernels_decay() {
+        let options = Options { embedding_size: 8, dropout: 0.0, width: 0.25 };
+        let mut graph = build("mobilefacenet", &options).expect("builds");
+        decay_weights(&mut graph, 5e-4);
+        for weight in graph.nodes().iter().flat_map(|node| &node.weights) {
+            assert_eq!(weight.regularizer.is_some(), weight.name.contains("kernel"), "{}", weight.name);
+        }
+        decay_weights(&mut graph, 0.0);
+        assert_eq!(graph, build("mobilefacenet", &options).expect("builds"));
+    }
+
+    #[test]
+    fn spellings_differ_in_names_only() {
+        let options = Options { embedding_size: 8, dropout: 0.0, width: 0.25 };
+        let ours = build("mobilenetv3_small", &options).expect("builds");
+        let keras2 = build_spelt("mobilenetv3_small", &options, Spelling::Keras2).expect("builds");
+        assert_eq!(ours.nodes().len(), keras2.nodes().len());
+        for (one, other) in ours.nodes().iter().zip(keras2.nodes()) {
+            assert_eq!((&one.layer, &one.inputs, &one.weights), (&other.layer, &other.inputs, &other.weights));
+        }
+        assert!(keras2.find("expanded_conv_1/expand/BatchNorm").is_some());
+        assert!(ours.find("expanded_conv_1_expand_bn").is_some());
     }
 }

@@ -8,62 +8,67 @@ use super::layer::{Layer, WeightSpec};
 use super::shape::Shape;
 use super::{Graph, Node, NodeId};
 
-/// The sums over a network.
+/// The size of a network, for one image.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Totals {
-    /// Nodes.
+pub struct Figures {
+    /// Layers, the input among them.
     pub layers: usize,
-    /// Weights that training changes.
+    /// Weights that an optimiser changes.
     pub trainable: u64,
-    /// Weights that it does not: moving statistics and the weights of frozen layers.
-    pub fixed: u64,
-    /// How many of the fixed ones belong to frozen layers.
+    /// Weights that it would change, of frozen layers.
     pub frozen: u64,
-    /// Multiplications (each with its addition) for one image.
+    /// Moving statistics of batch norms.
+    pub statistics: u64,
+    /// Multiplications (each with its addition).
     pub macs: u64,
-    /// Sides and channels of the maps, from the images down: each size once, with the channels of its last map.
-    pub maps: Vec<[usize; 3]>,
+    /// Heights of the maps from the image down, each once; what is padded or pooled to one place is left out.
+    pub maps: Vec<usize>,
+    /// Bytes of all layers' results in fp32.
+    pub activation_bytes: u64,
 }
 
-/// Sums a network up.
-pub fn totals(graph: &Graph) -> Totals {
-    let mut totals =
-        Totals { layers: graph.nodes().len(), trainable: 0, fixed: 0, frozen: 0, macs: graph.macs(), maps: Vec::new() };
+/// Measures a graph.
+pub fn figures(graph: &Graph) -> Figures {
+    let (all, statistics) = graph.count_weights();
+    let weights = graph.nodes().iter().filter(|node| !node.trainable).flat_map(|node| &node.weights);
+    let frozen: u64 = weights.filter(|weight| weight.trainable).map(|weight| weight.len() as u64).sum();
+    let mut maps: Vec<usize> = Vec::new();
+    let mut elements = 0;
     for node in graph.nodes() {
-        for weight in &node.weights {
-            let count = weight.len() as u64;
-            match (node.trainable, weight.trainable) {
-                (true, true) => totals.trainable += count,
-                (true, false) => totals.fixed += count,
-                (false, _) => {
-                    totals.fixed += count;
-                    totals.frozen += count;
-                }
-            }
+        // These make no numbers of their own.
+        if !matches!(node.layer, Layer::Input { .. } | Layer::Flatten | Layer::Reshape { .. }) {
+            elements += node.shape.iter().product::<usize>() as u64;
         }
-        // Padding changes sizes for a moment, gates are one pixel: neither is a stage of the network.
-        let passing = matches!(node.layer, Layer::ZeroPadding2D { .. } | Layer::Cropping2D { .. });
-        if let ([height, width, channels], false) = (node.shape.as_slice(), passing) {
-            match totals.maps.last_mut() {
-                Some(last) if last[..2] == [*height, *width] => last[2] = *channels,
-                Some(last) if last[0] < *height || last[1] < *width || (*height, *width) == (1, 1) => {}
-                _ => totals.maps.push([*height, *width, *channels]),
-            }
+        if let [height, _, _] = node.shape[..]
+            && height > 1
+            && !matches!(node.layer, Layer::ZeroPadding2D { .. })
+            && maps.last().is_none_or(|last| height < *last)
+        {
+            maps.push(height);
         }
     }
-    totals
+    Figures {
+        layers: graph.nodes().len(),
+        trainable: all - frozen,
+        frozen,
+        statistics,
+        macs: graph.macs(),
+        maps,
+        activation_bytes: elements * size_of::<f32>() as u64,
+    }
 }
 
-impl Totals {
+impl Figures {
     /// In words, on one line.
     pub fn line(&self) -> String {
-        let Self { layers, trainable, fixed, frozen, .. } = self;
-        let frozen = if *frozen > 0 { format!(", {frozen} of them frozen") } else { String::new() };
-        let maps: Vec<String> = self.maps.iter().map(|[h, w, c]| format!("{h}x{w}x{c}")).collect();
-        let maps = if maps.is_empty() { String::new() } else { format!("; maps {}", maps.join(" > ")) };
+        let Self { layers, trainable, frozen, statistics, .. } = self;
+        let frozen_words = if *frozen > 0 { format!(", {frozen} frozen") } else { String::new() };
+        let maps: Vec<String> = self.maps.iter().map(ToString::to_string).collect();
+        let maps = if maps.is_empty() { String::new() } else { format!("; maps {}", maps.join("-")) };
         format!(
-            "{layers} layers, {} weights ({trainable} trainable, {fixed} not{frozen}), {:.1} million multiplications an image{maps}",
-            trainable + fixed,
+            "{layers} layers, {} weights ({trainable} trainable{frozen_words}, {statistics} moving statistics), {:.1} million \
+             multiplications an image{maps}",
+            trainable + frozen + statistics,
             self.macs as f64 / 1e6
         )
     }
@@ -72,12 +77,13 @@ impl Totals {
     pub fn json(&self) -> Value {
         json!({
             "layers": self.layers,
-            "weights": self.trainable + self.fixed,
+            "weights": self.trainable + self.frozen + self.statistics,
             "trainable": self.trainable,
-            "non_trainable": self.fixed,
+            "non_trainable": self.frozen + self.statistics,
             "frozen": self.frozen,
             "macs": self.macs,
             "maps": self.maps,
+            "activation_bytes": self.activation_bytes,
         })
     }
 }
@@ -122,7 +128,7 @@ pub fn table(graph: &Graph) -> String {
         let line = format!("{layer:first$}  {shape:second$}  {params:>third$}  {from}");
         let _ = writeln!(text, "{}", line.trim_end());
     }
-    text + &totals(graph).line()
+    text + &figures(graph).line()
 }
 
 /// The table as JSON: a list of layers and the totals.
@@ -149,7 +155,7 @@ pub fn json(graph: &Graph) -> Value {
         "input": graph.input_shape(),
         "output": graph.nodes()[graph.output()].name,
         "layers": (0..graph.nodes().len()).map(layer).collect::<Vec<_>>(),
-        "totals": totals(graph).json(),
+        "totals": figures(graph).json(),
     })
 }
 
@@ -159,21 +165,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn maps_are_those_of_the_network() {
+        for (name, maps) in [
+            ("mobilefacenet", vec![112, 56, 28, 14, 7]),
+            ("mobilenet", vec![112, 56, 28, 14, 7, 3]),
+            ("mobilenetv2", vec![112, 56, 28, 14, 7, 4]),
+            ("resnet50v2", vec![112, 56, 28, 14, 7, 4]),
+        ] {
+            let graph = build(name, &Options { embedding_size: 16, dropout: 0.0, width: 0.25 }).expect("builds");
+            assert_eq!(figures(&graph).maps, maps, "{name}");
+        }
+    }
+
+    #[test]
     fn totals_are_the_graphs() {
         let mut graph =
             build("mobilefacenet", &Options { embedding_size: 16, dropout: 0.0, width: 0.1 }).expect("builds");
         let text = table(&graph);
         let (trainable, fixed) = graph.count_weights();
-        let line = format!("{} weights ({trainable} trainable, {fixed} not)", trainable + fixed);
+        let line = format!("{} weights ({trainable} trainable, {fixed} moving statistics)", trainable + fixed);
         assert!(text.contains(&line), "{text}");
         assert_eq!(text.lines().count(), graph.nodes().len() + 2);
-        let sums = totals(&graph);
-        assert_eq!(sums.maps.first().map(|map| map[..2].to_vec()), Some(vec![112, 112]));
-        assert!(sums.maps.windows(2).all(|pair| pair[0][0] > pair[1][0]), "{:?}", sums.maps);
+        let sums = figures(&graph);
         graph.freeze(3);
-        let frozen = totals(&graph);
-        assert!(frozen.frozen > 0 && frozen.trainable < sums.trainable);
-        assert_eq!(frozen.trainable + frozen.fixed, sums.trainable + sums.fixed);
+        let frozen = figures(&graph);
+        assert!(frozen.frozen > 0 && frozen.trainable + frozen.frozen == sums.trainable);
         assert!(table(&graph).contains("[frozen]"));
         assert_eq!(json(&graph)["totals"]["frozen"], frozen.frozen);
     }

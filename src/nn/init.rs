@@ -28,6 +28,7 @@ pub fn weight(spec: &WeightSpec, seed: u64, stream: u64) -> Array {
     let data = match spec.initializer {
         Initializer::Zeros => vec![0.0; count],
         Initializer::Ones => vec![1.0; count],
+        Initializer::Constant(value) => vec![value; count],
         Initializer::GlorotUniform => {
             let limit = (6.0 / (fan_in + fan_out)).sqrt() as f32;
             (0..count).map(|_| random.random_range(-limit..=limit)).collect()

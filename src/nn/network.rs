@@ -2,6 +2,7 @@
 
 use tch::{Device, Kind, Tensor};
 
+use super::fusion::{self, Fused};
 use super::parameters::Parameters;
 use super::{layers, regularization};
 use crate::graph::layer::{Activation, Layer};
@@ -27,6 +28,8 @@ pub struct Network {
     compute: Kind,
     /// For each node, the nodes whose results are not needed after it.
     released: Vec<Vec<NodeId>>,
+    /// For each node what runs in its place.
+    fused: Vec<Option<Fused>>,
 }
 
 impl Network {
@@ -34,17 +37,20 @@ impl Network {
     /// the number format of the basic model's activations (fp32 or bf16).
     pub fn new(graph: Graph, embedding: NodeId, weights: &Weights, device: Device, compute: Kind) -> Self {
         let parameters = Parameters::new(&graph, weights, device, compute);
+        let fused = fusion::find(&graph, embedding);
         let mut last_use: Vec<NodeId> = (0..graph.nodes().len()).collect();
         for (at, node) in graph.nodes().iter().enumerate() {
-            for input in &node.inputs {
-                last_use[*input] = at;
+            match &fused[at] {
+                Some(Fused::Skipped) => {}
+                Some(Fused::HardSigmoid(input) | Fused::HardSwish(input)) => last_use[*input] = at,
+                None => node.inputs.iter().for_each(|input| last_use[*input] = at),
             }
         }
         let mut released = vec![Vec::new(); graph.nodes().len()];
         for (node, last) in last_use.iter().enumerate() {
             released[*last].push(node);
         }
-        Self { graph, embedding, parameters, device, compute, released }
+        Self { graph, embedding, parameters, device, compute, released, fused }
     }
 
     /// The graph.
@@ -77,17 +83,23 @@ impl Network {
         let nodes = self.graph.nodes();
         let mut results: Vec<Option<Tensor>> = (0..=self.embedding).map(|_| None).collect();
         for (at, node) in nodes.iter().enumerate().take(self.embedding + 1) {
-            let result = if matches!(node.layer, Layer::Input { .. }) {
-                images.to_kind(self.compute)
+            let result = if let Some(fused) = &self.fused[at] {
+                match fused {
+                    Fused::Skipped => None,
+                    Fused::HardSigmoid(input) => results[*input].as_ref().map(Tensor::hardsigmoid),
+                    Fused::HardSwish(input) => results[*input].as_ref().map(Tensor::hardswish),
+                }
+            } else if matches!(node.layer, Layer::Input { .. }) {
+                Some(images.to_kind(self.compute))
             } else {
                 let inputs: Vec<&Tensor> = node.inputs.iter().filter_map(|input| results[*input].as_ref()).collect();
                 // A frozen batch norm keeps its statistics, as in Keras; a frozen dropout drops.
                 let keeps = !node.trainable && matches!(node.layer, Layer::BatchNormalization { .. });
                 let mode = if keeps { Mode::Infer } else { mode };
                 let weights = self.parameters.node(self.graph.owner(at));
-                layers::forward(&node.layer, &inputs, weights, &node.shape, mode)
+                Some(layers::forward(&node.layer, &inputs, weights, &node.shape, mode))
             };
-            results[at] = Some(result);
+            results[at] = result;
             for dead in &self.released[at] {
                 if *dead != self.embedding {
                     results[*dead] = None;

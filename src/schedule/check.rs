@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::call::Call;
 use super::expand::home;
-use super::file::{Embedding, ModelFile, ScheduleFile, StageFile, Workers};
+use super::file::{ScheduleFile, StageFile, Workers};
 use super::names::{Name, any_of, fold, nearest};
 use super::params::{self, real};
 use super::paths::Places;
@@ -13,15 +13,10 @@ use super::range::Range;
 use super::reader::{Field, Reader};
 use super::source::{At, Span};
 use super::{
-    Backbone, Data, DeviceChoice, EmbeddingLayer, HeadKind, LearningRate, Loss, ModelSource, Optimizer, Precision,
-    Schedule, Stage, loss, optimizer,
+    Data, DeviceChoice, HeadKind, LearningRate, Loss, ModelSource, Optimizer, Precision, Schedule, Stage, loss, model,
+    optimizer,
 };
 
-/// The backbones a schedule may name.
-const BACKBONES: &[Name] = &[Name::new("mobilefacenet", &[])];
-
-/// Length of the embedding unless given.
-const EMBEDDING_SIZE: u64 = 256;
 /// Images a step unless given; the reference's.
 const BATCH_SIZE: u64 = 128;
 /// Images of one class in a group of a triplet batch.
@@ -33,7 +28,7 @@ const HISTORY_KEYS: [&str; 3] = ["loss", "accuracy", "lr"];
 /// `reader` has noted errors.
 pub(super) fn check(source_name: &str, file: &ScheduleFile, reader: &mut Reader) -> Option<(Schedule, Places)> {
     let name = check_name(source_name, &file.name, reader);
-    let model = check_model(file, reader);
+    let model = model::check(file, reader);
     let train = match &file.train {
         Field::Given(given) => check_path("data.train", given, reader),
         Field::Broken => None,
@@ -109,7 +104,7 @@ pub(super) fn check(source_name: &str, file: &ScheduleFile, reader: &mut Reader)
 }
 
 /// The whole number of a field, within `least..=most`; the default where it is absent or wrong.
-fn whole(reader: &mut Reader, name: &str, field: &Field<i128>, default: u64, least: u64, most: u64) -> u64 {
+pub(super) fn whole(reader: &mut Reader, name: &str, field: &Field<i128>, default: u64, least: u64, most: u64) -> u64 {
     let Field::Given(given) = field else { return default };
     match u64::try_from(given.value) {
         Ok(value) if (least..=most).contains(&value) => value,
@@ -131,7 +126,7 @@ fn whole(reader: &mut Reader, name: &str, field: &Field<i128>, default: u64, lea
 }
 
 /// The number of a field, within `range`; the default where it is absent or wrong.
-fn share(reader: &mut Reader, name: &str, field: &Field<f64>, default: f64, range: Range) -> f64 {
+pub(super) fn share(reader: &mut Reader, name: &str, field: &Field<f64>, default: f64, range: Range) -> f64 {
     match field.given() {
         Some(given) => {
             real(reader, name, given, range, Some(format!("it is {default} unless given"))).unwrap_or(default)
@@ -141,7 +136,7 @@ fn share(reader: &mut Reader, name: &str, field: &Field<f64>, default: f64, rang
 }
 
 /// The path of a field, with `~` replaced.
-fn check_path(name: &str, given: &At<String>, reader: &mut Reader) -> Option<PathBuf> {
+pub(super) fn check_path(name: &str, given: &At<String>, reader: &mut Reader) -> Option<PathBuf> {
     if given.value.trim().is_empty() {
         reader.problems.error(given.at, format!("`{name}` is empty"), "expected a path", None);
         return None;
@@ -190,121 +185,6 @@ fn check_name(source_name: &str, field: &Field<String>, reader: &mut Reader) -> 
         "`name` is the stem of the checkpoints' names; their folder is `checkpoints`".to_owned(),
     );
     None
-}
-
-/// The model, and where its file was named.
-fn check_model(file: &ScheduleFile, reader: &mut Reader) -> Option<(ModelSource, Option<Span>)> {
-    let given = match &file.model {
-        Field::Given(given) => given,
-        Field::Broken => return None,
-        Field::Absent => {
-            reader.problems.error(
-                file.start,
-                "the schedule does not say what to train",
-                "`model` is missing",
-                "from scratch: model: {backbone: mobilefacenet, embedding: 256}; from a saved model: \
-                 model: {file: checkpoints/NAME.h5}"
-                    .to_owned(),
-            );
-            return None;
-        }
-    };
-    let model = &given.value;
-    match (&model.backbone, &model.file) {
-        (Field::Broken, _) | (_, Field::Broken) => None,
-        (Field::Absent, Field::Absent) => {
-            reader.problems.error(
-                given.at,
-                "`model` says neither how to build the network nor which file to load",
-                "expected `backbone` or `file`",
-                format!("`backbone` is {}", any_of(BACKBONES.iter().map(|name| name.name))),
-            );
-            None
-        }
-        (Field::Given(backbone), Field::Given(file)) => {
-            let later = if backbone.at.start > file.at.start { backbone.at } else { file.at };
-            reader.problems.error(
-                later,
-                "`model` has both a `backbone` and a `file`",
-                "the network is either built or loaded",
-                "keep `backbone` to start from scratch, `file` to continue from a saved model".to_owned(),
-            );
-            None
-        }
-        (Field::Given(backbone), Field::Absent) => {
-            let kind = check_backbone(backbone, model, reader)?;
-            Some((ModelSource::Backbone(kind), None))
-        }
-        (Field::Absent, Field::Given(path)) => {
-            let source = check_model_file(path, model, reader)?;
-            Some((source, Some(path.at)))
-        }
-    }
-}
-
-fn check_backbone(given: &At<String>, model: &ModelFile, reader: &mut Reader) -> Option<Backbone> {
-    let known = BACKBONES.iter().find(|name| name.is(&given.value));
-    if known.is_none() {
-        let label = match nearest(&given.value, BACKBONES) {
-            Some(name) => format!("did you mean `{name}`?"),
-            None => "not a known backbone".to_owned(),
-        };
-        reader.problems.error(
-            given.at,
-            format!("there is no backbone `{}`", given.value),
-            label,
-            format!("`backbone` is {}", any_of(BACKBONES.iter().map(|name| name.name))),
-        );
-    }
-    let embedding_size = match &model.embedding {
-        Field::Given(At { value: Embedding::Number(number), at }) => {
-            whole(reader, "embedding", &Field::Given(At { value: *number, at: *at }), EMBEDDING_SIZE, 1, 8192)
-        }
-        Field::Given(At { value: Embedding::Text(text), at }) => {
-            reader.problems.error(
-                *at,
-                format!("`embedding` must be a whole number, found the text `{text}`"),
-                "expected the length of the embedding, as 256",
-                "a layer's name belongs to a saved model: model: {file: NAME.h5, embedding: LAYER}".to_owned(),
-            );
-            EMBEDDING_SIZE
-        }
-        Field::Absent | Field::Broken => EMBEDDING_SIZE,
-    };
-    let dropout = share(reader, "dropout", &model.dropout, 0.0, Range::SHARE);
-    let width = share(reader, "width", &model.width, 1.0, Range::above_zero(4.0));
-    known.map(|name| Backbone { kind: name.name.to_owned(), embedding_size, dropout, width })
-}
-
-fn check_model_file(given: &At<String>, model: &ModelFile, reader: &mut Reader) -> Option<ModelSource> {
-    let path = check_path("model.file", given, reader);
-    for (name, at) in [("dropout", model.dropout.given()), ("width", model.width.given())]
-        .into_iter()
-        .filter_map(|(name, given)| given.map(|given| (name, given.at)))
-    {
-        reader.problems.error(
-            at,
-            format!("`{name}` cannot be changed in a saved model"),
-            "belongs to a `backbone`",
-            format!("take `{name}` out: the file holds the network as it was built"),
-        );
-    }
-    let embedding = model.embedding.given().map(|given| match &given.value {
-        Embedding::Text(name) => EmbeddingLayer::Name(name.clone()),
-        Embedding::Number(position) => {
-            if *position >= 64 && position.count_ones() == 1 {
-                reader.problems.warn(
-                    given.at,
-                    format!("`embedding` of a saved model names a layer: this is the layer at position {position}"),
-                    "looks like a length",
-                    "the file knows its length; leave `embedding` out, or name the layer: embedding: embedding"
-                        .to_owned(),
-                );
-            }
-            EmbeddingLayer::Index(i64::try_from(*position).unwrap_or(i64::MAX))
-        }
-    });
-    Some(ModelSource::File { path: path?, embedding })
 }
 
 /// The bins; their stems name the history's lists and so must differ.

@@ -34,7 +34,9 @@ const MODEL: &[Name] = &[
     Name::new("backbone", &[]),
     Name::new("embedding", &["emb_shape", "embedding_size"]),
     Name::new("dropout", &[]),
-    Name::new("width", &[]),
+    Name::new("width", &["alpha"]),
+    Name::new("weight_decay", &[]),
+    Name::new("pretrained", &["weights"]),
     Name::new("file", &[]),
 ];
 
@@ -101,6 +103,9 @@ pub(super) struct ModelFile {
     pub embedding: Field<Embedding>,
     pub dropout: Field<f64>,
     pub width: Field<f64>,
+    pub weight_decay: Field<f64>,
+    /// None where it says that there is none.
+    pub pretrained: Field<Option<String>>,
 }
 
 /// What `embedding` says: a length for a backbone, a position or a name for a file.
@@ -274,6 +279,16 @@ impl ModelFile {
             }),
             dropout: reader.field("dropout", fields.all("dropout"), Reader::number),
             width: reader.field("width", fields.all("width"), Reader::number),
+            weight_decay: reader.field("weight_decay", fields.all("weight_decay"), Reader::number),
+            pretrained: match reader.choose("pretrained", fields.all("pretrained")) {
+                Field::Given(At { value: node, at }) if is_none(node) => Field::Given(At { value: None, at }),
+                Field::Given(At { value: node, at }) => match reader.text("pretrained", node) {
+                    Some(path) => Field::Given(At { value: Some(path), at }),
+                    None => Field::Broken,
+                },
+                Field::Absent => Field::Absent,
+                Field::Broken => Field::Broken,
+            },
         })
     }
 }

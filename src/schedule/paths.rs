@@ -8,7 +8,7 @@ use miette::Severity;
 
 use super::problem::Problem;
 use super::source::{Sources, Span};
-use super::{Loaded, ModelSource};
+use super::{Backbone, Loaded, ModelSource};
 
 /// Where a schedule names its paths.
 #[derive(Debug, Clone)]
@@ -16,6 +16,7 @@ pub(super) struct Places {
     pub sources: Sources,
     pub train: Span,
     pub bins: Vec<Span>,
+    /// The saved model, or the file of a backbone's first weights.
     pub model: Option<Span>,
 }
 
@@ -42,6 +43,10 @@ const MODEL_LAYOUT: &str = "\
 a saved model is a Keras .h5 file: checkpoints/NAME.h5 with its head, checkpoints/NAME_basic_*.h5 without
 point to yours with --set model.file=checkpoints/NAME.h5";
 
+const WEIGHTS_LAYOUT: &str = "\
+a weight file is a Keras .h5 file: of `save_weights`, of a whole model, or one of Keras's own (~/.keras/models)
+point to yours with --set model.pretrained=NAME.h5, or leave `pretrained` out to start from scratch";
+
 /// What the schedule names and is not there, or is not what it must be: each with its line, what must lie there and how
 /// to get on. Empty when a run can start.
 ///
@@ -53,10 +58,16 @@ pub fn check_paths(loaded: &Loaded) -> Vec<Problem> {
         let problem = Problem::new(Severity::Error, &places.sources, at, message, label, Some(help.to_owned()));
         problems.push(problem);
     };
-    if let (ModelSource::File { path, .. }, Some(at)) = (&schedule.model, places.model)
-        && let Some(wrong) = wrong_file("saved model", path)
+    let model = match &schedule.model {
+        ModelSource::File { path, .. } => Some(("saved model", path, MODEL_LAYOUT)),
+        ModelSource::Backbone(Backbone { pretrained, .. }) => {
+            pretrained.as_ref().map(|path| ("weight file", path, WEIGHTS_LAYOUT))
+        }
+    };
+    if let (Some((what, path, help)), Some(at)) = (model, places.model)
+        && let Some(wrong) = wrong_file(what, path)
     {
-        note(at, wrong, MODEL_LAYOUT);
+        note(at, wrong, help);
     }
     if let Some(wrong) = wrong_training_set(&schedule.data.train) {
         note(places.train, wrong, TRAIN_LAYOUT);
@@ -147,6 +158,22 @@ mod tests {
         assert_eq!(lines, [3, 5]);
         assert!(problems[0].message().ends_with("faces` does not exist"), "{}", problems[0].message());
         assert!(problems[1].message().contains("lfw.bin` does not exist"));
+    }
+
+    #[test]
+    fn a_missing_weight_file_is_named_with_its_line() {
+        let dir = tempfile::tempdir().unwrap();
+        fs_err::create_dir_all(dir.path().join("faces/0")).unwrap();
+        let text = format!(
+            "data: {{train: {}, bins: []}}\nmodel:\n  backbone: mobilenet\n  pretrained: {}\n\
+             stages: [{{loss: softmax, epochs: 1}}]\n",
+            dir.path().join("faces").display(),
+            dir.path().join("mobilenet.h5").display()
+        );
+        let problems = check_paths(&parse("x.yaml", &text, &[], &|_| None).unwrap());
+        assert_eq!(problems.len(), 1);
+        assert_eq!(problems[0].line(), 4);
+        assert!(problems[0].message().ends_with("mobilenet.h5` does not exist"), "{}", problems[0].message());
     }
 
     #[test]

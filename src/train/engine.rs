@@ -102,7 +102,7 @@ impl<'a> Session<'a> {
         .map_err(|error| TrainError::from_diagnostic(&error))?;
         let data = Arc::new(data);
         emit(Event::Preparing { what: "building the network".to_owned(), done: 0, total: 0 });
-        let start = model::start(&schedule.model, schedule.seed)?;
+        let mut start = model::start(&schedule.model, schedule.seed)?;
         let bins = Bins::open(&schedule.data.bins, input_size(&start));
         let loader = Loader::new(
             Arc::clone(&data) as Arc<_>,
@@ -114,6 +114,9 @@ impl<'a> Session<'a> {
         let best = schedule.data.bins.last().and_then(|bin| history.best(&bin_name(bin))).unwrap_or(0.0);
         let header = header(schedule, run_id, &start, &data, place, compute)?;
         emit(Event::RunStarted(Box::new(header)));
+        for (level, message) in start.notes.drain(..) {
+            emit(Event::Log { level, message });
+        }
         let saver = Saver::start(outputs, None, Arc::clone(&emit))
             .map_err(|error| TrainError::new(format!("no thread can be started: {error}")))?;
         Ok(Self {

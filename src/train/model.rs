@@ -3,7 +3,9 @@
 use tch::{Device, Kind};
 
 use super::error::TrainError;
+use super::pretrained;
 use crate::checkpoint::{self, SavedModel};
+use crate::event::Level;
 use crate::graph::layer::{Activation, Initializer, Layer};
 use crate::graph::{Graph, NodeId, Weights, backbone};
 use crate::nn::{Network, init};
@@ -20,6 +22,8 @@ pub struct Start {
     pub weights: Weights,
     /// The saved model the weights came from, when there was one: its optimiser may be restored.
     pub saved: Option<SavedModel>,
+    /// What is worth saying about where it came from.
+    pub notes: Vec<(Level, String)>,
 }
 
 /// Builds or reads the network of a schedule.
@@ -34,16 +38,22 @@ pub fn start(source: &ModelSource, seed: u64) -> Result<Start, TrainError> {
                 dropout: wanted.dropout,
                 width: wanted.width,
             };
-            let graph = backbone::build(&wanted.kind, &options).map_err(|error| TrainError::new(error.to_string()))?;
-            let weights = init::weights(&graph, seed);
-            Ok(Start { embedding: graph.output(), graph, weights, saved: None })
+            let mut graph =
+                backbone::build(&wanted.kind, &options).map_err(|error| TrainError::new(error.to_string()))?;
+            let mut weights = init::weights(&graph, seed);
+            let notes = match &wanted.pretrained {
+                Some(path) => pretrained::load(path, &wanted.kind, &options, &mut weights)?,
+                None => Vec::new(),
+            };
+            backbone::decay_weights(&mut graph, wanted.weight_decay);
+            Ok(Start { embedding: graph.output(), graph, weights, saved: None, notes })
         }
         ModelSource::File { path, embedding } => {
             let saved = checkpoint::read(path).map_err(|error| TrainError::from_diagnostic(&error))?;
             let embedding = embedding_node(&saved.graph, embedding.as_ref())
                 .map_err(|error| TrainError::new(format!("`{}`: {error}", path.display())))?;
             let (graph, weights) = keep_head(&saved.graph, &saved.weights, embedding);
-            Ok(Start { graph, embedding, weights, saved: Some(saved) })
+            Ok(Start { graph, embedding, weights, saved: Some(saved), notes: Vec::new() })
         }
     }
 }
@@ -148,7 +158,7 @@ const fn same_head(present: &Layer, wanted: &Layer) -> bool {
 pub fn take_apart(network: &Network) -> Start {
     let graph = network.graph().clone();
     let weights = network.parameters.snapshot().weights(graph.nodes().len());
-    Start { graph, embedding: network.embedding(), weights, saved: None }
+    Start { graph, embedding: network.embedding(), weights, saved: None, notes: Vec::new() }
 }
 
 #[cfg(test)]
@@ -157,7 +167,7 @@ mod tests {
     use crate::schedule::Backbone;
 
     fn tiny() -> Start {
-        let backbone = Backbone { kind: "mobilefacenet".into(), embedding_size: 16, dropout: 0.0, width: 0.1 };
+        let backbone = Backbone { width: 0.1, ..Backbone::new("mobilefacenet", 16) };
         start(&ModelSource::Backbone(backbone), 1).expect("builds")
     }
 

@@ -36,7 +36,12 @@ pub fn step(
     let value = loss::mean_loss(loss, &output, labels);
     let leaves = network.parameters.leaves(first);
     // A frozen basic model under a loss without a head leaves nothing to train.
-    if !leaves.is_empty() {
+    let trains = !leaves.is_empty();
+    let value = match network.regularization_loss() {
+        Some(penalty) => value + penalty,
+        None => value,
+    };
+    if trains {
         let gradients = Tensor::run_backward(&[&value], &leaves, false, false);
         let gradient = network.parameters.flatten_gradients(first, &gradients);
         let (offset, _) = network.parameters.range(first);
@@ -55,7 +60,7 @@ mod tests {
     use crate::train::model;
 
     fn network(compute: Kind) -> Network {
-        let backbone = Backbone { kind: "mobilefacenet".into(), embedding_size: 16, dropout: 0.0, width: 0.1 };
+        let backbone = Backbone { width: 0.1, ..Backbone::new("mobilefacenet", 16) };
         let start = model::start(&ModelSource::Backbone(backbone), 1).expect("builds");
         model::with_head(start, HeadKind::Arcface, 4, 1, Device::Cpu, compute).expect("fits").0
     }

@@ -1,32 +1,37 @@
 //! MobileFaceNet (Chen et al. 2018, <https://arxiv.org/abs/1804.07573>), layer for layer as the reference's
 //! `mobile_facenet(emb_shape, dropout)` builds it, with a width multiplier for small machines.
 
-use super::{Builder, GraphError, Layer, Options, Padding, Window, same, scaled};
+use super::builder::{Builder, conv, depthwise, norm, same, scaled, separable, valid};
+use super::{GraphError, Options};
+use crate::graph::layer::Layer;
 
 /// The inverted residual stages: filters, expansion, stride of the first block, blocks.
-const STAGES: [(usize, usize, usize, usize); 5] =
+pub(super) const STAGES: [(usize, usize, usize, usize); 5] =
     [(64, 2, 2, 5), (128, 4, 2, 1), (128, 2, 1, 6), (128, 4, 2, 1), (128, 2, 1, 2)];
 
 /// Adds the layers from the images to `embedding`.
 pub(super) fn build(net: &mut Builder, options: &Options) -> Result<(), GraphError> {
     let wide = |channels| scaled(channels, options.width);
-    net.conv(wide(64), same(3, 2))?;
-    net.norm_prelu()?;
-    net.separable(wide(64), same(3, 1))?;
-    net.norm_prelu()?;
+    norm_prelu(net, conv(wide(64), same(3, 2), false))?;
+    norm_prelu(net, separable(wide(64), same(3, 1)))?;
     for (filters, expansion, stride, blocks) in STAGES {
         for block in 0..blocks {
             inverted_residual(net, wide(filters), expansion, if block == 0 { stride } else { 1 }, block > 0)?;
         }
     }
-    net.conv(wide(512), same(1, 1))?;
-    net.norm_prelu()?;
+    norm_prelu(net, conv(wide(512), valid(1, 1), false))?;
     // The global depthwise convolution: one weight a place of the 7x7 map, no activation.
-    net.depthwise(Window::square(7, 1, Padding::Valid))?;
-    net.norm()?;
-    net.conv(options.embedding_size, same(1, 1))?;
-    net.norm_prelu()?;
-    net.embedding(options)?;
+    net.push(depthwise(valid(7, 1)))?;
+    net.push(norm(0.99, 1e-3))?;
+    norm_prelu(net, conv(options.embedding_size, valid(1, 1), false))?;
+    net.embedding(options)
+}
+
+/// A convolution, batch norm, and a `PReLU` shared over height and width.
+fn norm_prelu(net: &mut Builder, convolution: Layer) -> Result<(), GraphError> {
+    net.push(convolution)?;
+    net.push(norm(0.99, 1e-3))?;
+    net.push(Layer::PReLU { shared_axes: vec![1, 2] })?;
     Ok(())
 }
 
@@ -39,14 +44,11 @@ fn inverted_residual(
     stride: usize,
     residual: bool,
 ) -> Result<(), GraphError> {
-    let input = net.last;
-    let channels = net.graph.nodes()[input].shape.last().copied().unwrap_or(filters);
-    net.conv(channels * expansion, same(1, 1))?;
-    net.norm_prelu()?;
-    net.depthwise(same(3, stride))?;
-    net.norm_prelu()?;
-    net.conv(filters, same(1, 1))?;
-    let output = net.norm()?;
+    let (input, channels) = (net.last, net.channels());
+    norm_prelu(net, conv(channels * expansion, same(1, 1), false))?;
+    norm_prelu(net, depthwise(same(3, stride)))?;
+    net.push(conv(filters, same(1, 1), false))?;
+    let output = net.push(norm(0.99, 1e-3))?;
     if residual {
         net.push_with(Layer::Add, &[output, input])?;
     }

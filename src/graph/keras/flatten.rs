@@ -214,7 +214,9 @@ impl Flattener {
                     for (setting, regularizer) in regularizers {
                         let weights = &self.graph.nodes()[node].weights;
                         let place = weights.iter().position(|weight| weight.regularizer_setting() == *setting);
-                        place.into_iter().for_each(|place| self.graph.set_regularizer(node, place, Some(*regularizer)));
+                        if let Some(place) = place {
+                            self.graph.set_regularizer(node, place, Some(*regularizer));
+                        }
                     }
                 }
                 Ok(vec![node])

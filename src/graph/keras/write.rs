@@ -211,6 +211,7 @@ fn initializer(initializer: Initializer) -> Value {
     match initializer {
         Initializer::Zeros => json!({ "class_name": "Zeros", "config": {} }),
         Initializer::Ones => json!({ "class_name": "Ones", "config": {} }),
+        Initializer::Constant(value) => json!({ "class_name": "Constant", "config": { "value": value } }),
         Initializer::GlorotUniform => json!({ "class_name": "GlorotUniform", "config": { "seed": null } }),
         Initializer::GlorotNormal => json!({ "class_name": "GlorotNormal", "config": { "seed": null } }),
     }

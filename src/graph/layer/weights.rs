@@ -4,12 +4,14 @@ use super::{Layer, Window};
 use crate::graph::shape::Shape;
 
 /// How a weight starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Initializer {
     /// All 0.
     Zeros,
     /// All 1.
     Ones,
+    /// All of one value.
+    Constant(f32),
     /// Uniform in `±sqrt(6 / (fan_in + fan_out))` (Glorot and Bengio 2010).
     GlorotUniform,
     /// Normal of deviation `sqrt(2 / (fan_in + fan_out))`, cut at two deviations as Keras does.

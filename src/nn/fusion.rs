@@ -1,0 +1,123 @@
+//! Chains of plain layers that libtorch computes as one operation, with fewer passes over memory and fewer results kept
+//! for the backward pass.
+//!
+//! Files that both Kerases open say `hard_sigmoid` in three layers, `x + 3`, ReLU6, `* 1/6`, and hard swish in four: the
+//! same times `x`. Alone, every one of them would keep its map.
+
+use crate::graph::layer::Layer;
+use crate::graph::{Graph, NodeId};
+
+/// What runs in the place of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fused {
+    /// Nothing: a later node does its part.
+    Skipped,
+    /// `relu6(x + 3) / 6` of this node's result.
+    HardSigmoid(NodeId),
+    /// `x * relu6(x + 3) / 6` of this node's result.
+    HardSwish(NodeId),
+}
+
+/// Half a unit in the last place of 1/6 in fp32.
+const CLOSE: f64 = 1e-8;
+
+/// For each node what runs in its place, where that is not the node itself. The results of `kept` are needed as they are.
+pub(super) fn find(graph: &Graph, kept: NodeId) -> Vec<Option<Fused>> {
+    let nodes = graph.nodes();
+    let mut uses = vec![0usize; nodes.len()];
+    for input in nodes.iter().flat_map(|node| &node.inputs) {
+        uses[*input] += 1;
+    }
+    let only_here = |node: NodeId| uses[node] == 1 && node != kept && node != graph.output();
+    let mut fused = vec![None; nodes.len()];
+    for (at, node) in nodes.iter().enumerate() {
+        if let Some([first, second, x]) = hard_sigmoid(graph, at)
+            && only_here(first)
+            && only_here(second)
+        {
+            (fused[first], fused[second]) = (Some(Fused::Skipped), Some(Fused::Skipped));
+            fused[at] = Some(Fused::HardSigmoid(x));
+        }
+        if let (Layer::Multiply, &[one, other]) = (&node.layer, &node.inputs[..]) {
+            for (x, share) in [(one, other), (other, one)] {
+                if fused[share] == Some(Fused::HardSigmoid(x)) && only_here(share) {
+                    fused[share] = Some(Fused::Skipped);
+                    fused[at] = Some(Fused::HardSwish(x));
+                }
+            }
+        }
+    }
+    fused
+}
+
+/// The nodes of `x + 3` and of ReLU6, and `x`, where a node ends a hard sigmoid.
+fn hard_sigmoid(graph: &Graph, last: NodeId) -> Option<[NodeId; 3]> {
+    let node = |at: NodeId| &graph.nodes()[at];
+    let input = |at: NodeId| node(at).inputs.first().copied();
+    if !rescales(&node(last).layer, 1.0 / 6.0, 0.0) {
+        return None;
+    }
+    let second = input(last)?;
+    let relu6 = Layer::ReLU { max_value: Some(6.0), negative_slope: 0.0, threshold: 0.0 };
+    let first = input(second).filter(|_| node(second).layer == relu6)?;
+    let x = input(first).filter(|_| rescales(&node(first).layer, 1.0, 3.0))?;
+    Some([first, second, x])
+}
+
+fn rescales(layer: &Layer, factor: f64, summand: f64) -> bool {
+    let is = |values: &[f64], wanted: f64| matches!(values, [value] if (value - wanted).abs() < CLOSE);
+    matches!(layer, Layer::Rescaling { scale, offset } if is(scale, factor) && is(offset, summand))
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::{Device, Kind, Tensor};
+
+    use super::*;
+    use crate::graph::Weights;
+    use crate::nn::{Mode, Network};
+
+    /// Images through hard sigmoid, and through hard swish when `times` is set.
+    fn chain(sixth: f64, times: bool) -> Graph {
+        let rescaling = |scale, offset| Layer::Rescaling { scale: vec![scale], offset: vec![offset] };
+        let mut graph = Graph::new("chain");
+        let x = graph.add("x", Layer::Input { shape: vec![4, 4, 3] }, &[]).expect("fits");
+        let wide = graph.add("wide", rescaling(5.0, 0.0), &[x]).expect("fits");
+        let mut last = graph.add("plus", rescaling(1.0, 3.0), &[wide]).expect("fits");
+        let relu6 = Layer::ReLU { max_value: Some(6.0), negative_slope: 0.0, threshold: 0.0 };
+        last = graph.add("relu", relu6, &[last]).expect("fits");
+        last = graph.add("times", rescaling(sixth, 0.0), &[last]).expect("fits");
+        if times {
+            last = graph.add("swish", Layer::Multiply, &[wide, last]).expect("fits");
+        }
+        graph.add("end", Layer::Flatten, &[last]).expect("fits");
+        graph
+    }
+
+    #[test]
+    fn chains_become_one_operation() {
+        let whole = |times| find(&chain(1.0 / 6.0, times), 0);
+        let (skipped, end) = (Some(Fused::Skipped), Some(Fused::HardSigmoid(1)));
+        assert_eq!(whole(false), [None, None, skipped, skipped, end, None]);
+        assert_eq!(whole(true), [None, None, skipped, skipped, skipped, Some(Fused::HardSwish(1)), None]);
+        assert!(find(&chain(0.2, true), 0).iter().all(Option::is_none));
+        // A result that is asked for must be there.
+        assert!(find(&chain(1.0 / 6.0, false), 3).iter().all(Option::is_none));
+    }
+
+    #[test]
+    fn the_numbers_are_those_of_the_plain_layers() {
+        tch::manual_seed(1);
+        let images = Tensor::rand([2, 3, 4, 4], (Kind::Float, Device::Cpu)) * 2.0 - 1.0;
+        let x = &images * 5.0;
+        let share = (&x + 3.0).clamp(0.0, 6.0) / 6.0;
+        for (times, wanted) in [(false, share.shallow_clone()), (true, &x * &share)] {
+            let graph = chain(1.0 / 6.0, times);
+            let (output, weights) = (graph.output(), Weights { nodes: vec![Vec::new(); graph.nodes().len()] });
+            let network = Network::new(graph, output, &weights, Device::Cpu, Kind::Float);
+            let ours = network.embed(&images, Mode::Train);
+            let wanted = wanted.permute([0, 2, 3, 1]).reshape([2, -1]);
+            assert!((ours - wanted).abs().max().double_value(&[]) < 1e-6, "{times}");
+        }
+    }
+}
