@@ -171,6 +171,12 @@ fn weights_alone_find_their_layers() {
         loaded.fill(&mut weights);
         check_weights(name, &graph, &weights, &cases.expected[name]["layers"]);
     }
+    let outer = cases.read("nested.h5");
+    let loaded = read_weights(&cases.path("nested_keras3.h5"), &outer.graph).expect("reads");
+    assert!(loaded.is_complete() && loaded.unused.is_empty() && !loaded.by_order);
+    let mut weights = outer.weights;
+    loaded.fill(&mut weights);
+    check_weights("nested_keras3.h5", &outer.graph, &weights, &cases.expected["nested_keras3.h5"]["layers"]);
     let error = checkpoint::read(&cases.path("only.h5")).expect_err("has no layers");
     assert!(matches!(error, CheckpointError::WeightsOnly { .. }), "{error}");
 }

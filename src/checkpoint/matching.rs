@@ -23,13 +23,12 @@ pub(super) fn read(
     places: Option<&[usize]>,
 ) -> Result<Vec<Array>, Misfit> {
     let damaged = |name: &str, why: &str| Misfit::Damaged(format!("weight `{name}` of layer `{}` {why}", layer.name));
-    let listed: Vec<&String> = match places {
-        None => layer.weights.iter().collect(),
-        Some(places) => by_path(&layer.weights, node)
-            .unwrap_or_else(|| places.iter().filter_map(|place| layer.weights.get(*place)).collect()),
+    let listed = match places {
+        None => layer.weights.clone(),
+        Some(places) => pick(&layer.weights, node, places).unwrap_or_default(),
     };
     let mut opened = Vec::new();
-    for name in listed {
+    for name in &listed {
         let numbers = arrays::open(source, &layer.group, name).map_err(|why| damaged(name, &why))?;
         opened.push((name, numbers));
     }
@@ -82,6 +81,14 @@ fn by_name(names: &[&str], node: &Node) -> Option<Vec<usize>> {
         order.push(at);
     }
     Some(order)
+}
+
+/// The names of a node's weights in a list of several layers': those that say so, or those at the positions where Keras
+/// puts them.
+pub(super) fn pick(names: &[String], node: &Node, positions: &[usize]) -> Option<Vec<String>> {
+    let found = by_path(names, node);
+    let found = found.or_else(|| positions.iter().map(|position| names.get(*position)).collect());
+    found.map(|found| found.into_iter().cloned().collect())
 }
 
 /// The names that end with the node's own and its weights' names, where there is one for each.
