@@ -171,10 +171,8 @@ pub const fn head_kind(layer: &Layer) -> Option<HeadKind> {
 
 /// Cuts a graph behind its embedding, or behind the head that follows it.
 fn keep_head(graph: &Graph, weights: &Weights, embedding: NodeId) -> (Graph, Weights) {
-    let head =
-        graph.nodes().iter().enumerate().position(|(at, node)| {
-            at == embedding + 1 && node.inputs == [embedding] && head_kind(&node.layer).is_some()
-        });
+    // What leads to the head leads to the embedding: in the cut graph the head comes right behind it.
+    let head = graph.nodes().iter().position(|node| node.inputs == [embedding] && head_kind(&node.layer).is_some());
     let last = head.unwrap_or(embedding);
     let cut = graph.cut(last, graph.name.clone());
     let kept = cut.nodes().iter().map(|node| graph.find(&node.name).map(|at| weights.nodes[at].clone()));
