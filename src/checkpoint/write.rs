@@ -6,6 +6,7 @@ use hdf5::File;
 
 use super::arrays::{self, folder_in};
 use super::atomic::write_atomically;
+use super::source::unlocked;
 use super::strings::{put_names, put_text};
 use super::{CheckpointError, SavedModel, extras, optimizer, order, training};
 use crate::graph::keras;
@@ -22,7 +23,7 @@ pub fn write(path: &Path, model: &SavedModel) -> Result<u64, CheckpointError> {
 }
 
 fn fill(path: &Path, model: &SavedModel) -> hdf5::Result<()> {
-    let file = File::create(path)?;
+    let file = unlocked().create(path)?;
     put_text(&file, "keras_version", KERAS_VERSION)?;
     put_text(&file, "backend", "tensorflow")?;
     let config = keras::to_json(&model.graph);

@@ -148,10 +148,8 @@ fn thaw(graph: &mut Graph, embedding: NodeId) -> Option<String> {
 
 /// Cuts a graph behind its embedding, or behind the head that follows it.
 fn keep_head(graph: &Graph, weights: &Weights, embedding: NodeId) -> (Graph, Weights) {
-    let head =
-        graph.nodes().iter().enumerate().position(|(at, node)| {
-            at == embedding + 1 && node.inputs == [embedding] && head_kind(&node.layer).is_some()
-        });
+    // What leads to the head leads to the embedding: in the cut graph the head comes right behind it.
+    let head = graph.nodes().iter().position(|node| node.inputs == [embedding] && head_kind(&node.layer).is_some());
     let last = head.unwrap_or(embedding);
     (graph.cut(last, graph.name.clone()), weights.cut(graph, last))
 }

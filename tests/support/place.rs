@@ -64,8 +64,6 @@ impl Place {
     pub fn run(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_facetui"));
         command.args(arguments).current_dir(self.folder.path()).env("XDG_CACHE_HOME", self.path("cache"));
-        // A file written by this process may still be open, and locked, in a child that another test is starting.
-        command.env("HDF5_USE_FILE_LOCKING", "FALSE");
         command.env("FACETUI_WIDTH", "0.1").env("OMP_NUM_THREADS", "1").env("NO_COLOR", "1");
         command.output().expect("starts")
     }

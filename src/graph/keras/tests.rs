@@ -265,6 +265,44 @@ fn operations_that_would_be_wrong_are_refused() {
 }
 
 #[test]
+fn layers_are_counted_as_keras_counts_them() {
+    let dense = |name: &str| json!({ "class_name": "Dense", "config": { "name": name, "units": 3 } });
+    let inner =
+        json!({ "class_name": "Sequential", "config": { "name": "basic", "layers": [dense("a"), dense("b")] } });
+    let mut first = dense("stem");
+    first["config"]["batch_input_shape"] = json!([null, 4]);
+    let layers = [first, inner, dense("head")];
+    let graph = from_json(&json!({ "class_name": "Sequential", "config": layers })).expect("reads");
+    let name = |node: usize| graph.nodes()[node].name.as_str();
+    assert_eq!(graph.at(-2).map(name), Ok("b"));
+    assert_eq!(graph.require("basic").map(name), Ok("b"));
+    assert_eq!(graph.require("a").map(name), Ok("a"));
+    assert_eq!(graph.layers().len(), 4);
+    assert!(graph.at(4).is_err_and(|error| error.to_string().contains("`basic`")));
+    let basic = graph.cut(graph.at(-2).expect("is there"), "basic");
+    assert_eq!((basic.nodes().len(), basic.layers().len()), (4, 3));
+}
+
+#[test]
+fn weights_of_inner_models_are_found_in_kerass_lists() {
+    let layer = |class: &str, name: &str, trainable: bool| json!({ "class_name": class, "config": { "name": name, "units": 3, "trainable": trainable } });
+    let inner = [
+        layer("Dense", "a", true),
+        layer("BatchNormalization", "n", true),
+        layer("BatchNormalization", "f", false),
+        layer("Dense", "b", true),
+    ];
+    let mut config = json!({ "class_name": "Sequential", "config": { "name": "s", "layers": [
+        { "class_name": "Sequential", "config": { "name": "inner", "layers": inner } } ] } });
+    config["config"]["build_input_shape"] = json!([null, 3]);
+    let model = super::read(&config).expect("reads");
+    let places: Vec<_> = model.places.iter().flatten().map(|place| place.positions.clone()).collect();
+    // Trained: a, n's gamma and beta, b; then n's statistics; then all of f.
+    assert_eq!(places, [vec![0, 1], vec![2, 3, 6, 7], vec![8, 9, 10, 11], vec![4, 5]]);
+    assert!(model.places.iter().flatten().all(|place| place.group == "inner" && place.total == 12));
+}
+
+#[test]
 fn open_sizes_of_images_are_112() {
     let mut config = to_json(&everything());
     let shape = json!([null, null, null, 3]);
@@ -310,7 +348,49 @@ fn any_json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(3, 16, 4, |inner| prop::collection::vec(inner, 0..4).prop_map(Value::from))
 }
 
+/// Every function of the operations, and one that is none.
+const FUNCTIONS: [&str; 24] = [
+    "math.add",
+    "math.subtract",
+    "math.multiply",
+    "math.truediv",
+    "math.maximum",
+    "math.minimum",
+    "cast",
+    "nn.gelu",
+    "nn.leaky_relu",
+    "nn.softmax",
+    "math.l2_normalize",
+    "clip_by_value",
+    "math.reduce_mean",
+    "math.reduce_sum",
+    "reshape",
+    "squeeze",
+    "expand_dims",
+    "transpose",
+    "concat",
+    "pad",
+    "pow",
+    "identity",
+    "nn.silu",
+    "nothing",
+];
+
 proptest! {
+    /// Any arguments of any operation are read or refused, and never panic.
+    #[test]
+    fn no_operation_panics(function in 0_usize..24, name in 0_usize..10, value in any_json(), numbers: Vec<i64>) {
+        let names = ["y", "axis", "shape", "perm", "paddings", "clip_value_min", "clip_value_max", "keepdims", "dtype", "alpha"];
+        for value in [value, json!(numbers), json!(numbers.first())] {
+            let kwargs = json!({ names[name]: value, "clip_value_min": 0.0 });
+            let entry = json!({ "class_name": "TFOpLambda", "name": "op", "inbound_nodes": [["x", 0, 0, kwargs]],
+                "config": { "name": "op", "trainable": true, "function": FUNCTIONS[function] } });
+            if let Ok(graph) = around(entry) {
+                prop_assert!(from_json(&to_json(&graph)).is_ok());
+            }
+        }
+    }
+
     /// Any value in the place of any setting is read or refused, and never panics.
     #[test]
     fn no_setting_panics(layer in 0_usize..64, setting in 0_usize..16, value in any_json()) {
