@@ -1,17 +1,32 @@
-//! Lets what is built here find libtorch when it runs.
+//! Compiles the C++ of `src/native` against libtorch's headers, and lets what is built here find libtorch when it runs.
 //!
 //! An rpath to the folder that torch-sys linked from makes the program start in any folder with an empty environment;
-//! `LD_LIBRARY_PATH` still takes precedence, so the same program runs on another machine's libtorch. The folder is also
-//! compiled in as `FACETUI_LIBTORCH_LIB`, since CUDA's part of libtorch lies there and is loaded only when it is wanted.
+//! `LD_LIBRARY_PATH` still takes precedence, so the same program runs on another machine's libtorch.
 
 use std::env;
+use std::path::Path;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=src/native");
     // Set by torch-sys (`links = "tch"`); cargo runs this again when torch-sys has been built from another folder.
     let folder = env::var("DEP_TCH_LIBTORCH_LIB").unwrap_or_default();
-    if !folder.is_empty() {
-        println!("cargo::rustc-link-arg=-Wl,-rpath,{folder}");
+    if folder.is_empty() {
+        return;
     }
-    println!("cargo::rustc-env=FACETUI_LIBTORCH_LIB={folder}");
+    println!("cargo::rustc-link-arg=-Wl,-rpath,{folder}");
+    let Some(include) = Path::new(&folder).parent().map(|root| root.join("include")) else { return };
+    cc::Build::new()
+        .cpp(true)
+        .std("c++17")
+        .opt_level(3)
+        .debug(false)
+        .warnings(false)
+        .include(&include)
+        .include(include.join("torch/csrc/api/include"))
+        // libtorch's macros decide the layout of std::string; torch-sys and the wheel use the new one.
+        .define("_GLIBCXX_USE_CXX11_ABI", "1")
+        .flag_if_supported("-fno-math-errno")
+        .file("src/native/norm_act.cpp")
+        .compile("facetui_native");
 }

@@ -48,7 +48,7 @@ fn case(width: f64, batch: i64) {
     graph.add("arcface", Layer::NormDense { units: CLASSES }, &[embedding]).expect("fits");
     let weights = init::weights(&graph, 1);
     let mut network = Network::new(graph, embedding, &weights, Device::Cpu, Kind::Float);
-    let rule = Optimizer::Sgd { momentum: 0.9, nesterov: false };
+    let rule = Optimizer::sgd(0.9, false);
     let mut optimizer = OptimizerState::new(rule, &network.parameters.flat);
     let bytes = Tensor::randint(256, [batch, 112, 112, 3], (Kind::Uint8, Device::Cpu));
     let labels = Tensor::randint(CLASSES as i64, [batch], (Kind::Int64, Device::Cpu));

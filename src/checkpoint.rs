@@ -14,6 +14,7 @@ pub mod history;
 mod layers;
 mod matching;
 pub mod names;
+pub mod npy;
 mod optimizer;
 mod order;
 mod read;
@@ -138,6 +139,15 @@ pub enum CheckpointError {
         path: PathBuf,
         /// The layer and what is wrong with it.
         source: Box<KerasError>,
+    },
+    /// It is no `.npy` file of what is wanted.
+    #[error("`{}` holds no class centers: {reason}", path.display())]
+    #[diagnostic(help("move the file away, and the centers start at zero"))]
+    Array {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// It cannot be written.
     #[error("`{}` cannot be written: {reason}", path.display())]

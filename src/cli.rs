@@ -6,6 +6,7 @@
 mod args;
 mod demo;
 mod export;
+mod inspect;
 mod memory;
 mod models;
 mod synth;
@@ -48,6 +49,13 @@ pub enum Action {
     },
     /// Write a model in another format.
     Export(crate::export::Request),
+    /// Show what a Keras file holds.
+    Inspect {
+        /// The file.
+        path: PathBuf,
+        /// Whether to print JSON.
+        json: bool,
+    },
     /// Print the demo schedule, which teaches the format.
     Template,
 }
@@ -94,6 +102,7 @@ fn perform(action: Action) -> Result<(), Failure> {
         Action::Synth(request) => synth::synth(&request),
         Action::Models { json } => models::models(json),
         Action::Export(request) => export::export(&request),
+        Action::Inspect { path, json } => inspect::inspect(&path, json),
         Action::Template => {
             say(schedule::template());
             Ok(())
@@ -113,9 +122,12 @@ fn warn(loaded: &schedule::Loaded) {
     }
 }
 
-/// Fails, naming every path of a schedule that is not there.
+/// Fails, naming everything that a schedule names and that is not there, or does not fit.
 fn paths(loaded: &schedule::Loaded) -> Result<(), Failure> {
-    let problems = schedule::check_paths(loaded);
+    let mut problems = schedule::check_paths(loaded);
+    if problems.is_empty() {
+        problems = crate::train::preflight::check(loaded);
+    }
     if problems.is_empty() {
         return Ok(());
     }
@@ -127,14 +139,46 @@ fn check(path: &std::path::Path, overrides: &[String]) -> Result<(), Failure> {
     let loaded = schedule::load(path, overrides).map_err(|error| Failure::Usage(error.into()))?;
     warn(&loaded);
     paths(&loaded)?;
-    let schedule = &loaded.schedule;
-    let mut text = format!("`{}` is a valid schedule: {} stage(s)\n", path.display(), schedule.stages.len());
-    for (number, stage) in schedule.stages.iter().enumerate() {
-        let optimizer = stage.optimizer.map_or("the optimiser before it", |optimizer| optimizer.name());
-        let frozen = if stage.bottleneck_only { ", head only" } else { "" };
-        let _ =
-            writeln!(text, "  {}. {} with {optimizer}, {} epochs{frozen}", number + 1, stage.loss.name(), stage.epochs);
-    }
-    say(&text);
+    say(&format!("`{}` is a valid schedule:\n{}", path.display(), plan(&loaded.schedule)));
     Ok(())
+}
+
+/// What a schedule will train, a line a stage.
+fn plan(schedule: &schedule::Schedule) -> String {
+    let mut text = String::new();
+    let mut epoch = schedule.initial_epoch;
+    list(&mut text, &schedule.stages, "  ", &mut epoch);
+    if !schedule.branches.is_empty() {
+        let _ = writeln!(text, "  then {} branches, each after epoch {epoch}:", schedule.branches.len());
+    }
+    for branch in &schedule.branches {
+        let _ = writeln!(text, "  {}", branch.name);
+        list(&mut text, &branch.stages, "    ", &mut epoch.clone());
+    }
+    text
+}
+
+/// Lines of stages that begin after the global epoch `epoch`.
+fn list(text: &mut String, stages: &[schedule::Stage], margin: &str, epoch: &mut u32) {
+    for (number, stage) in stages.iter().enumerate() {
+        let optimizer = stage.optimizer.map_or("the optimiser before it", |optimizer| optimizer.name());
+        let name = stage.name.as_ref().map_or_else(String::new, |name| format!("{name}: "));
+        // A bottleneck-only stage counts its own epochs.
+        let (first, last) = if stage.bottleneck_only { (1, stage.epochs) } else { (*epoch + 1, *epoch + stage.epochs) };
+        let epochs = if first == last { format!("epoch {first}") } else { format!("epochs {first} to {last}") };
+        let frozen = if stage.bottleneck_only { " of its own, head only" } else { "" };
+        let rate = stage.learning_rate;
+        let (from, to) = (rate.at(first - 1), rate.at(last - 1));
+        let fall = if from.to_bits() == to.to_bits() { String::new() } else { format!(" to {to:.3e}") };
+        let _ = writeln!(
+            text,
+            "{margin}{}. {name}{} with {optimizer}, {epochs}{frozen}, batch {}, learning rate {from:.3e}{fall}, \
+             augment {}",
+            number + 1,
+            stage.loss.name(),
+            stage.batch_size,
+            stage.augment
+        );
+        *epoch += if stage.bottleneck_only { 0 } else { stage.epochs };
+    }
 }

@@ -5,6 +5,7 @@
 //! sampler ── EpochPlan ─────────┴→ loader: worker threads decode ahead ─→ Batch (u8 NHWC) ─→ augment (tensor, device)
 //! bin: pickled evaluation pairs, decoded once by the room `eval`
 //! ```
+//! A Source is a folder of folders or an MXNet record file: [`open`] tells which.
 //!
 //! Everything random is drawn from `(seed, epoch, image)` by [`random`], never from a shared generator: neither the
 //! number of threads nor a restart in the middle of a run changes what an epoch consists of.
@@ -14,6 +15,41 @@ pub mod bin;
 pub mod decode;
 pub mod folder;
 pub mod loader;
+pub mod pickle;
 pub mod random;
+pub mod recordio;
 pub mod sampler;
 pub mod source;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use source::Source;
+
+/// Why there is no training set.
+#[derive(Debug, Error, Diagnostic)]
+pub enum OpenError {
+    /// As a folder of folders.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Folder(#[from] folder::FolderError),
+    /// As a record file.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Records(#[from] recordio::RecordError),
+}
+
+/// Opens the training set at `path`: a `.rec` file, a folder that holds `train.rec`, or a folder of class folders, whose
+/// listing is kept in the user's cache. `progress` is told (done, all) from any thread.
+///
+/// # Errors
+/// Whatever is no training set.
+pub fn open(path: &Path, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Arc<dyn Source>, OpenError> {
+    if recordio::is_record_set(path) {
+        return Ok(Arc::new(recordio::RecordFile::open(path, progress)?));
+    }
+    Ok(Arc::new(folder::FolderSet::open(path, folder::default_cache().as_deref(), progress)?))
+}

@@ -5,6 +5,9 @@
 //! the journal is a [`Record`]: the event and the moment it happened. The JSON is stable: fields are only ever added,
 //! and a reader skips events it does not know ([`Event::Unknown`]).
 
+mod finite;
+mod finite_list;
+
 use serde::{Deserialize, Serialize};
 
 /// One line of the journal: an event and when it happened.
@@ -18,7 +21,7 @@ pub struct Record {
 }
 
 /// What a stage will do, known before the run starts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct StagePlan {
     /// The loss's name as the schedule's vocabulary spells it: `softmax`, `arcface`, ...
     pub loss: String,
@@ -30,6 +33,68 @@ pub struct StagePlan {
     pub bottleneck_only: bool,
     /// Optimiser steps in each of its epochs.
     pub steps_per_epoch: u64,
+    /// Its own name, when the schedule gives one.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Images a step, a triplet stage's groups included; 0 in journals of versions that did not say.
+    #[serde(default)]
+    pub batch_size: u64,
+    /// Learning rate before any decay; 0 in journals of versions that did not say.
+    #[serde(default)]
+    pub learning_rate: f64,
+    /// Augmentation, 0 to 3.
+    #[serde(default)]
+    pub augment: u8,
+    /// What its sampler leaves out in every epoch.
+    #[serde(default)]
+    pub left_out: LeftOut,
+}
+
+/// What triplet batches leave out of a training set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Classes with too few images for a group.
+    pub classes: u64,
+    /// Images: those of these classes, and in every epoch the ones that fill no group.
+    pub images: u64,
+}
+
+/// An alternative that starts from the same state as the others of its schedule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BranchPlan {
+    /// Its name: `arcface`.
+    pub name: String,
+    /// What it trains.
+    pub stages: Vec<StagePlan>,
+}
+
+/// A line of the table that compares branches, the starting point's included.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BranchRow {
+    /// The branch's name; the starting point's is `start`.
+    pub name: String,
+    /// The number of its last global epoch.
+    pub epoch: u32,
+    /// Mean loss of its last epoch; none where no epoch ended.
+    pub loss: Option<f64>,
+    /// Mean training accuracy of its last epoch; none for triplet losses.
+    pub accuracy: Option<f64>,
+    /// The newest figures of every bin.
+    pub bins: Vec<BinResult>,
+    /// Seconds its epochs took, evaluation not counted.
+    pub seconds: f64,
+    /// Optimiser steps of its epochs.
+    pub steps: u64,
+    /// How it ended; none for the starting point.
+    #[serde(flatten)]
+    pub outcome: Option<Outcome>,
+}
+
+impl BranchRow {
+    /// Seconds a step.
+    pub fn seconds_per_step(&self) -> Option<f64> {
+        (self.steps > 0).then(|| self.seconds / self.steps as f64)
+    }
 }
 
 /// The facts of a run that do not change while it runs.
@@ -67,6 +132,9 @@ pub struct RunHeader {
     pub initial_epoch: u32,
     /// Process id of the trainer.
     pub pid: u32,
+    /// The branches that follow the stages, each from the state the stages leave.
+    #[serde(default)]
+    pub branches: Vec<BranchPlan>,
 }
 
 /// The figures of one evaluation bin after one epoch.
@@ -110,6 +178,10 @@ pub enum CheckpointKind {
     Basic,
     /// The history: `<name>_hist.json`.
     History,
+    /// The centers of the center loss: `<name>_centers.npy`.
+    Centers,
+    /// The comparison of branches: `<name>_branches.json`.
+    Branches,
 }
 
 /// How a run ended.
@@ -252,6 +324,36 @@ pub enum Event {
         /// Index of the stage.
         stage: usize,
     },
+    /// The state that all branches start from, evaluated.
+    StartEvaluated {
+        /// Its line of the table.
+        #[serde(flatten)]
+        row: BranchRow,
+    },
+    /// A branch begins: what follows up to its end is a run of its own, with its own [`Event::RunStarted`].
+    BranchStarted {
+        /// Index of the branch.
+        branch: usize,
+        /// Its name.
+        name: String,
+        /// Identifies its run and names its folder.
+        run_id: String,
+    },
+    /// A branch ended, its files written.
+    BranchEnded {
+        /// Index of the branch.
+        branch: usize,
+        /// Its line of the table.
+        #[serde(flatten)]
+        row: BranchRow,
+    },
+    /// The branches that were trained, side by side.
+    BranchesCompared {
+        /// The starting point, when it could be evaluated.
+        start: Option<BranchRow>,
+        /// The branches that ended, in order.
+        branches: Vec<BranchRow>,
+    },
     /// A stop was asked for; it takes effect at the next border of its kind.
     StopRequested {
         /// At which border.
@@ -305,74 +407,6 @@ pub enum Command {
     Resume,
 }
 
-/// JSON has no NaN and no infinity: they are written as the strings `nan`, `inf` and `-inf`.
-mod finite {
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    pub(super) enum Written {
-        Number(f64),
-        Word(String),
-    }
-
-    impl Written {
-        pub(super) fn value(&self) -> f64 {
-            match self {
-                Self::Number(number) => *number,
-                Self::Word(word) => match word.as_str() {
-                    "inf" => f64::INFINITY,
-                    "-inf" => f64::NEG_INFINITY,
-                    _ => f64::NAN,
-                },
-            }
-        }
-    }
-
-    pub(super) fn word(value: f64) -> &'static str {
-        if value.is_nan() {
-            "nan"
-        } else if value > 0.0 {
-            "inf"
-        } else {
-            "-inf"
-        }
-    }
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-    pub(super) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-        if value.is_finite() { serializer.serialize_f64(*value) } else { serializer.serialize_str(word(*value)) }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-        Ok(Written::deserialize(deserializer)?.value())
-    }
-}
-
-/// The same for a list of numbers.
-mod finite_list {
-    use serde::ser::SerializeSeq;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    use super::finite::{Written, word};
-
-    pub(super) fn serialize<S: Serializer>(values: &[f32], serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list = serializer.serialize_seq(Some(values.len()))?;
-        for value in values {
-            if value.is_finite() {
-                list.serialize_element(value)?;
-            } else {
-                list.serialize_element(word(f64::from(*value)))?;
-            }
-        }
-        list.end()
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f32>, D::Error> {
-        Ok(Vec::<Written>::deserialize(deserializer)?.iter().map(|written| written.value() as f32).collect())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -415,6 +449,37 @@ mod tests {
         };
         let event = Event::BinEvaluated { index: 2, result };
         assert_eq!(round_trip(event.clone()).event, event);
+    }
+
+    #[test]
+    fn a_branchs_line_comes_back_whole() {
+        let row = BranchRow {
+            name: "arcface".into(),
+            epoch: 7,
+            loss: Some(22.3),
+            accuracy: None,
+            bins: Vec::new(),
+            seconds: 12.0,
+            steps: 6,
+            outcome: Some(Outcome::Failed { error: "the loss became NaN".into(), help: None }),
+        };
+        let start = Some(BranchRow { name: "start".into(), outcome: None, ..row.clone() });
+        for event in [
+            Event::BranchEnded { branch: 2, row: row.clone() },
+            Event::StartEvaluated { row: BranchRow { outcome: None, ..row.clone() } },
+            Event::BranchesCompared { start, branches: vec![row] },
+        ] {
+            assert_eq!(round_trip(event.clone()).event, event);
+        }
+    }
+
+    #[test]
+    fn a_plan_of_an_older_version_is_read() {
+        let plan: StagePlan = serde_json::from_str(
+            r#"{"loss": "softmax", "optimizer": "adam", "epochs": 2, "bottleneck_only": false, "steps_per_epoch": 9}"#,
+        )
+        .expect("reads");
+        assert_eq!((plan.epochs, plan.batch_size, plan.left_out), (2, 0, LeftOut::default()));
     }
 
     #[test]

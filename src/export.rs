@@ -1,4 +1,4 @@
-//! A trained network as a file for another program: ONNX, TFLite, safetensors, or a smaller `.h5`. The formats for
+//! A trained network as a file for another program: ONNX, `TFLite`, safetensors, or a smaller `.h5`. The formats for
 //! inference are written from one list of plain operations ([`lower`]); every file is checked before it is kept.
 
 pub mod check;

@@ -120,8 +120,10 @@ impl Graph {
         if shares {
             self.nodes[node].weights.clear();
             self.nodes[node].shares = Some(owner);
-            let layer = self.layers.iter_mut().find(|(name, _)| *name == self.nodes[owner].name);
-            layer.into_iter().for_each(|(_, last)| *last = node);
+            let owner = &self.nodes[owner].name;
+            if let Some((_, last)) = self.layers.iter_mut().find(|(name, _)| name == owner) {
+                *last = node;
+            }
         } else {
             self.layers.push((self.nodes[node].name.clone(), node));
         }

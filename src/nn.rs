@@ -8,6 +8,7 @@ pub mod device;
 mod fusion;
 pub mod init;
 mod layers;
+mod native;
 pub mod network;
 pub mod parameters;
 mod regularization;

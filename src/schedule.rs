@@ -12,7 +12,9 @@
 //! Relative paths in a schedule are relative to the folder the program is started from, as the reference has it.
 //! Names of fields, losses and optimisers may be written in any case, with `_`, with `-` or without.
 
+mod branches;
 mod call;
+mod center;
 mod check;
 mod expand;
 mod file;
@@ -31,9 +33,9 @@ mod tree;
 
 use std::path::{Path, PathBuf};
 
-pub use loss::Loss;
+pub use loss::{CenterLoss, Loss};
 pub use model::backbones;
-pub use optimizer::Optimizer;
+pub use optimizer::{Clip, Method, Optimizer};
 pub use paths::check_paths;
 pub use problem::{Problem, ScheduleError};
 
@@ -49,6 +51,36 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
     /// Where the paths were written, for [`check_paths`].
     places: paths::Places,
+}
+
+/// A thing that a schedule names and that can only be judged with files at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// `model.file`.
+    Model,
+    /// `model.embedding`, or the file where that is not given.
+    Embedding,
+    /// A number of classes: an index into [`Loaded::classes`].
+    Classes(usize),
+}
+
+impl Loaded {
+    /// The numbers of classes that the schedule says the training set has: `data.classes`, and `num_classes` of losses.
+    pub fn classes(&self) -> impl Iterator<Item = u64> {
+        self.places.classes.iter().map(|said| said.value)
+    }
+
+    /// An error that points at the line where the schedule names `place`: what was found, what was expected (beside
+    /// the underlined text) and how to get on.
+    pub fn error_at(
+        &self,
+        place: Place,
+        message: impl Into<String>,
+        label: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Problem {
+        self.places.error(place, message.into(), label.into(), help.into())
+    }
 }
 
 /// Reads and checks the schedule at `path`, with `overrides` (`data.train=/mnt/faces`, `stages.0.epochs=2`; the values
@@ -121,6 +153,17 @@ pub struct Schedule {
     pub checkpoints: PathBuf,
     /// Folder of the runs' journals; `runs` unless given.
     pub runs: PathBuf,
+    /// What to train, in order; with branches it may be empty.
+    pub stages: Vec<Stage>,
+    /// Alternatives that each start from the state the stages leave.
+    pub branches: Vec<Branch>,
+}
+
+/// An alternative: stages of their own, from the state that all branches of a schedule share.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Branch {
+    /// Its name, the end of its files' stem; no two branches have the same.
+    pub name: String,
     /// What to train, in order; at least one.
     pub stages: Vec<Stage>,
 }
@@ -136,6 +179,8 @@ pub enum ModelSource {
         path: PathBuf,
         /// The layer whose output is the embedding, when the file holds a whole model.
         embedding: Option<EmbeddingLayer>,
+        /// Whether the file's optimiser goes on; the reference's `compile`.
+        compile: bool,
     },
 }
 
@@ -233,16 +278,26 @@ pub enum DeviceChoice {
 /// One stage of the schedule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stage {
+    /// What it is called, when the schedule says so.
+    pub name: Option<String>,
     /// What is minimised.
     pub loss: Loss,
     /// Which head the loss needs.
     pub head: HeadKind,
+    /// The center loss: added to `loss`, or `loss` itself when that is [`Loss::Center`].
+    pub center: Option<CenterLoss>,
     /// How; none keeps the optimiser of the stage before, with its state.
     pub optimizer: Option<Optimizer>,
     /// How long; at least 1.
     pub epochs: u32,
     /// Train the head only: the basic model is frozen, its batch norms in inference mode.
     pub bottleneck_only: bool,
+    /// Images a step; the schedule's unless given.
+    pub batch_size: u64,
+    /// Learning rate by global epoch; what the stage leaves open is the schedule's.
+    pub learning_rate: LearningRate,
+    /// The reference's `random_status`, 0 to 3; the schedule's unless given.
+    pub augment: u8,
 }
 
 /// What a loss works on, the reference's `type`.

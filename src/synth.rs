@@ -21,7 +21,7 @@ mod capture;
 mod dice;
 mod identity;
 mod noise;
-mod pickle;
+pub mod pickle;
 mod render;
 mod store;
 mod vector;

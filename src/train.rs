@@ -1,16 +1,22 @@
 //! The engine: it trains a schedule's stages on its own thread, takes [`Command`](crate::event::Command)s and says what
 //! happens as [`Event`](crate::event::Event)s. It draws nothing and knows no terminal.
 
+pub mod center;
+pub mod clip;
+pub mod comparison;
 pub mod control;
 pub mod engine;
 pub mod error;
 pub mod evaluate;
+pub mod leg;
 pub mod loss;
 pub mod meter;
 pub mod model;
 pub mod optimizer;
 pub mod outputs;
+pub mod preflight;
 pub mod pretrained;
 pub mod resume;
 pub mod saver;
+pub mod session;
 pub mod step;

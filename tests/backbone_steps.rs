@@ -1,8 +1,11 @@
-//! The backbones in training: every one learns a batch by heart at a small width.
+//! The backbones in training: every one learns a batch by heart at a small width, and weight decay counts in the loss.
 
 use facetui::graph::backbone::{Options, TABLE, build};
 use facetui::graph::layer::{Activation, Initializer, Layer};
 use facetui::nn::{Mode, Network, init};
+use facetui::schedule::{Backbone, HeadKind, Loss, ModelSource, Optimizer};
+use facetui::train::optimizer::OptimizerState;
+use facetui::train::{model, step};
 use tch::{Device, Kind, Tensor};
 
 #[test]
@@ -45,4 +48,36 @@ fn every_backbone_learns_a_batch_by_heart() {
         assert_eq!(embeddings.size(), [8, 16], "{}", backbone.name);
         assert!(embeddings.isfinite().all().int64_value(&[]) == 1, "{}", backbone.name);
     }
+}
+
+#[test]
+fn weight_decay_counts_in_the_loss() {
+    let first_step = |weight_decay: f64| {
+        let backbone = Backbone { width: 0.1, weight_decay, ..Backbone::new("mobilenetv2", 8) };
+        let start = model::start(&ModelSource::Backbone(backbone), 1).expect("builds");
+        let squares: f64 = start
+            .graph
+            .nodes()
+            .iter()
+            .zip(&start.weights.nodes)
+            .flat_map(|(node, arrays)| node.weights.iter().zip(arrays))
+            .filter(|(spec, _)| spec.name.ends_with("kernel"))
+            .flat_map(|(_, array)| &array.data)
+            .map(|value| f64::from(*value).powi(2))
+            .sum();
+        let (mut network, _) =
+            model::with_head(start, HeadKind::Arcface, 4, 1, Device::Cpu, Kind::Float).expect("fits");
+        let rule = Optimizer::FIRST;
+        let mut optimizer = OptimizerState::new(rule, &network.parameters.flat);
+        tch::manual_seed(7);
+        let images = Tensor::rand([8, 3, 112, 112], (Kind::Float, Device::Cpu)) * 2.0 - 1.0;
+        let labels = Tensor::from_slice(&[0i64, 1, 2, 3, 0, 1, 2, 3]);
+        let loss = Loss::Arcface { margin1: 1.0, margin2: 0.5, margin3: 0.0, scale: 64.0 };
+        let result = step::step(&mut network, &mut optimizer, &loss, &images, &labels, 0.0, false);
+        (result.loss.double_value(&[]), squares)
+    };
+    let (plain, squares) = first_step(0.0);
+    let (decayed, _) = first_step(1e-3);
+    let difference = decayed - plain - 1e-3 * squares;
+    assert!(difference.abs() < 1e-4 * decayed, "{plain}, {decayed}, {squares}");
 }

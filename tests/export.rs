@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use facetui::checkpoint::{self, SavedModel, SavedOptimizer};
 use facetui::export::onnx::run::Program;
@@ -9,6 +10,13 @@ use facetui::graph::backbone::{Options, build};
 use facetui::graph::layer::{Activation, Initializer, Layer};
 use facetui::nn::init;
 use serde_json::json;
+
+/// One test at a time: a process that another thread starts holds HDF5's lock of a file that is just being written.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn export(arguments: &[&str], folder: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_facetui"));
@@ -57,6 +65,7 @@ fn names(folder: &Path) -> Vec<String> {
 
 #[test]
 fn the_extension_is_the_format() {
+    let _alone = alone();
     let (folder, _) = place();
     let run = |arguments: &[&str]| {
         let output = export(arguments, folder.path());
@@ -99,6 +108,7 @@ fn the_extension_is_the_format() {
 
 #[test]
 fn what_is_wrong_is_said_once_and_nothing_is_left() {
+    let _alone = alone();
     let (folder, full) = place();
     let bytes = std::fs::read(&full).expect("reads");
     std::fs::write(folder.path().join("cut.h5"), &bytes[..bytes.len() / 2]).expect("writes");
@@ -135,6 +145,7 @@ fn what_is_wrong_is_said_once_and_nothing_is_left() {
 
 #[test]
 fn broken_weights_leave_no_file() {
+    let _alone = alone();
     let (folder, full) = place();
     let mut model = checkpoint::read(&full).expect("reads");
     let kernel = model.weights.nodes.iter_mut().find(|arrays| !arrays.is_empty()).expect("has weights");

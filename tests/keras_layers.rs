@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use facetui::checkpoint::{self, SavedModel};
+use facetui::nn::network::normalize_images;
 use facetui::nn::{Mode, Network};
 use tch::{Device, Kind, Tensor};
 
@@ -18,6 +19,16 @@ struct Case {
     x: Tensor,
     y: Tensor,
     loss: Option<f64>,
+}
+
+/// Unpacks a `.gz` into a folder.
+fn unpack(packed: &Path, folder: &Path) -> PathBuf {
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(packed).expect("opens");
+    flate2::read::GzDecoder::new(file).read_to_end(&mut bytes).expect("unpacks");
+    let path = folder.join(packed.file_stem().expect("has a name"));
+    std::fs::write(&path, bytes).expect("writes");
+    path
 }
 
 fn cases(unpacked: &Path) -> Vec<Case> {
@@ -31,11 +42,7 @@ fn cases(unpacked: &Path) -> Vec<Case> {
     for entry in std::fs::read_dir(&folder).expect("is there").flatten() {
         let file = entry.file_name().to_string_lossy().into_owned();
         let Some(name) = file.strip_suffix(".h5.gz") else { continue };
-        let mut bytes = Vec::new();
-        let packed = std::fs::File::open(entry.path()).expect("opens");
-        flate2::read::GzDecoder::new(packed).read_to_end(&mut bytes).expect("unpacks");
-        let path = unpacked.join(format!("{name}.h5"));
-        std::fs::write(&path, bytes).expect("writes");
+        let path = unpack(&entry.path(), unpacked);
         let mut array = |what: &str| arrays.remove(&format!("{name}/{what}"));
         let (x, y) = (array("x").expect("has an input"), array("y").expect("has an output"));
         let loss = array("loss").map(|loss| loss.double_value(&[]));
@@ -105,6 +112,54 @@ fn every_case_gives_kerass_numbers_and_survives_a_round_trip() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The reference's own models, where `../shared/cases` lies beside the clone: all of them, their embeddings, and the same
+/// embeddings after writing.
+#[test]
+fn the_references_models_give_their_embeddings() {
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/cases");
+    if !shared.is_dir() {
+        return;
+    }
+    let images = Tensor::read_npz(shared.join("models/inputs.npz")).expect("reads");
+    let images = normalize_images(&images.into_iter().find(|(name, _)| name == "images").expect("is there").1);
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut checked = 0;
+    for place in ["models", "models_2020_layout"] {
+        for entry in std::fs::read_dir(shared.join(place)).expect("is there").flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let path = match (name.strip_suffix(".h5.gz"), name.strip_suffix(".h5")) {
+                (Some(_), _) => unpack(&entry.path(), folder.path()),
+                (_, Some(stem)) if !stem.ends_with(".weights") => entry.path(),
+                _ => continue,
+            };
+            let stem = name.split(".h5").next().expect("a stem");
+            let short = stem.split(".k212").next().and_then(|stem| stem.split(".tfk218").next()).expect("a stem");
+            let expected = [stem, short].map(|stem| shared.join(place).join(format!("{stem}.expected.npz")));
+            let expected =
+                expected.iter().find(|path| path.is_file()).unwrap_or_else(|| panic!("no numbers of {name}"));
+            let arrays = Tensor::read_npz(expected).expect("reads");
+            let wanted = &arrays.iter().find(|(name, _)| name == "emb").expect("embeddings").1;
+            let model = checkpoint::read(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let again = rewritten(&model, &folder.path().join("again.h5"));
+            for model in [model, again] {
+                let output = model.graph.output();
+                let node = &model.graph.nodes()[output];
+                let embedding = if node.shape == wanted.size()[1..].iter().map(|n| *n as usize).collect::<Vec<_>>() {
+                    output
+                } else {
+                    node.inputs[0]
+                };
+                let network = Network::new(model.graph, embedding, &model.weights, Device::Cpu, Kind::Float);
+                let ours = tch::no_grad(|| network.embed(&images, Mode::Infer));
+                let off = (ours - wanted).abs().max().double_value(&[]);
+                assert!(off < 1e-4, "{name}: off by {off}");
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked >= 16, "only {checked} models were found");
 }
 
 #[test]

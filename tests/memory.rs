@@ -26,7 +26,7 @@ fn the_deep_resnets_train_within_eight_gibibytes() {
         let start = model::start(&ModelSource::Backbone(backbone), 1).expect("builds");
         let (mut network, _): (Network, bool) =
             model::with_head(start, HeadKind::Arcface, 1000, 1, Device::Cpu, Kind::Float).expect("fits");
-        let rule = Optimizer::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 };
+        let rule = Optimizer::ADAM;
         let mut optimizer = OptimizerState::new(rule, &network.parameters.flat);
         let images = Tensor::rand([BATCH, 112, 112, 3], (Kind::Float, Device::Cpu)).permute([0, 3, 1, 2]) * 2.0 - 1.0;
         let labels = Tensor::arange(BATCH, (Kind::Int64, Device::Cpu));

@@ -55,16 +55,14 @@ impl Place {
     fn bin(&self) {
         let image = |class: usize, number: usize| {
             let path = self.path(&format!("data/faces_112x112_folders/{class}/{}.jpg", class * 10 + number + 1));
-            serde_pickle::Value::Bytes(std::fs::read(path).expect("reads"))
+            std::fs::read(path).expect("reads")
         };
         let (mut images, mut same) = (Vec::new(), Vec::new());
         for pair in 0..12 {
             images.extend([image(pair % 4, pair / 4), image((pair + pair % 2) % 4, 9 - pair / 4)]);
-            same.push(serde_pickle::Value::Bool(pair % 2 == 0));
+            same.push(pair % 2 == 0);
         }
-        let value =
-            serde_pickle::Value::Tuple(vec![serde_pickle::Value::List(images), serde_pickle::Value::List(same)]);
-        let bytes = serde_pickle::value_to_vec(&value, serde_pickle::SerOptions::new()).expect("pickles");
+        let bytes = facetui::synth::pickle::pairs(&images, &same);
         std::fs::write(self.path("tiny.bin"), bytes).expect("writes");
     }
 
@@ -159,6 +157,40 @@ fn mistakes_in_a_schedule_are_named_with_their_line() {
     }
     assert!(!place.path("checkpoints").exists() && !place.path("runs").exists());
     assert_eq!(place.run(&["check", "tiny.yaml"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_file_is_inspected_and_its_problems_are_named() {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/layers");
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = folder.path().join("nested.h5");
+    let packed = std::fs::File::open(cases.join("tf_keras_nested.h5.gz")).expect("opens");
+    let mut bytes = Vec::new();
+    flate2::read::GzDecoder::new(packed).read_to_end(&mut bytes).expect("unpacks");
+    std::fs::write(&model, &bytes).expect("writes");
+    let inspect = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_facetui"));
+        command.arg("inspect").args(arguments).current_dir(folder.path()).output().expect("runs")
+    };
+    let table = inspect(&["nested.h5"]);
+    let text = String::from_utf8(table.stdout).expect("text");
+    assert!(table.status.success(), "{text}");
+    for wanted in ["tail_conv (Conv2D)", "weights of third_conv", "frozen", "(6, 5, 4)", "optimizer: none", "trainable"]
+    {
+        assert!(text.contains(wanted), "no `{wanted}` in\n{text}");
+    }
+    let lines = inspect(&["nested.h5", "--json"]);
+    let value: serde_json::Value = serde_json::from_slice(&lines.stdout).expect("JSON");
+    let layers = value["layers"].as_array().expect("layers");
+    let sum: u64 = layers.iter().map(|layer| layer["params"].as_u64().expect("a number")).sum();
+    assert_eq!(value["totals"]["weights"].as_u64(), Some(sum));
+    std::fs::write(folder.path().join("half.h5"), &bytes[..bytes.len() / 2]).expect("writes");
+    std::fs::write(folder.path().join("text.h5"), "no model").expect("writes");
+    for (file, code) in [("missing.h5", 2), ("text.h5", 1), ("half.h5", 1)] {
+        let refused = inspect(&[file]);
+        assert_eq!(refused.status.code(), Some(code), "{file}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains(file), "{file}");
+    }
 }
 
 #[test]

@@ -32,6 +32,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("safetensors::", &["export"]),
     ("serde_yaml::", &["schedule"]),
     ("clap::", &["cli"]),
+    ("memmap2::", &["data"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -42,6 +42,7 @@ fn header() -> RunHeader {
         epochs: 2,
         bottleneck_only: false,
         steps_per_epoch: 100,
+        ..StagePlan::default()
     };
     RunHeader {
         run_id: "pty-1".to_owned(),
@@ -60,6 +61,7 @@ fn header() -> RunHeader {
         stages: vec![plan],
         initial_epoch: 0,
         pid: 1,
+        branches: Vec::new(),
     }
 }
 

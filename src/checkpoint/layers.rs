@@ -58,12 +58,22 @@ fn named(source: &Source, root: &Group, names: Vec<String>) -> Result<Vec<FileLa
     if names.len() > MOST {
         return Err(format!("it has {} layers; at most {MOST} are read", names.len()));
     }
-    let layers = names.into_iter().map(|name| {
-        let group = root.group(&name).map_err(|_ignored| format!("the group of layer `{name}` is missing"))?;
-        let weights = texts(source, &group, "weight_names").map_err(|why| format!("layer `{name}`: {why}"))?;
-        Ok(FileLayer { name, class: None, group, weights: weights.unwrap_or_default() })
-    });
-    layers.collect()
+    names.into_iter().map(|name| one(source, root, name)).collect()
+}
+
+fn one(source: &Source, root: &Group, name: String) -> Result<FileLayer, String> {
+    let group = root.group(&name).map_err(|_ignored| format!("the group of layer `{name}` is missing"))?;
+    let weights = texts(source, &group, "weight_names").map_err(|why| format!("layer `{name}`: {why}"))?;
+    Ok(FileLayer { name, class: None, group, weights: weights.unwrap_or_default() })
+}
+
+/// A layer of a whole model that its list leaves out, as it does with those that the output does not depend on.
+///
+/// # Errors
+/// It is not there, as a sentence.
+pub(super) fn unlisted(source: &Source, name: &str) -> Result<FileLayer, String> {
+    let root = source.file.group("model_weights").map_err(|error| format!("its weights cannot be read: {error}"))?;
+    one(source, &root, name.to_owned())
 }
 
 /// Adds the layers of a container, those of the models in it included.

@@ -14,8 +14,8 @@ pub(super) enum Misfit {
     Damaged(String),
 }
 
-/// Reads the weights of a node. `places` are the positions of its weights in the file's list; all of the list, in order,
-/// when none are given.
+/// Reads the weights of a node. `places` are the positions of its weights in the list of a file that holds those of several
+/// layers; without them all of the list is the node's.
 pub(super) fn read(
     source: &Source,
     layer: &FileLayer,
@@ -23,12 +23,12 @@ pub(super) fn read(
     places: Option<&[usize]>,
 ) -> Result<Vec<Array>, Misfit> {
     let damaged = |name: &str, why: &str| Misfit::Damaged(format!("weight `{name}` of layer `{}` {why}", layer.name));
-    let listed: Vec<&String> = match places {
-        None => layer.weights.iter().collect(),
-        Some(places) => places.iter().filter_map(|place| layer.weights.get(*place)).collect(),
+    let listed = match places {
+        None => layer.weights.clone(),
+        Some(places) => pick(&layer.weights, node, places).unwrap_or_default(),
     };
     let mut opened = Vec::new();
-    for name in listed {
+    for name in &listed {
         let numbers = arrays::open(source, &layer.group, name).map_err(|why| damaged(name, &why))?;
         opened.push((name, numbers));
     }
@@ -81,6 +81,24 @@ fn by_name(names: &[&str], node: &Node) -> Option<Vec<usize>> {
         order.push(at);
     }
     Some(order)
+}
+
+/// The names of a node's weights in a list of several layers': those that say so, or those at the positions where Keras
+/// puts them.
+pub(super) fn pick(names: &[String], node: &Node, positions: &[usize]) -> Option<Vec<String>> {
+    let found = by_path(names, node);
+    let found = found.or_else(|| positions.iter().map(|position| names.get(*position)).collect());
+    found.map(|found| found.into_iter().cloned().collect())
+}
+
+/// The names that end with the node's own and its weights' names, where there is one for each.
+fn by_path<'a>(names: &'a [String], node: &Node) -> Option<Vec<&'a String>> {
+    let of_node = |name: &&String| name.rsplit('/').nth(1) == Some(&*node.name);
+    let find = |weight: &str| {
+        let mut found = names.iter().filter(of_node).filter(|name| is_called(leaf(name), node, weight));
+        found.next().filter(|_| found.next().is_none())
+    };
+    node.weights.iter().map(|spec| find(spec.name)).collect()
 }
 
 #[cfg(test)]

@@ -12,9 +12,19 @@ pub fn basic_file(folder: &Path, name: &str, bin: &str, epoch: u32, accuracy: f6
     folder.join(format!("{name}_basic_{bin}_epoch_{epoch}_{accuracy:.6}.h5"))
 }
 
+/// The centers of the center loss: `<name>_centers.npy`.
+pub fn centers_file(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}_centers.npy"))
+}
+
 /// The history: `<name>_hist.json`.
 pub fn history_file(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}_hist.json"))
+}
+
+/// The comparison of branches: `<name>_branches.json`.
+pub fn comparison_file(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}_branches.json"))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod write;
 use serde_json::Value;
 
 use super::SavedOptimizer;
-use super::read::Place;
+use crate::graph::keras::WeightPlace;
 use crate::graph::{Graph, NodeId};
 
 pub(super) use read::get;
@@ -70,6 +70,8 @@ struct Target<'a> {
     node: NodeId,
     place: usize,
     layer: &'a str,
+    /// The layer that the file lists it under.
+    group: &'a str,
     weight: &'static str,
     shape: &'a [usize],
     /// Whether Keras trains it.
@@ -77,7 +79,7 @@ struct Target<'a> {
 }
 
 /// The weights that may have state, in the order of the layers in a file.
-fn targets<'a>(graph: &'a Graph, places: &[Option<Place>], order: &[&str]) -> Vec<Target<'a>> {
+fn targets<'a>(graph: &'a Graph, places: &'a [Option<WeightPlace>], order: &[&str]) -> Vec<Target<'a>> {
     let ranks: std::collections::HashMap<&str, usize> =
         order.iter().enumerate().map(|(at, name)| (*name, at)).collect();
     let mut found = Vec::new();
@@ -90,6 +92,7 @@ fn targets<'a>(graph: &'a Graph, places: &[Option<Place>], order: &[&str]) -> Ve
                 node: id,
                 place,
                 layer: &node.name,
+                group: &at.group,
                 weight: spec.name,
                 shape: &spec.shape,
                 trained: node.trainable,

@@ -10,15 +10,8 @@ use super::strings::text;
 use super::training::Training;
 use super::weights::Mismatch;
 use super::{CheckpointError, SavedModel, extras, optimizer};
-use crate::graph::{Graph, Node, Weights, keras};
-
-/// Where a file holds the weights of a node.
-pub(super) struct Place {
-    /// The layer that Keras lists: the node's, or the nested model around it.
-    pub(super) group: String,
-    /// The positions of the node's weights in that layer's list.
-    pub(super) positions: Vec<usize>,
-}
+use crate::graph::keras::{self, KerasModel, WeightPlace};
+use crate::graph::{Graph, Weights};
 
 /// Reads a whole model.
 ///
@@ -36,9 +29,8 @@ pub fn read(path: &Path) -> Result<SavedModel, CheckpointError> {
     };
     let config: serde_json::Value =
         serde_json::from_str(&config).map_err(|error| content(format!("`model_config`: {error}")))?;
-    let graph = keras::from_json(&config)
+    let KerasModel { graph, places } = keras::read(&config)
         .map_err(|source| CheckpointError::Layers { path: path.to_path_buf(), source: Box::new(source) })?;
-    let places = places(&graph);
     if source.file.group("model_weights").is_err() {
         return Err(content("it has no `model_weights`".to_owned()));
     }
@@ -55,21 +47,28 @@ pub fn read(path: &Path) -> Result<SavedModel, CheckpointError> {
     Ok(SavedModel { graph, weights, optimizer, optimizer_note, loss, loss_config, extras })
 }
 
-/// Where the weights of each node lie; none for nodes without weights.
-fn places(graph: &Graph) -> Vec<Option<Place>> {
-    let place = |node: &Node| {
-        let positions: Vec<usize> = (0..node.weights.len()).collect();
-        (!positions.is_empty()).then(|| Place { group: node.name.clone(), positions })
-    };
-    graph.nodes().iter().map(place).collect()
-}
-
-fn weights(source: &Source, file: &[FileLayer], graph: &Graph, places: &[Option<Place>]) -> Result<Weights, String> {
-    let layers: HashMap<&str, &FileLayer> = file.iter().map(|layer| (&*layer.name, layer)).collect();
+fn weights(
+    source: &Source,
+    file: &[FileLayer],
+    graph: &Graph,
+    places: &[Option<WeightPlace>],
+) -> Result<Weights, String> {
+    let listed: HashMap<&str, &FileLayer> = file.iter().map(|layer| (&*layer.name, layer)).collect();
     let nodes = graph.nodes().iter().zip(places).map(|(node, place)| {
         let Some(place) = place else { return Ok(Vec::new()) };
-        let layer = layers.get(&*place.group).ok_or_else(|| format!("layer `{}` has no weights", node.name))?;
-        let inside = (place.group != node.name).then_some(&*place.positions);
+        let unlisted;
+        let layer = if let Some(layer) = listed.get(&*place.group) {
+            *layer
+        } else {
+            unlisted = layers::unlisted(source, &place.group)?;
+            &unlisted
+        };
+        // A layer of its own, or one of several in a model that the file lists as one layer.
+        let inside = (place.positions.len() < place.total).then_some(&*place.positions);
+        if inside.is_some() && layer.weights.len() != place.total {
+            let found = layer.weights.len();
+            return Err(format!("layer `{}` has {found} weights in the file; expected {}", place.group, place.total));
+        }
         matching::read(source, layer, node, inside).map_err(|misfit| match misfit {
             Misfit::Shapes(file, graph) => Mismatch { layer: node.name.clone(), file, graph }.to_string(),
             Misfit::Damaged(why) => why,

@@ -5,12 +5,20 @@ use std::cell::Cell;
 use std::io::Read as _;
 use std::path::Path;
 
-use hdf5::File;
+use hdf5::{File, FileBuilder};
 
 use super::CheckpointError;
 
 /// How a zip archive begins.
 const ZIP: [u8; 4] = *b"PK\x03\x04";
+
+/// How files are opened: without HDF5's own lock. Files are written under a temporary name, and renamed, so a lock guards
+/// nothing; network disks may have none, and a process that was started meanwhile would hold it on.
+pub(super) fn unlocked() -> FileBuilder {
+    let mut builder = FileBuilder::new();
+    builder.with_fapl(|access| access.file_locking(false));
+    builder
+}
 
 /// A file that is being read.
 pub(super) struct Source {
@@ -39,7 +47,8 @@ impl Source {
         if read == 4 && start == ZIP {
             return Err(CheckpointError::Archive { path: path.to_path_buf() });
         }
-        let file = File::open(path).map_err(|_ignored| failed("it is no HDF5 file, or a damaged one".to_owned()))?;
+        let file =
+            unlocked().open(path).map_err(|_ignored| failed("it is no HDF5 file, or a damaged one".to_owned()))?;
         let length = metadata.len();
         Ok(Self { file, length, left: Cell::new(length) })
     }

@@ -10,6 +10,8 @@ use super::layers::{self, FileLayer, snake_case};
 use super::matching::{self, Misfit};
 use super::order::keras_order;
 use super::source::Source;
+use super::strings::text;
+use crate::graph::keras::{self, KerasModel};
 use crate::graph::{Array, Graph, NodeId, Weights};
 
 /// What a file had for a graph.
@@ -80,8 +82,10 @@ pub fn read_weights(path: &Path, graph: &Graph) -> Result<LoadedWeights, Checkpo
     let content = |reason: String| CheckpointError::content(path, reason);
     let mut file = layers::list(&source).map_err(content)?;
     file.retain(|layer| !layer.weights.is_empty());
-    let mut order = keras_order(graph);
-    order.retain(|node| !graph.nodes()[*node].weights.is_empty());
+    if let Some(model) = model(&source) {
+        file = take_apart(file, &model);
+    }
+    let order = keras_order(graph);
     let mut pairs = by_name(&file, graph, &order);
     if pairs.is_empty() && file.iter().all(|layer| layer.class.is_some()) {
         pairs = by_class(&file, graph, &order);
@@ -98,17 +102,42 @@ pub fn read_weights(path: &Path, graph: &Graph) -> Result<LoadedWeights, Checkpo
     load(&source, &file, graph, &pairs).map_err(content)
 }
 
+/// The layers that a file describes; none when it has weights alone, or layers that facetui does not know.
+fn model(source: &Source) -> Option<KerasModel> {
+    let config = text(source, &source.file, "model_config").ok()??;
+    keras::read(&serde_json::from_str(&config).ok()?).ok()
+}
+
+/// Puts the layers of inner models, whose weights a file lists as those of one layer, in that layer's place.
+fn take_apart(file: Vec<FileLayer>, model: &KerasModel) -> Vec<FileLayer> {
+    let mut apart = Vec::new();
+    for layer in file {
+        let nodes = model.graph.nodes().iter().zip(&model.places);
+        let inner: Vec<FileLayer> = nodes
+            .filter_map(|(node, place)| {
+                let place =
+                    place.as_ref().filter(|place| place.group == layer.name && place.positions.len() < place.total)?;
+                let weights = matching::pick(&layer.weights, node, &place.positions)?;
+                Some(FileLayer { name: node.name.clone(), class: None, group: layer.group.clone(), weights })
+            })
+            .collect();
+        if inner.is_empty() { apart.push(layer) } else { apart.extend(inner) }
+    }
+    apart
+}
+
 /// Node → position in the file.
 type Pairs = HashMap<NodeId, usize>;
 
 fn by_name(file: &[FileLayer], graph: &Graph, order: &[NodeId]) -> Pairs {
-    let places: HashMap<&str, usize> = file
+    // Layers are read with `_` in the place of a slash.
+    let places: HashMap<String, usize> = file
         .iter()
         .enumerate()
         .filter(|(_, layer)| layer.class.is_none())
-        .map(|(at, layer)| (&*layer.name, at))
+        .map(|(at, layer)| (layer.name.replace('/', "_"), at))
         .collect();
-    order.iter().filter_map(|node| Some((*node, *places.get(&*graph.nodes()[*node].name)?))).collect()
+    order.iter().filter_map(|node| Some((*node, *places.get(&graph.nodes()[*node].name.replace('/', "_"))?))).collect()
 }
 
 /// Whether the layers of the file and of the graph have the same shapes, one after the other, as far as both go. Layers

@@ -6,9 +6,9 @@ use hdf5::File;
 
 use super::arrays::{self, folder_in};
 use super::atomic::write_atomically;
-use super::order::keras_order;
+use super::source::unlocked;
 use super::strings::{put_names, put_text};
-use super::{CheckpointError, SavedModel, extras, optimizer, training};
+use super::{CheckpointError, SavedModel, extras, optimizer, order, training};
 use crate::graph::keras;
 
 /// The Keras whose layout is written; every reader takes it.
@@ -23,11 +23,12 @@ pub fn write(path: &Path, model: &SavedModel) -> Result<u64, CheckpointError> {
 }
 
 fn fill(path: &Path, model: &SavedModel) -> hdf5::Result<()> {
-    let file = File::create(path)?;
+    let file = unlocked().create(path)?;
     put_text(&file, "keras_version", KERAS_VERSION)?;
     put_text(&file, "backend", "tensorflow")?;
-    put_text(&file, "model_config", &keras::to_json(&model.graph).to_string())?;
-    put_weights(&file, model)?;
+    let config = keras::to_json(&model.graph);
+    put_text(&file, "model_config", &config.to_string())?;
+    put_weights(&file, model, &order::layers(&config))?;
     if let Some(state) = &model.optimizer {
         let described = optimizer::described(state);
         put_text(&file, "training_config", &training::config(model, &described).to_string())?;
@@ -37,22 +38,24 @@ fn fill(path: &Path, model: &SavedModel) -> hdf5::Result<()> {
     file.close()
 }
 
-fn put_weights(file: &File, model: &SavedModel) -> hdf5::Result<()> {
+fn put_weights(file: &File, model: &SavedModel, layers: &[String]) -> hdf5::Result<()> {
     let weights = file.create_group("model_weights")?;
     put_text(&weights, "keras_version", KERAS_VERSION)?;
     put_text(&weights, "backend", "tensorflow")?;
     // Keras matches layers by their places in this list.
-    let mut order = keras_order(&model.graph);
-    let unreached = (0..model.graph.nodes().len()).filter(|node| !order.contains(node)).collect::<Vec<_>>();
-    let names: Vec<String> = order.iter().map(|node| model.graph.nodes()[*node].name.clone()).collect();
-    put_names(&weights, "layer_names", &names)?;
-    order.extend(unreached);
-    for id in order {
-        let node = &model.graph.nodes()[id];
+    put_names(&weights, "layer_names", layers)?;
+    for layer in layers {
+        let group = folder_in(&weights, layer)?;
+        if model.graph.find(layer).is_none_or(|node| model.graph.nodes()[node].weights.is_empty()) {
+            put_names(&group, "weight_names", &[])?;
+        }
+    }
+    for (node, arrays) in model.graph.nodes().iter().zip(&model.weights.nodes).filter(|(_, arrays)| !arrays.is_empty())
+    {
         let group = folder_in(&weights, &node.name)?;
         let names: Vec<String> = node.weights.iter().map(|weight| format!("{}/{}:0", node.name, weight.name)).collect();
         put_names(&group, "weight_names", &names)?;
-        for (name, array) in names.iter().zip(&model.weights.nodes[id]) {
+        for (name, array) in names.iter().zip(arrays) {
             arrays::put(&group, name, array)?;
         }
     }

@@ -86,6 +86,14 @@ enum Subcommands {
     ///
     /// The file is checked against facetui's own embeddings before it is kept.
     Export(export::Arguments),
+    /// Show the layers, weights, optimiser and loss of a Keras .h5 file
+    Inspect {
+        /// The file
+        file: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Print a commented schedule to start from
     Template,
 }
@@ -102,6 +110,7 @@ impl Arguments {
             }
             (Some(Subcommands::Models { json }), _) => Action::Models { json },
             (Some(Subcommands::Export(arguments)), _) => Action::Export(arguments.into_request()),
+            (Some(Subcommands::Inspect { file, json }), _) => Action::Inspect { path: file, json },
             (Some(Subcommands::Template), _) => Action::Template,
         }
     }

@@ -13,6 +13,7 @@ use crate::schedule::EmbeddingLayer;
 
 /// What can be typed after `export`.
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct Arguments {
     /// The model: a Keras .h5 file
     model: PathBuf,
@@ -76,7 +77,7 @@ enum Input {
 
 fn threshold(text: &str) -> Result<(String, f64), String> {
     let (bin, value) = text.split_once('=').ok_or("expected BIN=SIMILARITY, for example lfw=0.25")?;
-    let value: f64 = value.parse().map_err(|_| format!("`{value}` is no number"))?;
+    let value: f64 = value.parse().map_err(|error| format!("`{value}`: {error}"))?;
     if value.is_finite() { Ok((bin.to_owned(), value)) } else { Err(format!("`{value}` is no similarity")) }
 }
 

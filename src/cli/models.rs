@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Failure, say};
 use crate::graph::backbone::{self, Backbone, Options};
-use crate::graph::summary::{self, Figures};
+use crate::graph::summary::{self, Totals};
 
 /// Prints the backbones at their default embedding, without dropout, at width 1.
 pub(super) fn models(json: bool) -> Result<(), Failure> {
@@ -14,19 +14,19 @@ pub(super) fn models(json: bool) -> Result<(), Failure> {
     for entry in backbone::TABLE {
         let options = Options { embedding_size: entry.embedding_size, dropout: 0.0, width: 1.0 };
         let graph = backbone::build(entry.name, &options).map_err(|error| Failure::Run(miette::miette!("{error}")))?;
-        rows.push((entry, summary::figures(&graph)));
+        rows.push((entry, summary::totals(&graph)));
     }
     say(&if json { as_json(&rows) } else { as_text(&rows) });
     Ok(())
 }
 
-fn as_text(rows: &[(&Backbone, Figures)]) -> String {
+fn as_text(rows: &[(&Backbone, Totals)]) -> String {
     let width = rows.iter().map(|(entry, _)| entry.name.len()).max().unwrap_or(0);
     let mut text = format!(
         "{:width$}  embedding  million weights  million MACs  {:18}  MiB an image  ImageNet widths\n",
         "backbone", "maps"
     );
-    for (entry, figures) in rows {
+    for (entry, totals) in rows {
         let widths = if entry.pretrained_widths.is_empty() {
             "none".to_owned()
         } else {
@@ -37,10 +37,10 @@ fn as_text(rows: &[(&Backbone, Figures)]) -> String {
             "{:width$}  {:>9}  {:>15.2}  {:>12.1}  {:18}  {:>12.1}  {widths}\n  {}",
             entry.name,
             entry.embedding_size,
-            (figures.trainable + figures.statistics) as f64 / 1e6,
-            figures.macs as f64 / 1e6,
-            figures.maps.iter().map(ToString::to_string).collect::<Vec<_>>().join("-"),
-            figures.activation_bytes as f64 / f64::from(1 << 20),
+            (totals.trainable + totals.fixed) as f64 / 1e6,
+            totals.macs as f64 / 1e6,
+            totals.maps.iter().map(|[height, _, _]| height.to_string()).collect::<Vec<_>>().join("-"),
+            totals.activation_bytes as f64 / f64::from(1 << 20),
             entry.about,
         );
     }
@@ -52,18 +52,18 @@ fn as_text(rows: &[(&Backbone, Figures)]) -> String {
     text
 }
 
-fn as_json(rows: &[(&Backbone, Figures)]) -> String {
-    let rows = rows.iter().map(|(entry, figures)| {
+fn as_json(rows: &[(&Backbone, Totals)]) -> String {
+    let rows = rows.iter().map(|(entry, totals)| {
         json!({
             "name": entry.name,
             "about": entry.about,
             "embedding": entry.embedding_size,
-            "weights": figures.trainable + figures.statistics,
-            "trainable": figures.trainable,
-            "macs": figures.macs,
-            "maps": figures.maps,
-            "activation_bytes": figures.activation_bytes,
-            "layers": figures.layers,
+            "weights": totals.trainable + totals.fixed,
+            "trainable": totals.trainable,
+            "macs": totals.macs,
+            "maps": totals.maps.iter().map(|[height, _, _]| height).collect::<Vec<_>>(),
+            "activation_bytes": totals.activation_bytes,
+            "layers": totals.layers,
             "imagenet_widths": entry.pretrained_widths,
         })
     });

@@ -65,13 +65,16 @@ pub fn apply(images: &Tensor, variations: &[Variation], level: u8) -> Tensor {
     x * 2.0 - 1.0
 }
 
-fn contrast(x: &Tensor, factor: &Tensor) -> Tensor {
+/// `tf.image.adjust_contrast` of images (B, 3, H, W) by factors that broadcast to them.
+pub fn contrast(x: &Tensor, factor: &Tensor) -> Tensor {
     let mean = x.mean_dim([2i64, 3].as_slice(), true, None);
     (x - &mean) * factor + mean
 }
 
+/// `tf.image.adjust_saturation` of images (B, 3, H, W) by factors that broadcast to them.
+///
 /// In HSV the value and the hue stay: each channel moves towards the largest one by the ratio of the saturations.
-fn saturation(x: &Tensor, factor: &Tensor) -> Tensor {
+pub fn saturation(x: &Tensor, factor: &Tensor) -> Tensor {
     let value = x.amax([1i64].as_slice(), true);
     let range = &value - x.amin([1i64].as_slice(), true);
     let positive = value.gt(0.0).to_kind(Kind::Float);
@@ -94,7 +97,8 @@ fn place(share: (f32, f32), height: i64, width: i64) -> (i64, i64) {
     (at(share.0, height - crop_height), at(share.1, width - crop_width))
 }
 
-fn crop_resized(x: &Tensor, places: &[(i64, i64)]) -> Tensor {
+/// Crops of 100/112 of images (B, 3, H, W) at (row, column), resized to (H, W) as `tf.image.resize` does it.
+pub fn crop_resized(x: &Tensor, places: &[(i64, i64)]) -> Tensor {
     let size = x.size();
     let (height, width) = crop_size(size[2], size[3]);
     let rows = x.permute([0, 2, 3, 1]);
@@ -139,36 +143,5 @@ mod tests {
         let images = Tensor::randint(256, [3, 112, 112, 3], (Kind::Uint8, tch::Device::Cpu));
         let variations: Vec<Variation> = (0..3).map(|image| Variation::draw(1, 1, image)).collect();
         assert_eq!(apply(&images, &variations, 3).size(), [3, 3, 112, 112]);
-    }
-
-    /// `tf.image`'s own results (`cases/eval_e2e/augment_ops.npz`, where it lies).
-    #[test]
-    fn agrees_with_tf_image() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/cases/eval_e2e/augment_ops.npz");
-        if !std::path::Path::new(path).exists() {
-            return;
-        }
-        let arrays = Tensor::read_npz(path).expect("an npz");
-        let wanted = |name: &str| {
-            let (_, array) = arrays.iter().find(|(known, _)| known == name).expect("is there");
-            array.permute([2, 0, 1]).unsqueeze(0)
-        };
-        let x = wanted("float01");
-        let one = |value: f64| Tensor::from(value as f32).view([1, 1, 1, 1]);
-        let bright = |delta: f64| contrast(&(&x + delta), &one(1.2));
-        for (name, ours) in [
-            ("brightness+0.15", &x + 0.15),
-            ("contrast1.17", contrast(&x, &one(1.17))),
-            ("contrast0.83", contrast(&x, &one(0.83))),
-            ("saturation1.19", saturation(&x, &one(1.19))),
-            ("saturation0.81", saturation(&x, &one(0.81))),
-            ("saturation1.19_after_brightness+0.2_contrast1.2", saturation(&bright(0.2), &one(1.19))),
-            ("saturation0.85_after_brightness-0.2_contrast1.2", saturation(&bright(-0.2), &one(0.85))),
-            ("crop100_at_5_7_resize112", crop_resized(&x, &[(5, 7)])),
-            ("flip", x.flip([3])),
-        ] {
-            let error = (ours - wanted(name)).abs().max().double_value(&[]);
-            assert!(error < 1e-4, "{name}: off by {error}");
-        }
     }
 }

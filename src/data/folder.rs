@@ -289,6 +289,16 @@ impl Source for FolderSet {
     }
 }
 
+/// Number of classes of the data set at `root`, by the names of its folders alone: no image is listed.
+///
+/// # Errors
+/// A folder that is no data set.
+pub fn count_classes(root: &Path) -> Result<usize, FolderError> {
+    let folders = class_folders(root)?;
+    let numbers: Option<Vec<u32>> = folders.iter().map(|(name, _)| number(name)).collect();
+    Ok(numbers.and_then(|numbers| numbers.into_iter().max()).map_or(folders.len(), |highest| highest as usize + 1))
+}
+
 /// Where listings are kept by default: `listings` in facetui's folder of the user's cache.
 pub fn default_cache() -> Option<PathBuf> {
     Some(directories::ProjectDirs::from("", "", "facetui")?.cache_dir().join("listings"))
@@ -420,6 +430,7 @@ mod tests {
         assert_eq!(paths, ["2/c.jpeg", "10/a.jpg", "10/b.PNG"]);
         assert_eq!(set.labels().collect::<Vec<_>>(), [2, 10, 10]);
         assert_eq!((set.classes(), set.gaps(), set.label(1)), (11, 9, 10));
+        assert_eq!(count_classes(root.path()).expect("counts"), 11);
     }
 
     #[test]
@@ -430,6 +441,7 @@ mod tests {
         names.sort();
         assert_eq!(names, [(0, "7".to_owned()), (1, "alice".to_owned()), (2, "bob".to_owned())]);
         assert_eq!((set.classes(), set.gaps()), (3, 0));
+        assert_eq!(count_classes(root.path()).expect("counts"), 3);
         for at in 0..3 {
             let folder = set.path(at).parent().expect("has one").file_name().expect("has one").to_owned();
             assert!(names.contains(&(set.label(at), folder.to_string_lossy().into_owned())));

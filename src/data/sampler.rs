@@ -59,12 +59,22 @@ impl EpochPlan {
     }
 }
 
+/// What an order leaves out of the training set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LeftOut {
+    /// Classes with too few images for a group.
+    pub classes: usize,
+    /// Images an epoch: those of these classes, and the ones that fill no group.
+    pub images: usize,
+}
+
 /// Draws the order of any epoch.
 #[derive(Debug, Clone)]
 pub struct Sampler {
     seed: u64,
     batch: usize,
     kind: Kind,
+    left_out: LeftOut,
 }
 
 #[derive(Debug, Clone)]
@@ -81,7 +91,12 @@ impl Sampler {
         if batch_size == 0 {
             return Err(SamplerError::Batch { batch_size, least: 1 });
         }
-        Ok(Self { seed, batch: batch_size, kind: Kind::Shuffled { images: images as u32 } })
+        Ok(Self {
+            seed,
+            batch: batch_size,
+            kind: Kind::Shuffled { images: images as u32 },
+            left_out: LeftOut::default(),
+        })
     }
 
     /// Groups of four images of one class for triplet losses: `int(batch_size / 4 * 1.5)` groups a step (192 images for
@@ -96,6 +111,7 @@ impl Sampler {
         }
         let mut pairs: Vec<(u32, u32)> = labels.into_iter().zip(0..).collect();
         pairs.sort_unstable();
+        let all = pairs.chunk_by(|one, other| one.0 == other.0).count();
         let classes: Vec<Vec<u32>> = pairs
             .chunk_by(|one, other| one.0 == other.0)
             .filter(|class| class.len() > GROUP)
@@ -106,8 +122,15 @@ impl Sampler {
             1 => return Err(SamplerError::OneClass),
             _ => {}
         }
-        let groups = classes.iter().map(|images| images.len() / GROUP).sum();
-        Ok(Self { seed, batch: groups_a_step * GROUP, kind: Kind::Groups { classes: classes.into(), groups } })
+        let groups: usize = classes.iter().map(|images| images.len() / GROUP).sum();
+        let left_out = LeftOut { classes: all - classes.len(), images: pairs.len() - groups * GROUP };
+        let kind = Kind::Groups { classes: classes.into(), groups };
+        Ok(Self { seed, batch: groups_a_step * GROUP, kind, left_out })
+    }
+
+    /// What it leaves out; nothing but in triplet batches.
+    pub const fn left_out(&self) -> LeftOut {
+        self.left_out
     }
 
     /// Images a step; the last step of an epoch may have fewer.
@@ -212,6 +235,7 @@ mod tests {
         let labels: Vec<u32> = [(0, 4), (1, 5), (2, 9)].iter().flat_map(|(class, n)| vec![*class; *n]).collect();
         let sampler = Sampler::triplet(labels.iter().copied(), 8, 3).expect("is valid");
         assert_eq!(sampler.images(), 12);
+        assert_eq!(sampler.left_out(), LeftOut { classes: 1, images: 6 });
         assert!(sampler.plan(0).order.iter().all(|image| labels[*image as usize] != 0));
         assert_eq!(Sampler::triplet(vec![0, 0, 0, 0, 1], 8, 3).err(), Some(SamplerError::NoGroups));
         assert_eq!(Sampler::triplet(vec![0; 9], 8, 3).err(), Some(SamplerError::OneClass));

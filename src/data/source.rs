@@ -40,6 +40,19 @@ pub trait Source: Send + Sync {
     /// Class of image `index`.
     fn label(&self, index: usize) -> u32;
 
+    /// The classes of all images, in order.
+    fn labels(&self) -> Vec<u32> {
+        (0..self.len()).map(|index| self.label(index)).collect()
+    }
+
+    /// Number of classes that have an image.
+    fn present_classes(&self) -> usize {
+        let mut labels = self.labels();
+        labels.sort_unstable();
+        labels.dedup();
+        labels.len()
+    }
+
     /// How messages name image `index`: its path, or what stands for one.
     fn name(&self, index: usize) -> String;
 

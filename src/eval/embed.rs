@@ -15,8 +15,10 @@ pub struct DecodedBin {
     pub name: String,
     /// Width and height.
     pub size: (u32, u32),
-    /// (2N, H, W, 3), bytes.
+    /// (images, H, W, 3), bytes; an image that several pairs show is there once.
     pub images: Vec<u8>,
+    /// The two images of each pair, as places in `images`.
+    pub pairs: Vec<[u32; 2]>,
     /// Whether each pair shows one person.
     pub same: Vec<bool>,
 }
@@ -40,13 +42,12 @@ impl DecodedBin {
         let one = size.0 as usize * size.1 as usize * 3;
         let mut images = vec![0; bin.images.len() * one];
         images.par_chunks_exact_mut(one).zip(&bin.images).enumerate().try_for_each(|(index, (pixels, bytes))| {
-            decode_into(bytes, size, pixels).map(|_| ()).map_err(|error| DecodeBinError {
-                path: bin.path.clone(),
-                index,
-                reason: error.to_string(),
+            decode_into(bytes, size, pixels).map(|_| ()).map_err(|error| {
+                let index = bin.pairs.as_flattened().iter().position(|place| *place as usize == index).unwrap_or(index);
+                DecodeBinError { path: bin.path.clone(), index, reason: error.to_string() }
             })
         })?;
-        Ok(Self { name: bin.name.clone(), size, images, same: bin.same.clone() })
+        Ok(Self { name: bin.name.clone(), size, images, pairs: bin.pairs.clone(), same: bin.same.clone() })
     }
 }
 
@@ -64,7 +65,7 @@ pub fn evaluate<E: From<metrics::MetricsError>>(
     progress: &dyn Fn(usize, usize),
 ) -> Result<Figures, E> {
     let one = bin.size.0 as usize * bin.size.1 as usize * 3;
-    let total = bin.same.len() * 2;
+    let total = bin.images.len() / one.max(1);
     let mut embeddings = Vec::new();
     let mut done = 0;
     progress(0, total);
@@ -74,5 +75,5 @@ pub fn evaluate<E: From<metrics::MetricsError>>(
         done += count;
         progress(done, total);
     }
-    Ok(metrics::figures(&embeddings, &bin.same)?)
+    Ok(metrics::figures_of_pairs(&embeddings, &bin.pairs, &bin.same)?)
 }

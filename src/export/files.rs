@@ -107,9 +107,15 @@ pub(super) fn lowered(request: &Request, model: &Model) -> Result<Lowered, Expor
 
 fn write_onnx(request: &Request, model: &Model) -> Result<(u64, Vec<String>), ExportError> {
     let lowered = lowered(request, model)?;
-    let bytes = onnx::encode(&lowered, &model.graph.name, &metadata(request, model))
-        .map_err(|source| ExportError::Layer { path: request.model.clone(), source })?;
+    let bytes = onnx::encode(&lowered, &model.graph.name, &metadata(request, model));
     drop(lowered);
+    if bytes.len() > onnx::MOST_BYTES {
+        return Err(ExportError::Options(format!(
+            "`{}` would have {:.1} GB; ONNX files have at most 2.1",
+            request.output.display(),
+            bytes.len() as f64 / 1e9
+        )));
+    }
     keep(&request.output, |temporary| {
         fs_err::write(temporary, &bytes).map_err(|error| cannot_write(request, error))?;
         onnx::check(temporary, model, request.options).map_err(|why| check_failed(&request.output, why))

@@ -2,7 +2,7 @@
 //!
 //! Everything is in Keras's terms: channels last, shapes without the batch, kernels as Keras stores them. What only
 //! training needs is gone, batch norms are folded into the convolution or dense layer before them, zero padding into the
-//! convolution after it ([`passes`]); what cannot be folded exactly stays as an operation of its own.
+//! convolution after it; what cannot be folded exactly stays as an operation of its own.
 
 mod ops;
 mod passes;
@@ -358,3 +358,6 @@ fn pads(window: &Window, map: &[usize]) -> Pads {
         [0, 1].map(|axis| same_padding(map[axis], window.kernel[axis], window.strides[axis], window.dilation[axis]));
     Pads { top, bottom, left, right }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ mod writer;
 use prost::Message as _;
 use proto::{GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto};
 
-use super::lower::{LowerError, Lowered};
+use super::lower::Lowered;
 pub(super) use check::file as check;
 use writer::Writer;
 
@@ -26,14 +26,14 @@ pub const INPUT: &str = "images";
 /// The name of the output.
 pub const OUTPUT: &str = "embeddings";
 
-/// Makes the bytes of a file. `metadata` is keys and values.
-///
-/// # Errors
-/// A layer that ONNX has nothing for.
-pub fn encode(lowered: &Lowered, name: &str, metadata: &[(String, String)]) -> Result<Vec<u8>, LowerError> {
-    let mut writer = Writer::new(lowered);
-    let graph = writer.graph(name, operations::write)?;
-    Ok(model(graph, metadata).encode_to_vec())
+/// Longest file that protobuf readers take.
+pub const MOST_BYTES: usize = i32::MAX as usize;
+
+/// Makes the bytes of a file. `metadata` is keys and values. ONNX has something for every operation; files longer than
+/// [`MOST_BYTES`] are not read by others.
+pub fn encode(lowered: &Lowered, name: &str, metadata: &[(String, String)]) -> Vec<u8> {
+    let graph = Writer::new(lowered).graph(name, operations::write);
+    model(graph, metadata).encode_to_vec()
 }
 
 fn model(graph: GraphProto, metadata: &[(String, String)]) -> ModelProto {

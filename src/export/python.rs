@@ -36,10 +36,10 @@ impl Python {
              except importlib.metadata.PackageNotFoundError: print(module.__version__)",
             module.replace('_', "-")
         );
-        let mut python = Self { program, packages, version: String::new() };
+        let python = Self { program, packages, version: String::new() };
         let output = python.command().arg("-c").arg(script).output().ok()?;
-        python.version = String::from_utf8(output.stdout).ok()?.trim().to_owned();
-        output.status.success().then_some(python)
+        let version = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+        output.status.success().then_some(Self { version, ..python })
     }
 
     fn command(&self) -> Command {

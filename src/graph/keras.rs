@@ -2,9 +2,9 @@
 //!
 //! Every dialect in use is read: Keras 2.1 (`Model`, `batch_input_shape`, inputs as `[[["conv2d", 0, 0, {}]]]`) up to
 //! Keras 3 (`Functional`, `batch_shape`, policies instead of type names, inputs as `{"args": [...]}`), sequential models,
-//! models inside models, layers used several times, and the arithmetic that Keras records as layers ([`operations`]). One
+//! models inside models, layers used several times, and the arithmetic that Keras records as layers. One
 //! dialect is written, which Keras 2.12, `tf_keras` and Keras 3 all open: Keras 2's, without the settings that one of them
-//! does not know, and with plain layers for what only some of them have ([`portable`]).
+//! does not know, and with plain layers for what only some of them have ([`portable()`]).
 //!
 //! What has no place in a `Graph` and does not change the result of a forward pass or the loss is dropped when reading:
 //! initialisers (but a dense kernel's Glorot ones), constraints, seeds, number formats. What would change the result and is
@@ -24,6 +24,7 @@ use thiserror::Error;
 
 use super::{Graph, GraphError};
 
+pub use portable::portable;
 pub use write::to_json;
 
 /// A model as its configuration describes it.

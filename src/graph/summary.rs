@@ -2,85 +2,174 @@
 
 use std::fmt::Write as _;
 
-use super::{Graph, Layer};
+use serde_json::{Value, json};
 
-/// The size of a network, for one image.
+use super::layer::{Layer, WeightSpec};
+use super::shape::Shape;
+use super::{Graph, Node, NodeId};
+
+/// The sums over a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Figures {
-    /// Layers, the input among them.
+pub struct Totals {
+    /// Nodes.
     pub layers: usize,
-    /// Weights that an optimiser changes.
+    /// Weights that training changes.
     pub trainable: u64,
-    /// Moving statistics of batch norms.
-    pub statistics: u64,
-    /// Multiplications (each with its addition).
+    /// Weights that it does not: moving statistics and the weights of frozen layers.
+    pub fixed: u64,
+    /// How many of the fixed ones belong to frozen layers.
+    pub frozen: u64,
+    /// Multiplications (each with its addition) for one image.
     pub macs: u64,
-    /// Heights of the maps from the image down, each once; what is padded or pooled to one place is left out.
-    pub maps: Vec<usize>,
-    /// Bytes of all layers' results in fp32.
+    /// Sides and channels of the maps, from the images down: each size once, with the channels of its last map.
+    pub maps: Vec<[usize; 3]>,
+    /// Bytes of all layers' results in fp32, for one image.
     pub activation_bytes: u64,
 }
 
-/// Measures a graph.
-pub fn figures(graph: &Graph) -> Figures {
-    let (trainable, statistics) = graph.count_weights();
-    let mut maps: Vec<usize> = Vec::new();
-    let mut elements = 0;
+/// Sums a network up.
+pub fn totals(graph: &Graph) -> Totals {
+    let mut totals = Totals {
+        layers: graph.nodes().len(),
+        trainable: 0,
+        fixed: 0,
+        frozen: 0,
+        macs: graph.macs(),
+        maps: Vec::new(),
+        activation_bytes: 0,
+    };
     for node in graph.nodes() {
         // These make no numbers of their own.
         if !matches!(node.layer, Layer::Input { .. } | Layer::Flatten | Layer::Reshape { .. }) {
-            elements += node.shape.iter().product::<usize>() as u64;
+            totals.activation_bytes += (node.shape.iter().product::<usize>() * size_of::<f32>()) as u64;
         }
-        if let [height, _, _] = node.shape[..]
-            && height > 1
-            && !matches!(node.layer, Layer::ZeroPadding2D { .. })
-            && maps.last().is_none_or(|last| height < *last)
-        {
-            maps.push(height);
+        for weight in &node.weights {
+            let count = weight.len() as u64;
+            match (node.trainable, weight.trainable) {
+                (true, true) => totals.trainable += count,
+                (true, false) => totals.fixed += count,
+                (false, _) => {
+                    totals.fixed += count;
+                    totals.frozen += count;
+                }
+            }
+        }
+        // Padding changes sizes for a moment, gates are one pixel: neither is a stage of the network.
+        let passing = matches!(node.layer, Layer::ZeroPadding2D { .. } | Layer::Cropping2D { .. });
+        if let ([height, width, channels], false) = (node.shape.as_slice(), passing) {
+            match totals.maps.last_mut() {
+                Some(last) if last[..2] == [*height, *width] => last[2] = *channels,
+                Some(last) if last[0] < *height || last[1] < *width || (*height, *width) == (1, 1) => {}
+                _ => totals.maps.push([*height, *width, *channels]),
+            }
         }
     }
-    Figures {
-        layers: graph.nodes().len(),
-        trainable,
-        statistics,
-        macs: graph.macs(),
-        maps,
-        activation_bytes: elements * size_of::<f32>() as u64,
+    totals
+}
+
+impl Totals {
+    /// In words, on one line.
+    pub fn line(&self) -> String {
+        let Self { layers, trainable, fixed, frozen, .. } = self;
+        let frozen = if *frozen > 0 { format!(", {frozen} of them frozen") } else { String::new() };
+        let maps: Vec<String> = self.maps.iter().map(|[h, w, c]| format!("{h}x{w}x{c}")).collect();
+        let maps = if maps.is_empty() { String::new() } else { format!("; maps {}", maps.join(" > ")) };
+        format!(
+            "{layers} layers, {} weights ({trainable} trainable, {fixed} not{frozen}), {:.1} million multiplications an image{maps}",
+            trainable + fixed,
+            self.macs as f64 / 1e6
+        )
     }
+
+    /// As a JSON object.
+    pub fn json(&self) -> Value {
+        json!({
+            "layers": self.layers,
+            "weights": self.trainable + self.fixed,
+            "trainable": self.trainable,
+            "non_trainable": self.fixed,
+            "frozen": self.frozen,
+            "macs": self.macs,
+            "maps": self.maps,
+        })
+    }
+}
+
+fn size(shape: &Shape) -> String {
+    let sizes: Vec<String> = shape.iter().map(ToString::to_string).collect();
+    format!("({})", sizes.join(", "))
+}
+
+fn inputs<'a>(graph: &'a Graph, node: &Node) -> Vec<&'a str> {
+    node.inputs.iter().map(|input| graph.nodes()[*input].name.as_str()).collect()
+}
+
+fn count(node: &Node) -> usize {
+    node.weights.iter().map(WeightSpec::len).sum()
+}
+
+/// What a node is beside its class: frozen, a further use of another's weights.
+fn remark(graph: &Graph, node: &Node) -> String {
+    let frozen = !node.trainable && !node.weights.is_empty();
+    let shared = node.shares.map(|owner| format!("weights of {}", graph.nodes()[owner].name));
+    let words: Vec<String> = shared.into_iter().chain(frozen.then(|| "frozen".to_owned())).collect();
+    if words.is_empty() { String::new() } else { format!(" [{}]", words.join(", ")) }
 }
 
 /// The table as plain text, one line a layer and the totals below.
 pub fn table(graph: &Graph) -> String {
-    let name_width = graph.nodes().iter().map(|node| node.name.len()).max().unwrap_or(0).max(5);
-    let class_width = graph.nodes().iter().map(|node| node.layer.class_name().len()).max().unwrap_or(0).max(5);
-    let mut text =
-        format!("{:name_width$}  {:class_width$}  {:>16}  {:>12}  inputs\n", "layer", "class", "output", "weights");
-    for node in graph.nodes() {
-        let shape = node.shape.iter().map(ToString::to_string).collect::<Vec<_>>().join("x");
-        let weights: usize = node.weights.iter().map(super::layer::WeightSpec::len).sum();
-        let inputs: Vec<&str> = node.inputs.iter().map(|input| graph.nodes()[*input].name.as_str()).collect();
-        let class = node.layer.class_name();
-        let _ = writeln!(
-            text,
-            "{:name_width$}  {class:class_width$}  {shape:>16}  {weights:>12}  {}",
-            node.name,
-            inputs.join(", ")
-        );
+    let heads = ["layer (type)", "output shape", "params", "connected to"];
+    let rows: Vec<[String; 4]> = graph
+        .nodes()
+        .iter()
+        .map(|node| {
+            let layer = format!("{} ({}){}", node.name, node.layer.class_name(), remark(graph, node));
+            [layer, size(&node.shape), count(node).to_string(), inputs(graph, node).join(", ")]
+        })
+        .collect();
+    let width =
+        |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).max(heads[column].len());
+    let (first, second, third) = (width(0), width(1), width(2));
+    let mut text = format!("{:first$}  {:second$}  {:>third$}  {}\n", heads[0], heads[1], heads[2], heads[3]);
+    for [layer, shape, params, from] in &rows {
+        let line = format!("{layer:first$}  {shape:second$}  {params:>third$}  {from}");
+        let _ = writeln!(text, "{}", line.trim_end());
     }
-    let (trainable, fixed) = graph.count_weights();
-    let _ = write!(
-        text,
-        "{} layers, {} weights ({trainable} trainable, {fixed} moving statistics), {:.1} million multiplications an image",
-        graph.nodes().len(),
-        trainable + fixed,
-        graph.macs() as f64 / 1e6
-    );
-    text
+    text + &totals(graph).line()
+}
+
+/// The table as JSON: a list of layers and the totals.
+pub fn json(graph: &Graph) -> Value {
+    let layer = |at: NodeId| {
+        let node = &graph.nodes()[at];
+        let shapes: Vec<&Shape> = node.inputs.iter().map(|input| &graph.nodes()[*input].shape).collect();
+        let weights: Vec<Value> =
+            node.weights.iter().map(|weight| json!({ "name": weight.name, "shape": weight.shape })).collect();
+        json!({
+            "name": node.name,
+            "class": node.layer.class_name(),
+            "shape": node.shape,
+            "params": count(node),
+            "macs": node.layer.macs(&shapes, &node.shape),
+            "trainable": node.trainable,
+            "weights": weights,
+            "shares": node.shares.map(|owner| graph.nodes()[owner].name.clone()),
+            "inputs": inputs(graph, node),
+        })
+    };
+    json!({
+        "name": graph.name,
+        "input": graph.input_shape(),
+        "output": graph.nodes()[graph.output()].name,
+        "layers": (0..graph.nodes().len()).map(layer).collect::<Vec<_>>(),
+        "totals": totals(graph).json(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::backbone::{Options, build};
+    use super::*;
 
     #[test]
     fn maps_are_those_of_the_network() {
@@ -91,16 +180,28 @@ mod tests {
             ("resnet50v2", vec![112, 56, 28, 14, 7, 4]),
         ] {
             let graph = build(name, &Options { embedding_size: 16, dropout: 0.0, width: 0.25 }).expect("builds");
-            assert_eq!(super::figures(&graph).maps, maps, "{name}");
+            let heights: Vec<usize> = totals(&graph).maps.iter().map(|[height, _, _]| *height).collect();
+            assert_eq!(heights, maps, "{name}");
         }
     }
 
     #[test]
     fn totals_are_the_graphs() {
-        let graph = build("mobilefacenet", &Options { embedding_size: 16, dropout: 0.0, width: 0.1 }).expect("builds");
-        let text = super::table(&graph);
+        let mut graph =
+            build("mobilefacenet", &Options { embedding_size: 16, dropout: 0.0, width: 0.1 }).expect("builds");
+        let text = table(&graph);
         let (trainable, fixed) = graph.count_weights();
-        assert!(text.contains(&format!("{} weights ({trainable} trainable, {fixed}", trainable + fixed)), "{text}");
+        let line = format!("{} weights ({trainable} trainable, {fixed} not)", trainable + fixed);
+        assert!(text.contains(&line), "{text}");
         assert_eq!(text.lines().count(), graph.nodes().len() + 2);
+        let sums = totals(&graph);
+        assert_eq!(sums.maps.first().map(|map| map[..2].to_vec()), Some(vec![112, 112]));
+        assert!(sums.maps.windows(2).all(|pair| pair[0][0] > pair[1][0]), "{:?}", sums.maps);
+        graph.freeze(3);
+        let frozen = totals(&graph);
+        assert!(frozen.frozen > 0 && frozen.trainable < sums.trainable);
+        assert_eq!(frozen.trainable + frozen.fixed, sums.trainable + sums.fixed);
+        assert!(table(&graph).contains("[frozen]"));
+        assert_eq!(json(&graph)["totals"]["frozen"], frozen.frozen);
     }
 }

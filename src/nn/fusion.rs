@@ -1,11 +1,13 @@
-//! Chains of plain layers that libtorch computes as one operation, with fewer passes over memory and fewer results kept
-//! for the backward pass.
+//! Chains of layers that are computed as one operation, with fewer passes over memory and fewer results kept for the
+//! backward pass. The graph stays as it is; this is a plan of how to walk it.
 //!
+//! A batch normalisation goes together with the activation or the residual sum behind it ([`native`](super::native)).
 //! Files that both Kerases open say `hard_sigmoid` in three layers, `x + 3`, ReLU6, `* 1/6`, and hard swish in four: the
 //! same times `x`. Alone, every one of them would keep its map.
 
-use crate::graph::layer::Layer;
-use crate::graph::{Graph, NodeId};
+use super::native::Act;
+use crate::graph::layer::{Activation, Layer, WeightSpec};
+use crate::graph::{Graph, Node, NodeId};
 
 /// What runs in the place of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +18,37 @@ pub(super) enum Fused {
     HardSigmoid(NodeId),
     /// `x * relu6(x + 3) / 6` of this node's result.
     HardSwish(NodeId),
+    /// A batch normalisation, and what this node does with its result; the node itself when it stands alone.
+    Norm {
+        /// The normalisation's node.
+        norm: NodeId,
+        /// This node's part.
+        then: Then,
+    },
+}
+
+/// What comes behind a normalisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    /// An activation; [`Act::None`] for a normalisation that stands alone.
+    Act(Act),
+    /// The sum with another node's result.
+    Add(NodeId),
+}
+
+impl Fused {
+    /// The nodes whose results it reads.
+    pub(super) fn inputs(&self, graph: &Graph) -> Vec<NodeId> {
+        match *self {
+            Self::Skipped => Vec::new(),
+            Self::HardSigmoid(input) | Self::HardSwish(input) => vec![input],
+            Self::Norm { norm, then } => {
+                let mut inputs = graph.nodes()[norm].inputs.clone();
+                inputs.extend(if let Then::Add(other) = then { Some(other) } else { None });
+                inputs
+            }
+        }
+    }
 }
 
 /// Half a unit in the last place of 1/6 in fp32.
@@ -47,7 +80,61 @@ pub(super) fn find(graph: &Graph, kept: NodeId) -> Vec<Option<Fused>> {
             }
         }
     }
+    norms(graph, kept, &mut fused);
     fused
+}
+
+/// Adds the batch normalisations of maps: each with the node behind it when nothing else needs its result, else alone.
+fn norms(graph: &Graph, kept: NodeId, fused: &mut [Option<Fused>]) {
+    let nodes = graph.nodes();
+    let mut users: Vec<Vec<NodeId>> = vec![Vec::new(); nodes.len()];
+    for (at, node) in nodes.iter().enumerate() {
+        node.inputs.iter().for_each(|input| users[*input].push(at));
+    }
+    for norm in (0..nodes.len()).filter(|at| is_map_norm(&nodes[*at])) {
+        let behind = match users[norm].as_slice() {
+            [user] if norm != kept && norm != graph.output() && fused[*user].is_none() => {
+                then(graph, norm, *user).map(|then| (*user, then))
+            }
+            _ => None,
+        };
+        if let Some((user, then)) = behind {
+            fused[norm] = Some(Fused::Skipped);
+            fused[user] = Some(Fused::Norm { norm, then });
+        } else {
+            fused[norm] = Some(Fused::Norm { norm, then: Then::Act(Act::None) });
+        }
+    }
+}
+
+fn is_map_norm(node: &Node) -> bool {
+    matches!(node.layer, Layer::BatchNormalization { .. }) && node.shape.len() == 3
+}
+
+/// How `user` goes on with the result of the normalisation `norm`; none when the two cannot be one.
+fn then(graph: &Graph, norm: NodeId, user: NodeId) -> Option<Then> {
+    let node = &graph.nodes()[user];
+    match &node.layer {
+        // One slope a channel.
+        Layer::PReLU { .. } if node.weights.first().map(WeightSpec::len) == node.shape.last().copied() => {
+            Some(Then::Act(Act::PRelu))
+        }
+        Layer::ReLU { max_value: None, negative_slope: 0.0, threshold: 0.0 }
+        | Layer::Activation { activation: Activation::Relu } => Some(Then::Act(Act::Relu)),
+        Layer::ReLU { max_value: Some(6.0), negative_slope: 0.0, threshold: 0.0 }
+        | Layer::Activation { activation: Activation::Relu6 } => Some(Then::Act(Act::Relu6)),
+        Layer::Add => match node.inputs.as_slice() {
+            [one, other] | [other, one] if *one == norm && *other != norm && same_shape(graph, norm, *other) => {
+                Some(Then::Add(*other))
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn same_shape(graph: &Graph, one: NodeId, other: NodeId) -> bool {
+    graph.nodes()[one].shape == graph.nodes()[other].shape
 }
 
 /// The nodes of `x + 3` and of ReLU6, and `x`, where a node ends a hard sigmoid.
@@ -119,5 +206,40 @@ mod tests {
             let wanted = wanted.permute([0, 2, 3, 1]).reshape([2, -1]);
             assert!((ours - wanted).abs().max().double_value(&[]) < 1e-6, "{times}");
         }
+    }
+
+    #[test]
+    fn every_norm_of_mobilefacenet_is_taken_in_or_ends_a_block() {
+        use crate::graph::backbone::{Options, build};
+        let options = Options { embedding_size: 16, dropout: 0.1, width: 0.1 };
+        let graph = build("mobilefacenet", &options).expect("builds");
+        let plan = find(&graph, graph.output());
+        let count = |wanted: fn(&Then) -> bool| {
+            let norms = plan.iter().filter_map(|fused| match fused {
+                Some(Fused::Norm { then, .. }) => Some(then),
+                _ => None,
+            });
+            norms.filter(|then| wanted(then)).count()
+        };
+        assert_eq!(count(|then| *then == Then::Act(Act::PRelu)), 34);
+        assert_eq!(count(|then| matches!(then, Then::Add(_))), 10);
+        // The first blocks of the five stages, which have no sum, and the 7x7 convolution.
+        assert_eq!(count(|then| *then == Then::Act(Act::None)), 6);
+        assert_eq!(plan.iter().filter(|fused| **fused == Some(Fused::Skipped)).count(), 44);
+    }
+
+    #[test]
+    fn a_norm_that_others_need_stays() {
+        let mut graph = Graph::new("fork");
+        let norm = Layer::BatchNormalization { momentum: 0.99, epsilon: 1e-3, center: true, scale: true };
+        let relu = Layer::ReLU { max_value: None, negative_slope: 0.0, threshold: 0.0 };
+        let input = graph.add("input", Layer::Input { shape: vec![4, 4, 2] }, &[]).expect("fits");
+        let first = graph.add("norm", norm.clone(), &[input]).expect("fits");
+        let relu = graph.add("relu", relu, &[first]).expect("fits");
+        let sum = graph.add("sum", Layer::Add, &[first, relu]).expect("fits");
+        let twice = graph.add("twice", norm, &[sum]).expect("fits");
+        let double = graph.add("double", Layer::Add, &[twice, twice]).expect("fits");
+        let alone = |norm| Some(Fused::Norm { norm, then: Then::Act(Act::None) });
+        assert_eq!(find(&graph, double), [None, alone(first), None, None, alone(twice), None]);
     }
 }

@@ -2,7 +2,8 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::fusion::{self, Fused};
+use super::fusion::{self, Fused, Then};
+use super::native::{self, Act, Norm};
 use super::parameters::Parameters;
 use super::{layers, regularization};
 use crate::graph::layer::{Activation, Layer};
@@ -40,10 +41,9 @@ impl Network {
         let fused = fusion::find(&graph, embedding);
         let mut last_use: Vec<NodeId> = (0..graph.nodes().len()).collect();
         for (at, node) in graph.nodes().iter().enumerate() {
-            match &fused[at] {
-                Some(Fused::Skipped) => {}
-                Some(Fused::HardSigmoid(input) | Fused::HardSwish(input)) => last_use[*input] = at,
-                None => node.inputs.iter().for_each(|input| last_use[*input] = at),
+            let inputs = fused[at].map_or_else(|| node.inputs.clone(), |fused| fused.inputs(&graph));
+            for input in inputs {
+                last_use[input] = at;
             }
         }
         let mut released = vec![Vec::new(); graph.nodes().len()];
@@ -83,21 +83,13 @@ impl Network {
         let nodes = self.graph.nodes();
         let mut results: Vec<Option<Tensor>> = (0..=self.embedding).map(|_| None).collect();
         for (at, node) in nodes.iter().enumerate().take(self.embedding + 1) {
-            let result = if let Some(fused) = &self.fused[at] {
-                match fused {
-                    Fused::Skipped => None,
-                    Fused::HardSigmoid(input) => results[*input].as_ref().map(Tensor::hardsigmoid),
-                    Fused::HardSwish(input) => results[*input].as_ref().map(Tensor::hardswish),
-                }
-            } else if matches!(node.layer, Layer::Input { .. }) {
-                Some(images.to_kind(self.compute))
-            } else {
-                let inputs: Vec<&Tensor> = node.inputs.iter().filter_map(|input| results[*input].as_ref()).collect();
-                // A frozen batch norm keeps its statistics, as in Keras; a frozen dropout drops.
-                let keeps = !node.trainable && matches!(node.layer, Layer::BatchNormalization { .. });
-                let mode = if keeps { Mode::Infer } else { mode };
-                let weights = self.parameters.node(self.graph.owner(at));
-                Some(layers::forward(&node.layer, &inputs, weights, &node.shape, mode))
+            let result = match self.fused[at] {
+                Some(Fused::Skipped) => None,
+                Some(Fused::HardSigmoid(input)) => results[input].as_ref().map(Tensor::hardsigmoid),
+                Some(Fused::HardSwish(input)) => results[input].as_ref().map(Tensor::hardswish),
+                Some(Fused::Norm { norm, then }) => Some(self.run_norm(at, norm, then, &results, mode)),
+                None if matches!(node.layer, Layer::Input { .. }) => Some(images.to_kind(self.compute)),
+                None => Some(self.run(at, &inputs(&node.inputs, &results), mode)),
             };
             results[at] = result;
             for dead in &self.released[at] {
@@ -108,6 +100,55 @@ impl Network {
         }
         let embedding = results.swap_remove(self.embedding);
         embedding.unwrap_or_else(|| images.shallow_clone()).to_kind(Kind::Float)
+    }
+
+    /// One node of the graph.
+    fn run(&self, at: NodeId, inputs: &[&Tensor], mode: Mode) -> Tensor {
+        let node = &self.graph.nodes()[at];
+        layers::forward(&node.layer, inputs, self.weights(at), &node.shape, self.mode(at, mode))
+    }
+
+    fn weights(&self, at: NodeId) -> &[Tensor] {
+        self.parameters.node(self.graph.owner(at))
+    }
+
+    /// A frozen batch norm keeps its statistics, as in Keras; a frozen dropout drops.
+    fn mode(&self, at: NodeId, mode: Mode) -> Mode {
+        let node = &self.graph.nodes()[at];
+        let keeps = !node.trainable && matches!(node.layer, Layer::BatchNormalization { .. });
+        if keeps { Mode::Infer } else { mode }
+    }
+
+    /// A batch normalisation and what the node `at` does with its result: in one pass where [`native`] can, else one
+    /// after the other.
+    fn run_norm(&self, at: NodeId, norm: NodeId, then: Then, results: &[Option<Tensor>], mode: Mode) -> Tensor {
+        let node = &self.graph.nodes()[norm];
+        let sources = inputs(&node.inputs, results);
+        let other = if let Then::Add(other) = then { results[other].as_ref() } else { None };
+        let weights = self.weights(norm);
+        if let (Layer::BatchNormalization { momentum, epsilon, center, scale }, &[x]) = (&node.layer, &sources[..])
+            && let [.., mean, variance] = weights
+            && native::takes(x)
+        {
+            let norm = Norm {
+                gamma: scale.then(|| &weights[0]),
+                beta: center.then(|| &weights[usize::from(*scale)]),
+                mean,
+                variance,
+                momentum: *momentum,
+                epsilon: *epsilon,
+                train: self.mode(norm, mode) == Mode::Train,
+            };
+            let act = if let Then::Act(act) = then { act } else { Act::None };
+            let slope = if act == Act::PRelu { self.weights(at).first() } else { None };
+            return native::norm_act(x, &norm, act, slope, other);
+        }
+        let normal = self.run(norm, &sources, mode);
+        if at == norm {
+            return normal;
+        }
+        let both: Vec<&Tensor> = std::iter::once(&normal).chain(other).collect();
+        self.run(at, &both, mode)
     }
 
     /// The loss of the weights' regularisers, fp32, with gradients into the leaves; none when the graph has no
@@ -136,6 +177,10 @@ impl Network {
         }
         results.pop().unwrap_or_else(|| embeddings.shallow_clone())
     }
+}
+
+fn inputs<'a>(nodes: &[NodeId], results: &'a [Option<Tensor>]) -> Vec<&'a Tensor> {
+    nodes.iter().filter_map(|node| results[*node].as_ref()).collect()
 }
 
 /// Images (B, H, W, 3) of bytes as the networks take them: (B, 3, H, W), `(x / 255 - 0.5) * 2`, channels-last.

@@ -68,10 +68,11 @@ impl<W: Write> Headless<W> {
                     self.line(&line);
                 }
             }
-            Event::EpochEnded { index, seconds, images_per_second, waited, learning_rate, .. } => {
+            Event::EpochEnded { seconds, images_per_second, waited, learning_rate, .. } => {
                 let line = format!(
-                    "epoch {index} of {} in all: {seconds:.1} s, {images_per_second:.0} images/s, waited {:.0} % for data, \
+                    "epoch {} of {} in all: {seconds:.1} s, {images_per_second:.0} images/s, waited {:.0} % for data, \
                      learning rate {learning_rate:.6}",
+                    self.state.done_epochs(),
                     self.state.planned_epochs(),
                     waited * 100.0
                 );

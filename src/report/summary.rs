@@ -2,15 +2,16 @@
 
 use std::fmt::Write as _;
 
+use super::comparison;
 use crate::event::{CheckpointKind, Outcome};
 use crate::run::state::{Phase, RunState};
 
 /// A few lines of plain text.
 pub fn text(state: &RunState) -> String {
     let mut text = String::new();
-    let name = state.header.as_ref().map_or("the run", |header| header.run_id.as_str());
+    let name = state.whole_header().map_or("the run", |header| header.run_id.as_str());
     let seconds = state.started.map_or(0.0, |started| state.updated - started);
-    let done = format!("{} of {} epochs in {}", state.epochs.len(), state.planned_epochs(), duration(seconds));
+    let done = format!("{} of {} epochs in {}", state.done_epochs(), state.planned_epochs(), duration(seconds));
     let _ = match &state.phase {
         Phase::Ended(Outcome::Completed) => writeln!(text, "{name}: completed, {done}"),
         Phase::Ended(Outcome::Stopped) => writeln!(text, "{name}: stopped on request, {done}"),
@@ -20,6 +21,13 @@ pub fn text(state: &RunState) -> String {
         }
         _ => writeln!(text, "{name}: left while it was running, {done}"),
     };
+    if let Some(comparison) = &state.comparison {
+        text.push_str(&comparison::text(comparison));
+        if let Some(file) = state.checkpoints.iter().rev().find(|file| file.kind == CheckpointKind::Branches) {
+            let _ = writeln!(text, "table: {}", file.path);
+        }
+        return text;
+    }
     for bin in &state.bins {
         if let Some((index, best)) = bin.best() {
             let _ = writeln!(
@@ -32,12 +40,14 @@ pub fn text(state: &RunState) -> String {
             );
         }
     }
-    for kind in [CheckpointKind::Model, CheckpointKind::Basic, CheckpointKind::History] {
+    for kind in [CheckpointKind::Model, CheckpointKind::Basic, CheckpointKind::Centers, CheckpointKind::History] {
         if let Some(file) = state.checkpoints.iter().rev().find(|file| file.kind == kind) {
             let what = match kind {
                 CheckpointKind::Model => "model",
                 CheckpointKind::Basic => "best basic model",
+                CheckpointKind::Centers => "class centers",
                 CheckpointKind::History => "history",
+                CheckpointKind::Branches => "table",
             };
             let _ = writeln!(text, "{what}: {}", file.path);
         }

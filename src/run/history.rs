@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use super::history_api::{HistorySource, PastRun};
 use super::journal;
-use super::state::{Phase, RunState};
+use super::state::{BinState, Phase, RunState};
 
 /// The runs under a folder. Journals that did not change are not read again.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl HistorySource for RunFolders {
 /// A journal's line in the list.
 fn summarize(path: &Path) -> Option<PastRun> {
     let state = RunState::replay(&journal::read(path, false).ok()?);
-    let header = state.header.as_ref();
+    let header = state.whole_header();
     let id = path.parent()?.file_name()?.to_string_lossy().into_owned();
     let outcome = match &state.phase {
         Phase::Ended(outcome) => Some(outcome.clone()),
@@ -65,15 +65,17 @@ fn summarize(path: &Path) -> Option<PastRun> {
         started: state.started?,
         name: header.map_or_else(|| id.clone(), |header| header.name.clone()),
         model: header.map_or_else(String::new, |header| header.model.clone()),
-        epochs: state.epochs.len() as u32,
+        epochs: state.done_epochs(),
         planned: state.planned_epochs(),
         live: outcome.is_none() && header.is_some_and(|header| is_alive(header.pid)),
         outcome,
-        best: state
-            .bins
-            .iter()
-            .filter_map(|bin| bin.best().map(|(_, result)| (bin.name.clone(), result.accuracy)))
-            .collect(),
+        best: match &state.comparison {
+            Some(comparison) if comparison.lines().next().is_some() => comparison.best(),
+            _ => {
+                let best = |bin: &BinState| bin.best().map(|(_, result)| (bin.name.clone(), result.accuracy));
+                state.bins.iter().filter_map(best).collect()
+            }
+        },
         journal: path.to_path_buf(),
         id,
     })

@@ -39,7 +39,11 @@ impl JournalWriter {
         serde_json::to_writer(&mut self.line, record)?;
         self.line.push(b'\n');
         self.file.write_all(&self.line)?;
-        if matches!(record.event, Event::EpochEnded { .. } | Event::Finished { .. } | Event::RunStarted(_)) {
+        let border = matches!(
+            record.event,
+            Event::EpochEnded { .. } | Event::BranchEnded { .. } | Event::Finished { .. } | Event::RunStarted(_)
+        );
+        if border {
             self.file.sync_data()?;
         }
         Ok(())

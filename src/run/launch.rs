@@ -56,14 +56,13 @@ impl Launched {
 /// The run's folder cannot be made.
 pub fn launch(schedule: Schedule, source: &str) -> std::io::Result<Launched> {
     let (run_id, folder) = make_folder(&schedule.runs, &schedule.name)?;
-    fs_err::write(folder.join("schedule.yaml"), source)?;
-    let journal = JournalWriter::open(&folder)?;
+    let journals = Journals::open(schedule.runs.clone(), &folder, source)?;
     let (command_sender, command_receiver) = crossbeam_channel::unbounded();
     let (event_sender, event_receiver) = crossbeam_channel::unbounded();
     let (subscriber, events) = unbounded_channel();
     let recorder = std::thread::Builder::new()
         .name("recorder".into())
-        .spawn(move || record(&event_receiver, journal, &subscriber))?;
+        .spawn(move || record(&event_receiver, journals, &subscriber))?;
     let engine = std::thread::Builder::new().name("engine".into()).spawn(move || {
         let emit: train::engine::Emit = Arc::new(move |event| {
             // The recorder outlives the engine; if it died, its panic has been told already.
@@ -80,10 +79,56 @@ fn now() -> f64 {
     since.as_millis() as f64 / 1000.0
 }
 
-fn record(events: &Receiver<Record>, mut journal: JournalWriter, subscriber: &UnboundedSender<Arc<Record>>) {
+/// The journals of a run: the whole one's, and beside it that of the branch being trained, in a folder of its own.
+struct Journals {
+    runs: PathBuf,
+    source: String,
+    whole: JournalWriter,
+    branch: Option<(JournalWriter, f64)>,
+}
+
+impl Journals {
+    /// Begins the whole run's journal in `folder`.
+    fn open(runs: PathBuf, folder: &Path, source: &str) -> std::io::Result<Self> {
+        Ok(Self { runs, source: source.to_owned(), whole: journal(folder, source)?, branch: None })
+    }
+
+    /// Writes a record where it belongs. A branch's journal is that of an ordinary run: it begins after
+    /// [`Event::BranchStarted`], and ends with [`Event::Finished`] in the place of [`Event::BranchEnded`].
+    fn append(&mut self, record: &Record) -> std::io::Result<()> {
+        self.whole.append(record)?;
+        match &record.event {
+            Event::BranchStarted { run_id, .. } => {
+                let folder = self.runs.join(run_id);
+                fs_err::create_dir_all(&folder)?;
+                self.branch = Some((journal(&folder, &self.source)?, record.at));
+            }
+            Event::BranchEnded { row, .. } => {
+                if let (Some((mut journal, began)), Some(outcome)) = (self.branch.take(), row.outcome.clone()) {
+                    let event = Event::Finished { outcome, seconds: record.at - began };
+                    journal.append(&Record { at: record.at, event })?;
+                }
+            }
+            _ => {
+                if let Some((journal, _)) = &mut self.branch {
+                    journal.append(record)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Begins the journal of a run's folder, with a copy of the schedule's text beside it.
+fn journal(folder: &Path, source: &str) -> std::io::Result<JournalWriter> {
+    fs_err::write(folder.join("schedule.yaml"), source)?;
+    JournalWriter::open(folder)
+}
+
+fn record(events: &Receiver<Record>, mut journals: Journals, subscriber: &UnboundedSender<Arc<Record>>) {
     let mut failed = false;
     for record in events {
-        if let Err(error) = journal.append(&record)
+        if let Err(error) = journals.append(&record)
             && !failed
         {
             failed = true;
@@ -116,6 +161,43 @@ fn make_folder(runs: &Path, name: &str) -> std::io::Result<(String, PathBuf)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_branch_has_a_journal_of_its_own() {
+        use crate::event::{BranchRow, Outcome};
+        let runs = tempfile::tempdir().expect("a folder");
+        let (_, folder) = make_folder(runs.path(), "demo").expect("makes");
+        let mut journals = Journals::open(runs.path().to_owned(), &folder, "stages: []").expect("opens");
+        let log = |message: &str| Event::Log { level: Level::Info, message: message.to_owned() };
+        let row = BranchRow {
+            name: "b".into(),
+            epoch: 1,
+            loss: None,
+            accuracy: None,
+            bins: Vec::new(),
+            seconds: 1.0,
+            steps: 1,
+            outcome: Some(Outcome::Stopped),
+        };
+        let events = [
+            log("before"),
+            Event::BranchStarted { branch: 0, name: "b".into(), run_id: "demo-b".into() },
+            log("within"),
+            Event::BranchEnded { branch: 0, row },
+            log("after"),
+        ];
+        for (at, event) in events.iter().enumerate() {
+            journals.append(&Record { at: at as f64, event: event.clone() }).expect("appends");
+        }
+        let read = |folder: &Path| -> Vec<Event> {
+            let path = super::super::journal::path(folder);
+            super::super::journal::read(&path, true).expect("reads").into_iter().map(|record| record.event).collect()
+        };
+        assert_eq!(read(&folder), events);
+        let own = [log("within"), Event::Finished { outcome: Outcome::Stopped, seconds: 2.0 }];
+        assert_eq!(read(&runs.path().join("demo-b")), own);
+        assert!(runs.path().join("demo-b/schedule.yaml").exists());
+    }
 
     #[test]
     fn two_runs_in_one_second_have_two_folders() {

@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 
+use super::comparison::{self, Comparison};
 use crate::event::{BinResult, CheckpointKind, Event, Level, Outcome, Record, RunHeader, StopKind};
 
 /// Log lines that are kept in memory; the journal holds them all.
@@ -190,6 +191,8 @@ pub struct RunState {
     pub log: VecDeque<LogLine>,
     /// How many log lines there have been in all.
     pub logged: u64,
+    /// The run's branches, when it has any. While one is trained, everything else here is the branch's own.
+    pub comparison: Option<Box<Comparison>>,
 }
 
 impl RunState {
@@ -217,9 +220,44 @@ impl RunState {
         self.step_loss.len() as u64
     }
 
-    /// Epochs the whole schedule has.
+    /// Epochs the whole schedule has, its branches included.
     pub fn planned_epochs(&self) -> u32 {
-        self.header.as_ref().map_or(0, |header| header.stages.iter().map(|stage| stage.epochs).sum())
+        let own = || self.header.as_ref().map_or(0, |header| header.stages.iter().map(|stage| stage.epochs).sum());
+        self.comparison.as_ref().map_or_else(own, |comparison| comparison.planned_epochs())
+    }
+
+    /// Epochs that ended, those of earlier branches included.
+    pub fn done_epochs(&self) -> u32 {
+        self.comparison.as_ref().map_or(0, |comparison| comparison.epochs_before) + self.epochs.len() as u32
+    }
+
+    /// The facts of the whole run.
+    pub fn whole_header(&self) -> Option<&RunHeader> {
+        self.comparison.as_ref().map(|comparison| &comparison.whole).or(self.header.as_ref())
+    }
+
+    /// Forgets what belongs to the stages or the branch before: a branch is a run of its own.
+    fn begin_branch(&mut self, branch: usize) {
+        let fresh = Self {
+            started: self.started,
+            updated: self.updated,
+            stop: self.stop,
+            checkpoints: std::mem::take(&mut self.checkpoints),
+            bad_images: self.bad_images,
+            memory: self.memory,
+            images_per_second: self.images_per_second,
+            log: std::mem::take(&mut self.log),
+            logged: self.logged,
+            comparison: self.comparison.take(),
+            ..Self::default()
+        };
+        let epochs = self.epochs.len() as u32;
+        *self = fresh;
+        if let Some(comparison) = &mut self.comparison {
+            comparison.epochs_before += epochs;
+            comparison.current = Some(branch);
+            comparison.begun += 1;
+        }
     }
 
     /// Folds one event into the state.
@@ -234,6 +272,9 @@ impl RunState {
                 self.bins =
                     header.bins.iter().map(|name| BinState { name: name.clone(), ..BinState::default() }).collect();
                 self.log(record.at, Level::Info, format!("run `{}` on {}", header.run_id, header.device));
+                if let Some(comparison) = Comparison::of(header) {
+                    self.comparison = Some(Box::new(comparison));
+                }
                 self.header = Some((**header).clone());
             }
             Event::StageStarted { stage, optimizer } => {
@@ -339,18 +380,46 @@ impl RunState {
                     Some(known) => *known = file,
                     None => self.checkpoints.push(file),
                 }
-                if *kind != CheckpointKind::History {
+                if !matches!(kind, CheckpointKind::History | CheckpointKind::Branches) {
                     self.log(record.at, Level::Info, format!("wrote `{path}`"));
                 }
             }
             Event::StageEnded { stage } => set(&mut self.stages, *stage, StageProgress::Done, StageProgress::ToCome),
+            Event::StartEvaluated { row } => {
+                if let Some(comparison) = &mut self.comparison {
+                    comparison.start = Some(row.clone());
+                }
+            }
+            Event::BranchStarted { branch, name, .. } => {
+                self.begin_branch(*branch);
+                let total = self.comparison.as_ref().map_or(0, |comparison| comparison.total());
+                self.log(record.at, Level::Info, format!("branch {} of {total}: {name}", branch + 1));
+            }
+            Event::BranchEnded { branch, row } => {
+                if let Some(comparison) = &mut self.comparison {
+                    comparison.ended(*branch, row);
+                }
+                let level = match row.outcome {
+                    Some(Outcome::Failed { .. }) => Level::Error,
+                    _ => Level::Info,
+                };
+                let remark = comparison::remark(row).unwrap_or_else(|| "ended".to_owned());
+                self.log(record.at, level, format!("branch {} `{}` {remark}", branch + 1, row.name));
+            }
+            // Its lines came one by one already.
+            Event::BranchesCompared { .. } | Event::Unknown => {}
             Event::StopRequested { kind } => {
                 self.stop = Some(*kind);
                 let when = match kind {
                     StopKind::AfterEpoch => "after this epoch",
                     StopKind::Now => "now",
                 };
-                self.log(record.at, Level::Info, format!("stopping {when}, as asked"));
+                let rest = match self.comparison.as_ref().map_or(0, |comparison| comparison.to_come().count()) {
+                    0 => String::new(),
+                    1 => "; the branch to come is not begun".to_owned(),
+                    count => format!("; the {count} branches to come are not begun"),
+                };
+                self.log(record.at, Level::Info, format!("stopping {when}, as asked{rest}"));
             }
             Event::StopWithdrawn => {
                 self.stop = None;
@@ -374,7 +443,6 @@ impl RunState {
                 self.preparing = None;
                 self.stop = None;
             }
-            Event::Unknown => {}
         }
     }
 
@@ -410,3 +478,6 @@ fn set<T: Clone>(list: &mut Vec<T>, at: usize, value: T, filler: T) {
     }
     list[at] = value;
 }
+
+#[cfg(test)]
+mod tests;

@@ -142,13 +142,25 @@ fn piece_span(reader: &Reader, whole: Span, piece: &str) -> Span {
 }
 
 fn example(field: &str) -> &'static str {
-    if field == "loss" { "arcface" } else { "nadam" }
+    match field {
+        "loss" => "arcface",
+        "centerloss" => "center_loss",
+        _ => "nadam",
+    }
 }
 
 fn example_parameters(field: &str) -> &'static str {
-    if field == "loss" { "arcface: {scale: 32}" } else { "sgd: {momentum: 0.9}" }
+    match field {
+        "loss" => "arcface: {scale: 32}",
+        "centerloss" => "center_loss: {alpha: 0.5}",
+        _ => "sgd: {momentum: 0.9}",
+    }
 }
 
 fn example_call(field: &str) -> &'static str {
-    if field == "loss" { "ArcfaceLoss(scale=32.0)" } else { "SGD(momentum=0.9)" }
+    match field {
+        "loss" => "ArcfaceLoss(scale=32.0)",
+        "centerloss" => "Center_loss(alpha=0.5)",
+        _ => "SGD(momentum=0.9)",
+    }
 }

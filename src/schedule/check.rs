@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::call::Call;
 use super::expand::home;
-use super::file::{ScheduleFile, StageFile, Workers};
+use super::file::{RateFile, ScheduleFile, StageFile, Workers};
 use super::names::{Name, any_of, fold, nearest};
 use super::params::{self, real};
 use super::paths::Places;
@@ -13,8 +13,8 @@ use super::range::Range;
 use super::reader::{Field, Reader};
 use super::source::{At, Span};
 use super::{
-    Data, DeviceChoice, HeadKind, LearningRate, Loss, ModelSource, Optimizer, Precision, Schedule, Stage, loss, model,
-    optimizer,
+    Data, DeviceChoice, HeadKind, LearningRate, Loss, ModelSource, Optimizer, Precision, Schedule, Stage, branches,
+    center, loss, model, optimizer,
 };
 
 /// Images a step unless given; the reference's.
@@ -45,11 +45,7 @@ pub(super) fn check(source_name: &str, file: &ScheduleFile, reader: &mut Reader)
     };
     let bins = check_bins(file, reader);
     let initial_epoch = whole(reader, "initial_epoch", &file.initial_epoch, 0, 0, 1_000_000);
-    let learning_rate = LearningRate {
-        base: share(reader, "learning_rate", &file.learning_rate.base, 0.001, Range::above_zero(100.0)),
-        decay: share(reader, "decay", &file.learning_rate.decay, 0.05, Range::closed(0.0, 100.0)),
-        hold: whole(reader, "hold", &file.learning_rate.hold, 10, 0, 1_000_000) as u32,
-    };
+    let learning_rate = check_rate(&file.learning_rate, LearningRate { base: 0.001, decay: 0.05, hold: 10 }, reader);
     let batch_size = whole(reader, "batch_size", &file.batch_size, BATCH_SIZE, 2, 1 << 20);
     let checkpoints = folder("checkpoints", &file.checkpoints, reader);
     let runs = folder("runs", &file.runs, reader);
@@ -64,7 +60,16 @@ pub(super) fn check(source_name: &str, file: &ScheduleFile, reader: &mut Reader)
     let seed = whole(reader, "seed", &file.seed, 0, 0, u64::MAX);
     let precision = check_precision(&file.precision, reader);
     let device = check_device(&file.device, reader);
-    let stages = check_stages(file, batch_size, model.as_ref().map(|(model, _)| model), reader)?;
+    let mut classes = branches::said_classes(file);
+    if let Some(given) = file.classes.given() {
+        let value = whole(reader, "classes", &file.classes, 2, 2, u64::from(u32::MAX));
+        classes.insert(0, At { value, at: given.at });
+    }
+    let scratch = matches!(model, Some((ModelSource::Backbone(_), _)));
+    let defaults = Defaults { batch_size, learning_rate, augment, scratch };
+    let stages = branches::check(file, &defaults, reader);
+
+    let (stages, branches) = stages?;
 
     let (model, model_at) = model?;
     let train = train?;
@@ -74,6 +79,8 @@ pub(super) fn check(source_name: &str, file: &ScheduleFile, reader: &mut Reader)
         train: file.train.given()?.at,
         bins: bins.iter().map(|bin| bin.at).collect(),
         model: model_at,
+        embedding: file.model.given().and_then(|model| model.value.embedding.given()).map(|given| given.at),
+        classes,
     };
     if let (ModelSource::Backbone(_), Some(given)) = (&model, file.initial_epoch.given())
         && initial_epoch > 0
@@ -99,8 +106,27 @@ pub(super) fn check(source_name: &str, file: &ScheduleFile, reader: &mut Reader)
         checkpoints: checkpoints?,
         runs: runs?,
         stages,
+        branches,
     };
     Some((schedule, places))
+}
+
+/// What stages do not say themselves.
+pub(super) struct Defaults {
+    pub batch_size: u64,
+    pub learning_rate: LearningRate,
+    pub augment: u8,
+    /// Whether the network is built from scratch: the first stage has no optimiser to keep and nothing learnt.
+    pub scratch: bool,
+}
+
+/// A learning rate whose parts are those of `default` where they are not given.
+fn check_rate(file: &RateFile, default: LearningRate, reader: &mut Reader) -> LearningRate {
+    LearningRate {
+        base: share(reader, "learning_rate", &file.base, default.base, Range::above_zero(100.0)),
+        decay: share(reader, "decay", &file.decay, default.decay, Range::closed(0.0, 100.0)),
+        hold: whole(reader, "hold", &file.hold, u64::from(default.hold), 0, 1_000_000) as u32,
+    }
 }
 
 /// The whole number of a field, within `least..=most`; the default where it is absent or wrong.
@@ -167,6 +193,11 @@ fn check_name(source_name: &str, field: &Field<String>, reader: &mut Reader) -> 
         let stem = Path::new(source_name).file_stem().map(|stem| stem.to_string_lossy().into_owned());
         return Some(stem.unwrap_or_else(|| "run".to_owned()));
     };
+    file_name(given, reader)
+}
+
+/// A name that files are called by, without `.h5`; others are noted.
+pub(super) fn file_name(given: &At<String>, reader: &mut Reader) -> Option<String> {
     let name = given.value.trim();
     let name = name.strip_suffix(".h5").unwrap_or(name);
     let wrong = if name.is_empty() || name.chars().all(|c| c == '.') {
@@ -283,100 +314,64 @@ fn choice(name: &str, field: &Field<String>, known: &'static [Name], reader: &mu
     None
 }
 
-/// The stages; none when any of them is wrong.
-fn check_stages(
-    file: &ScheduleFile,
-    batch_size: u64,
-    model: Option<&ModelSource>,
-    reader: &mut Reader,
-) -> Option<Vec<Stage>> {
-    let example = "for instance stages: [{loss: softmax, optimizer: nadam, epochs: 15}]";
-    let given = match &file.stages {
-        Field::Given(given) => given,
-        Field::Broken => return None,
-        Field::Absent => {
-            reader.problems.error(file.start, "the schedule has no stages", "`stages` is missing", example.to_owned());
-            return None;
-        }
-    };
-    if given.value.is_empty() {
-        reader.problems.error(given.at, "`stages` is empty", "expected at least one stage", example.to_owned());
-        return None;
-    }
-    let stages: Vec<Option<Stage>> = given
-        .value
-        .iter()
-        .enumerate()
-        .map(|(index, stage)| {
-            let read = stage.value.as_ref()?;
-            check_stage(index, read, stage.at, batch_size, model, reader)
-        })
-        .collect();
-    stages.into_iter().collect()
-}
-
-fn check_stage(
-    index: usize,
+/// The stage that messages call `what`. `first` where no stage is trained before it.
+pub(super) fn check_stage(
+    what: &str,
+    first: bool,
     file: &StageFile,
     at: Span,
-    batch_size: u64,
-    model: Option<&ModelSource>,
+    defaults: &Defaults,
     reader: &mut Reader,
 ) -> Option<Stage> {
-    let number = index + 1;
     let loss = match &file.loss {
         Field::Given(given) => check_loss(&given.value, reader).map(|loss| (loss, given.value.name.at)),
         Field::Broken => None,
         Field::Absent => {
-            missing(number, "loss", "for instance loss: arcface", at, reader);
+            missing(what, "loss", "for instance loss: arcface", at, reader);
             None
         }
     };
     if matches!(file.epochs, Field::Absent) {
-        missing(number, "epochs", "for instance epochs: 15", at, reader);
+        missing(what, "epochs", "for instance epochs: 15", at, reader);
     }
     let epochs = whole(reader, "epochs", &file.epochs, 1, 1, 1_000_000) as u32;
+    let batch_size = whole(reader, "batch_size", &file.batch_size, defaults.batch_size, 2, 1 << 20);
+    let learning_rate = check_rate(&file.learning_rate, defaults.learning_rate, reader);
+    let augment = whole(reader, "augment", &file.augment, u64::from(defaults.augment), 0, 3) as u8;
     let optimizer = match &file.optimizer {
-        Field::Given(At { value: Some(call), .. }) => Some(check_optimizer(call, reader)),
-        // The first stage has none to keep.
-        _ if index == 0 => Some(Some(Optimizer::FIRST)),
+        Field::Given(At { value: Some(call), .. }) => Some(optimizer::check(call, reader)),
+        // There is none to keep; a saved model may bring its own.
+        _ if first && defaults.scratch => Some(Some(Optimizer::FIRST)),
         _ => None,
     };
-    if let Some(given) = file.centerloss.given().filter(|given| given.value) {
-        reader.problems.error(
-            given.at,
-            "the center loss is not part of this version",
-            "cannot be added to the stage's loss",
-            "leave `centerloss` out; `arcface` or `margin_softmax` alone also draw a class together".to_owned(),
-        );
-    }
     let (loss, loss_at) = loss?;
     check_head(loss, &file.head, reader);
+    let center = center::check(&file.centerloss, loss, reader);
 
     let triplet = loss.head() == HeadKind::Triplet;
     let groups = (batch_size as f64 / TRIPLET_GROUP * 1.5) as u64;
     if triplet && groups < 2 {
         reader.problems.error(
             loss_at,
-            format!("stage {number} compares persons, and its batches would hold {groups} of them"),
+            format!("{what} compares persons, and its batches would hold {groups} of them"),
             format!("needs a `batch_size` of 6 or more, it is {batch_size}"),
             "a triplet batch holds int(batch_size / 4 * 1.5) groups of 4 images".to_owned(),
         );
     }
     let bottleneck_only = file.bottleneck_only.given().is_some_and(|given| given.value);
     if let Some(given) = file.bottleneck_only.given().filter(|given| given.value) {
-        if triplet {
+        if triplet || loss.keeps_head() {
             reader.problems.warn(
                 given.at,
-                format!("stage {number} will change nothing"),
-                format!("`{}` has no head to train, and the basic model is frozen", loss.name()),
+                format!("{what} will change nothing"),
+                format!("`{}` trains no head, and the basic model is frozen", loss.name()),
                 "leave `bottleneck_only` out to train the basic model".to_owned(),
             );
-        } else if index == 0 && matches!(model, Some(ModelSource::Backbone(_))) {
-            reader.problems.warn(
+        } else if first && defaults.scratch {
+            reader.problems.error(
                 given.at,
-                "the first stage trains a head on a network that has learnt nothing",
-                "the basic model is frozen with its first, random weights",
+                "the first stage trains a head alone, on a network that has learnt nothing",
+                "the basic model would be frozen with its first, random weights",
                 "put a stage before it that trains the whole model, or start from a saved one: \
                  model: {file: NAME.h5}"
                     .to_owned(),
@@ -384,54 +379,29 @@ fn check_stage(
         }
     }
     Some(Stage {
+        name: file.name.given().map(|given| given.value.clone()),
         loss,
         head: loss.head(),
+        center: center.ok()?,
         optimizer: match optimizer {
             Some(checked) => Some(checked?),
             None => None,
         },
         epochs,
         bottleneck_only,
+        batch_size,
+        learning_rate,
+        augment,
     })
 }
 
-fn missing(number: usize, name: &str, help: &str, at: Span, reader: &mut Reader) {
-    let message = format!("stage {number} has no `{name}`");
+fn missing(what: &str, name: &str, help: &str, at: Span, reader: &mut Reader) {
+    let message = format!("{what} has no `{name}`");
     reader.problems.error(at, message, format!("`{name}` is missing from this stage"), help.to_owned());
 }
 
 fn check_loss(call: &Call, reader: &mut Reader) -> Option<Loss> {
-    if loss::CENTER_LOSS.is(&call.name.value) {
-        reader.problems.error(
-            call.name.at,
-            "the center loss is not part of this version",
-            "expected another loss",
-            format!("`loss` is {}", any_of(loss::TABLE.iter().map(|row| row.name.name))),
-        );
-        return None;
-    }
-    params::read(reader, "loss", call, loss::TABLE, &[]).map(|read| read.value)
-}
-
-fn check_optimizer(call: &Call, reader: &mut Reader) -> Option<Optimizer> {
-    let read = params::read(reader, "optimizer", call, optimizer::TABLE, optimizer::LEARNING_RATE)?;
-    for at in read.ignored {
-        reader.problems.warn(
-            at,
-            format!("the learning rate of `{}` has no effect", read.value.name()),
-            "the schedule's `learning_rate` rules from epoch to epoch",
-            "set it there: learning_rate: {base: 0.001, decay: 0.05, hold: 10}".to_owned(),
-        );
-    }
-    if matches!(read.value, Optimizer::Sgd { momentum: 0.0, nesterov: true }) {
-        reader.problems.warn(
-            call.name.at,
-            "`nesterov` changes nothing without momentum",
-            "`momentum` is 0",
-            "for instance optimizer: {sgd: {momentum: 0.9, nesterov: true}}".to_owned(),
-        );
-    }
-    Some(read.value)
+    params::read(reader, "loss", call, loss::TABLE, loss::ignored(&call.name.value)).map(|read| read.value)
 }
 
 /// Notes a `type` that is not the one the loss needs.
@@ -445,6 +415,7 @@ fn check_head(loss: Loss, field: &Field<String>, reader: &mut Reader) {
     if let Some(given) = field.given()
         && let Some(found) = choice("type", field, KNOWN, reader)
         && fold(found) != needs.0
+        && !loss.keeps_head()
     {
         reader.problems.error(
             given.at,

@@ -7,7 +7,7 @@ use super::names::{self, Name};
 use super::reader::{Field, Fields, Reader};
 use super::source::{At, Span};
 use super::tree::{Entry, Node, Value};
-use super::{loss, optimizer};
+use super::{center, loss, optimizer};
 
 /// The fields at the top. The reference gives the data's and the learning rate's parts here too.
 const TOP: &[Name] = &[
@@ -23,6 +23,7 @@ const TOP: &[Name] = &[
     Name::new("checkpoints", &[]),
     Name::new("runs", &[]),
     Name::new("stages", &["schedule", "sch"]),
+    Name::new("branches", &["alternatives"]),
     Name::new("lr_base", &[]),
     Name::new("lr_decay", &[]),
     Name::new("data_path", &[]),
@@ -32,12 +33,14 @@ const TOP: &[Name] = &[
 
 const MODEL: &[Name] = &[
     Name::new("backbone", &[]),
-    Name::new("embedding", &["emb_shape", "embedding_size"]),
+    Name::new("embedding", &["emb_shape", "embedding_size", "basic_model"]),
     Name::new("dropout", &[]),
     Name::new("width", &["alpha"]),
     Name::new("weight_decay", &[]),
     Name::new("pretrained", &["weights"]),
     Name::new("file", &[]),
+    Name::new("compile", &[]),
+    Name::new("custom_objects", &[]),
 ];
 
 const DATA: &[Name] = &[
@@ -45,22 +48,29 @@ const DATA: &[Name] = &[
     Name::new("bins", &["eval_paths"]),
     Name::new("augment", &["random_status"]),
     Name::new("workers", &[]),
+    Name::new("classes", &["num_classes"]),
 ];
 
 const RATE: &[Name] = &[Name::new("base", &["lr_base"]), Name::new("decay", &["lr_decay"]), Name::new("hold", &[])];
 
 const STAGE: &[Name] = &[
+    Name::new("name", &[]),
     Name::new("loss", &[]),
     Name::new("optimizer", &["optimiser"]),
     Name::new("epochs", &["epoch"]),
     Name::new("bottleneck_only", &[]),
     Name::new("type", &[]),
     Name::new("centerloss", &["center_loss"]),
+    Name::new("batch_size", &[]),
+    Name::new("learning_rate", &["lr"]),
+    Name::new("augment", &["random_status"]),
 ];
+
+const BRANCH: &[Name] = &[Name::new("name", &[]), Name::new("stages", &["schedule", "sch"])];
 
 /// Whether two names mean the same field, loss or optimiser.
 pub(super) fn same_name(a: &str, b: &str) -> bool {
-    let fields = [TOP, MODEL, DATA, RATE, STAGE].into_iter().flatten();
+    let fields = [TOP, MODEL, DATA, RATE, STAGE, BRANCH].into_iter().flatten();
     let losses = loss::TABLE.iter().map(|row| &row.name);
     let optimizers = optimizer::TABLE.iter().map(|row| &row.name);
     fields.chain(losses).chain(optimizers).any(|name| name.is(a) && name.is(b))
@@ -89,11 +99,24 @@ pub(super) struct ScheduleFile {
     pub device: Field<String>,
     pub checkpoints: Field<String>,
     pub runs: Field<String>,
-    pub stages: Field<Vec<At<Option<StageFile>>>>,
+    pub stages: Field<Stages>,
+    pub branches: Field<Vec<At<Option<BranchFile>>>>,
+    pub classes: Field<i128>,
     /// Where to point when something is missing: the first name.
     pub start: Span,
     /// Where to point when something is missing of the data.
     pub data_at: Span,
+}
+
+/// A list of stages; none where one is no map.
+pub(super) type Stages = Vec<At<Option<StageFile>>>;
+
+/// One of `branches`: stages with a name, or one stage alone.
+pub(super) struct BranchFile {
+    pub name: Field<String>,
+    pub stages: Field<Stages>,
+    /// Whether it is one stage alone, without a list.
+    pub single: bool,
 }
 
 /// The field `model`.
@@ -103,6 +126,7 @@ pub(super) struct ModelFile {
     pub embedding: Field<Embedding>,
     pub dropout: Field<f64>,
     pub width: Field<f64>,
+    pub compile: Field<bool>,
     pub weight_decay: Field<f64>,
     /// None where it says that there is none.
     pub pretrained: Field<Option<String>>,
@@ -129,13 +153,18 @@ pub(super) struct RateFile {
 
 /// One of `stages`.
 pub(super) struct StageFile {
+    pub name: Field<String>,
+    pub batch_size: Field<i128>,
+    pub learning_rate: RateFile,
+    pub augment: Field<i128>,
     pub loss: Field<Call>,
     /// None where it says that the last one is kept.
     pub optimizer: Field<Option<Call>>,
     pub epochs: Field<i128>,
     pub bottleneck_only: Field<bool>,
     pub head: Field<String>,
-    pub centerloss: Field<bool>,
+    /// None where it says that there is none.
+    pub centerloss: Field<Option<Call>>,
 }
 
 impl ScheduleFile {
@@ -157,39 +186,8 @@ impl ScheduleFile {
         let data_broken = matches!(data_field, Field::Broken) || (data_field.given().is_some() && data.is_none());
         let data = data.unwrap_or_default();
 
-        let rate_field = reader.field("learning_rate", top.all("learning_rate"), |_, _, node| Some(node));
-        let rate = match rate_field.given() {
-            Some(At { value: node @ Node { value: Value::Map(_), .. }, .. }) => {
-                reader.fields("`learning_rate`", node, RATE, &belongs).unwrap_or_default()
-            }
-            _ => Fields::default(),
-        };
-        // The short form, `learning_rate: 0.001`, is the field itself.
-        let is_short = |entry: &&Entry| !matches!(entry.value.value, Value::Map(_) | Value::Null);
-        let short = rate_field.given().and_then(|_| top.all("learning_rate").max_by_key(|entry| entry.key.at.source));
-        let base = short.filter(is_short).into_iter().chain(rate.all("base")).chain(top.all("lr_base"));
-
-        let stages = match reader.choose("stages", top.all("stages")) {
-            Field::Absent | Field::Broken if sound => Field::Absent,
-            Field::Absent | Field::Broken => Field::Broken,
-            Field::Given(At { value: node, at }) => match &node.value {
-                Value::List(items) => {
-                    let stages = items.iter().enumerate();
-                    let stages = stages.map(|(index, item)| StageFile::read(index, item, reader)).collect();
-                    Field::Given(At { value: stages, at })
-                }
-                Value::Null => Field::Given(At { value: Vec::new(), at }),
-                _ => {
-                    reader.mismatch(
-                        "stages",
-                        node,
-                        "a list of stages",
-                        Some("each stage begins with a dash: - {loss: softmax, epochs: 15}".to_owned()),
-                    );
-                    Field::Broken
-                }
-            },
-        };
+        let stages = or_broken(sound, read_stages(reader, top.all("stages"), ""));
+        let branches = or_broken(sound, read_branches(reader, top.all("branches")));
 
         Self {
             name: reader.field("name", top.all("name"), Reader::text),
@@ -209,17 +207,15 @@ impl ScheduleFile {
             }),
             batch_size: reader.field("batch_size", top.all("batch_size"), Reader::integer),
             seed: reader.field("seed", top.all("seed"), Reader::integer),
-            learning_rate: RateFile {
-                base: reader.field("learning_rate", base, Reader::number),
-                decay: reader.field("decay", rate.all("decay").chain(top.all("lr_decay")), Reader::number),
-                hold: reader.field("hold", rate.all("hold"), Reader::integer),
-            },
+            learning_rate: RateFile::read(&top, reader),
             initial_epoch: reader.field("initial_epoch", top.all("initial_epoch"), Reader::integer),
             precision: reader.field("precision", top.all("precision"), Reader::text),
             device: reader.field("device", top.all("device"), Reader::text),
             checkpoints: reader.field("checkpoints", top.all("checkpoints"), Reader::text),
             runs: reader.field("runs", top.all("runs"), Reader::text),
             stages,
+            branches,
+            classes: reader.field("classes", data.all("classes"), Reader::integer),
             start,
             data_at,
         }
@@ -231,6 +227,103 @@ fn or_broken<T>(sound: bool, field: Field<T>) -> Field<T> {
     match field {
         Field::Absent if !sound => Field::Broken,
         field => field,
+    }
+}
+
+/// A list of stages; `of` says of which branch in messages.
+fn read_stages<'n>(reader: &mut Reader, entries: impl Iterator<Item = &'n Entry>, of: &str) -> Field<Stages> {
+    match reader.choose("stages", entries) {
+        Field::Given(At { value: node, at }) => match &node.value {
+            Value::List(items) => {
+                let stages = items.iter().enumerate();
+                let stages =
+                    stages.map(|(index, item)| StageFile::read(&format!("{of}stage {}", index + 1), item, reader));
+                Field::Given(At { value: stages.collect(), at })
+            }
+            Value::Null => Field::Given(At { value: Vec::new(), at }),
+            _ => {
+                let help = "each stage begins with a dash: - {loss: softmax, epochs: 15}".to_owned();
+                reader.mismatch("stages", node, "a list of stages", Some(help));
+                Field::Broken
+            }
+        },
+        Field::Absent => Field::Absent,
+        Field::Broken => Field::Broken,
+    }
+}
+
+/// The list of branches.
+fn read_branches<'n>(
+    reader: &mut Reader,
+    entries: impl Iterator<Item = &'n Entry>,
+) -> Field<Vec<At<Option<BranchFile>>>> {
+    match reader.choose("branches", entries) {
+        Field::Given(At { value: node, at }) => match &node.value {
+            Value::List(items) => {
+                let branches = items.iter().enumerate();
+                let branches = branches.map(|(index, item)| BranchFile::read(index, item, reader)).collect();
+                Field::Given(At { value: branches, at })
+            }
+            Value::Null => Field::Given(At { value: Vec::new(), at }),
+            _ => {
+                let help = "each branch begins with a dash: - {loss: softmax, optimizer: adam, epochs: 1}".to_owned();
+                reader.mismatch("branches", node, "a list of branches", Some(help));
+                Field::Broken
+            }
+        },
+        Field::Absent => Field::Absent,
+        Field::Broken => Field::Broken,
+    }
+}
+
+impl BranchFile {
+    /// Reads the branch at `index`, counted from 0; none where it is no map.
+    fn read(index: usize, node: &Node, reader: &mut Reader) -> At<Option<Self>> {
+        let what = format!("branch {}", index + 1);
+        let Value::Map(entries) = &node.value else {
+            let stage = StageFile::read(&what, node, reader);
+            return At { value: None, at: stage.at };
+        };
+        let at = entries.first().map_or(node.at, |entry| entry.key.at);
+        let listed = entries.iter().any(|entry| names::find(&entry.key.value, &BRANCH[1..]).is_some());
+        if listed {
+            let Some(fields) = reader.fields(&what, node, BRANCH, &belongs) else { return At { value: None, at } };
+            let branch = Self {
+                name: reader.field("name", fields.all("name"), Reader::text),
+                stages: read_stages(reader, fields.all("stages"), &format!("{what}, ")),
+                single: false,
+            };
+            return At { value: Some(branch), at };
+        }
+        let stage = StageFile::read(&what, node, reader);
+        let name = match &stage.value {
+            Some(StageFile { name: Field::Given(name), .. }) => Field::Given(name.clone()),
+            Some(StageFile { name: Field::Broken, .. }) => Field::Broken,
+            _ => Field::Absent,
+        };
+        At { value: Some(Self { name, stages: Field::Given(At { value: vec![stage], at }), single: true }), at }
+    }
+}
+
+impl RateFile {
+    /// The learning rate of the schedule or of a stage: long, short (`learning_rate: 0.001` is the base), or in parts.
+    fn read(fields: &Fields, reader: &mut Reader) -> Self {
+        let field = reader.field("learning_rate", fields.all("learning_rate"), |_, _, node| Some(node));
+        let parts = match field.given() {
+            Some(At { value: node @ Node { value: Value::Map(_), .. }, .. }) => {
+                reader.fields("`learning_rate`", node, RATE, &belongs).unwrap_or_default()
+            }
+            _ => Fields::default(),
+        };
+        // The short form is the field itself.
+        let is_short = |entry: &&Entry| !matches!(entry.value.value, Value::Map(_) | Value::Null);
+        let short = field.given().and_then(|_| fields.all("learning_rate").max_by_key(|entry| entry.key.at.source));
+        let base = short.filter(is_short).into_iter().chain(parts.all("base")).chain(fields.all("lr_base"));
+        Self {
+            base: reader.field("learning_rate", base, Reader::number),
+            decay: reader.field("decay", parts.all("decay").chain(fields.all("lr_decay")), Reader::number),
+            hold: reader.field("hold", parts.all("hold"), Reader::integer),
+        }
     }
 }
 
@@ -262,6 +355,23 @@ fn read_bins<'n>(reader: &mut Reader, entries: impl Iterator<Item = &'n Entry>) 
 
 impl ModelFile {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        // The short form, as the reference has it: model: checkpoints/NAME.h5
+        if let Value::Text(text) = &node.value
+            && std::path::Path::new(text.trim_end()).extension().is_some_and(|kind| kind.eq_ignore_ascii_case("h5"))
+        {
+            return Some(Self {
+                backbone: Field::Absent,
+                file: reader
+                    .text("model", node)
+                    .map_or(Field::Broken, |path| Field::Given(At { value: path, at: node.at })),
+                embedding: Field::Absent,
+                dropout: Field::Absent,
+                width: Field::Absent,
+                weight_decay: Field::Absent,
+                pretrained: Field::Absent,
+                compile: Field::Absent,
+            });
+        }
         let fields = reader.fields("`model`", node, MODEL, &belongs)?;
         Some(Self {
             backbone: reader.field("backbone", fields.all("backbone"), Reader::text),
@@ -279,6 +389,7 @@ impl ModelFile {
             }),
             dropout: reader.field("dropout", fields.all("dropout"), Reader::number),
             width: reader.field("width", fields.all("width"), Reader::number),
+            compile: reader.field("compile", fields.all("compile"), Reader::flag),
             weight_decay: reader.field("weight_decay", fields.all("weight_decay"), Reader::number),
             pretrained: match reader.choose("pretrained", fields.all("pretrained")) {
                 Field::Given(At { value: node, at }) if is_none(node) => Field::Given(At { value: None, at }),
@@ -294,10 +405,9 @@ impl ModelFile {
 }
 
 impl StageFile {
-    /// Reads the stage at `index`, counted from 0; none where it is no map.
-    fn read(index: usize, node: &Node, reader: &mut Reader) -> At<Option<Self>> {
-        let what = format!("stage {}", index + 1);
-        let Some(fields) = reader.fields(&what, node, STAGE, &belongs) else {
+    /// Reads a stage that messages call `what`; none where it is no map.
+    fn read(what: &str, node: &Node, reader: &mut Reader) -> At<Option<Self>> {
+        let Some(fields) = reader.fields(what, node, STAGE, &belongs) else {
             return At { value: None, at: node.at };
         };
         let at = match &node.value {
@@ -313,19 +423,16 @@ impl StageFile {
             },
         };
         let stage = Self {
+            name: reader.field("name", fields.all("name"), Reader::text),
+            batch_size: reader.field("batch_size", fields.all("batch_size"), Reader::integer),
+            learning_rate: RateFile::read(&fields, reader),
+            augment: reader.field("augment", fields.all("augment"), Reader::integer),
             loss: reader.field("loss", fields.all("loss"), Call::read),
             optimizer,
             epochs: reader.field("epochs", fields.all("epochs"), Reader::integer),
             bottleneck_only: reader.field("bottleneck_only", fields.all("bottleneck_only"), Reader::flag),
             head: reader.field("type", fields.all("type"), Reader::text),
-            // Anything but a no asks for it: the reference takes an instance too.
-            centerloss: match reader.choose("centerloss", fields.all("centerloss")) {
-                Field::Given(At { value: node, at }) => {
-                    let off = is_none(node) || matches!(node.value, Value::Bool(false));
-                    Field::Given(At { value: !off, at })
-                }
-                _ => Field::Absent,
-            },
+            centerloss: center::read(reader, fields.all("centerloss")),
         };
         At { value: Some(stage), at }
     }

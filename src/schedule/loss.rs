@@ -36,6 +36,18 @@ pub enum Loss {
         /// Factor on the cosines.
         scale: f64,
     },
+    /// The reference's second form of ArcFace: the margins count only where they lower the cosine, and beyond `pi`
+    /// nothing is mirrored.
+    Arcface2 {
+        /// Factor on the angle.
+        margin1: f64,
+        /// Added to the angle, in radians.
+        margin2: f64,
+        /// Taken off the cosine.
+        margin3: f64,
+        /// Factor on the cosines.
+        scale: f64,
+    },
     /// Hardest positive and hardest negative of the batch for each anchor.
     BatchHardTriplet {
         /// Margin between the similarities, 0.35.
@@ -46,6 +58,22 @@ pub enum Loss {
         /// Margin between the similarities, 0.35.
         alpha: f64,
     },
+    /// The center loss alone, without a loss of the logits: the embedding is trained, a head is left as it is.
+    Center(CenterLoss),
+}
+
+/// The center loss (Wen et al. 2016): the mean squared distance of an embedding to the center of its class.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CenterLoss {
+    /// How far a center moves to its class's embeddings in a step, 0.5.
+    pub alpha: f64,
+    /// Its weight beside the other loss, 1.
+    pub factor: f64,
+}
+
+impl CenterLoss {
+    /// The reference's values.
+    pub const DEFAULT: Self = Self { alpha: 0.5, factor: 1.0 };
 }
 
 impl Loss {
@@ -56,22 +84,47 @@ impl Loss {
             Self::ScaleSoftmax { .. } => "scale_softmax",
             Self::MarginSoftmax { .. } => "margin_softmax",
             Self::Arcface { .. } => "arcface",
+            Self::Arcface2 { .. } => "arcface_2",
             Self::BatchHardTriplet { .. } => "batch_hard_triplet",
             Self::BatchAllTriplet { .. } => "batch_all_triplet",
+            Self::Center(_) => "center_loss",
         }
     }
 }
 
 impl Loss {
-    /// The head whose output the loss works on; no loss works on two.
+    /// The head whose output the loss works on; no loss works on two. The center loss works on none and has the batches
+    /// of a softmax stage: see [`Loss::keeps_head`].
     pub const fn head(&self) -> HeadKind {
         match self {
-            Self::Softmax { .. } | Self::ScaleSoftmax { .. } | Self::MarginSoftmax { .. } => HeadKind::Softmax,
-            Self::Arcface { .. } => HeadKind::Arcface,
+            Self::Softmax { .. } | Self::ScaleSoftmax { .. } | Self::MarginSoftmax { .. } | Self::Center(_) => {
+                HeadKind::Softmax
+            }
+            Self::Arcface { .. } | Self::Arcface2 { .. } => HeadKind::Arcface,
             Self::BatchHardTriplet { .. } | Self::BatchAllTriplet { .. } => HeadKind::Triplet,
         }
     }
+
+    /// Whether the stage leaves the head as it is, whatever it is: the loss works on the embedding and takes single
+    /// images.
+    pub const fn keeps_head(&self) -> bool {
+        matches!(self, Self::Center(_))
+    }
 }
+
+/// The margins and the scale of both forms of ArcFace.
+const ARCFACE: &[Parameter] = &[
+    Parameter::number("margin1", &[], 1.0, Range::above_zero(8.0)),
+    Parameter::number("margin2", &["margin"], 0.5, Range::closed(-3.2, 3.2)),
+    Parameter::number("margin3", &[], 0.0, Range::closed(-1.0, 1.0)),
+    Parameter::number("scale", &[], 64.0, Range::above_zero(1000.0)),
+];
+
+/// The parameters of the center loss.
+const CENTER_PARAMETERS: &[Parameter] = &[
+    Parameter::number("alpha", &[], CenterLoss::DEFAULT.alpha, Range::closed(0.0, 1.0)),
+    Parameter::number("factor", &[], CenterLoss::DEFAULT.factor, Range::closed(0.0, 1000.0)),
+];
 
 /// All losses, in the order messages list them.
 pub(super) const TABLE: &[Row<Loss>] = &[
@@ -95,13 +148,13 @@ pub(super) const TABLE: &[Row<Loss>] = &[
     },
     Row {
         name: Name::new("arcface", &["arcface_loss"]),
-        parameters: &[
-            Parameter::number("margin1", &[], 1.0, Range::closed(1.0, 4.0)),
-            Parameter::number("margin2", &["margin"], 0.5, Range::closed(0.0, 1.5)),
-            Parameter::number("margin3", &[], 0.0, Range::SHARE),
-            Parameter::number("scale", &[], 64.0, Range::above_zero(1000.0)),
-        ],
+        parameters: ARCFACE,
         build: |p| Loss::Arcface { margin1: p[0], margin2: p[1], margin3: p[2], scale: p[3] },
+    },
+    Row {
+        name: Name::new("arcface_2", &["arcface_loss_2"]),
+        parameters: ARCFACE,
+        build: |p| Loss::Arcface2 { margin1: p[0], margin2: p[1], margin3: p[2], scale: p[3] },
     },
     Row {
         name: Name::new("batch_hard_triplet", &["batch_hard_triplet_loss"]),
@@ -113,10 +166,28 @@ pub(super) const TABLE: &[Row<Loss>] = &[
         parameters: &[Parameter::number("alpha", &["margin"], 0.35, Range::above_zero(2.0))],
         build: |p| Loss::BatchAllTriplet { alpha: p[0] },
     },
+    Row {
+        name: CENTER_NAME,
+        parameters: CENTER_PARAMETERS,
+        build: |p| Loss::Center(CenterLoss { alpha: p[0], factor: p[1] }),
+    },
 ];
 
-/// What the center loss is called; recognised so that the answer is better than "unknown".
-pub(super) const CENTER_LOSS: Name = Name::new("center_loss", &["centerloss"]);
+/// What the center loss is called, also where it is added to another.
+const CENTER_NAME: Name = Name::new("center_loss", &["center"]);
+
+/// What `centerloss` of a stage may be.
+pub(super) const CENTER: &[Row<CenterLoss>] =
+    &[Row { name: CENTER_NAME, parameters: CENTER_PARAMETERS, build: |p| CenterLoss { alpha: p[0], factor: p[1] } }];
+
+/// Accepted in the center loss and without effect: both follow from the data set and the network.
+pub(super) const CENTER_SIZES: &[Name] =
+    &[Name::new("num_classes", &["classes"]), Name::new("feature_dim", &["emb_shape"])];
+
+/// Parameters without effect in the loss that is called `written`.
+pub(super) fn ignored(written: &str) -> &'static [Name] {
+    if CENTER_NAME.is(written) { CENTER_SIZES } else { &[] }
+}
 
 #[cfg(test)]
 mod tests {

@@ -190,7 +190,8 @@ fn check_model_file(given: &At<String>, model: &ModelFile, reader: &mut Reader) 
             EmbeddingLayer::Index(i64::try_from(*position).unwrap_or(i64::MAX))
         }
     });
-    Some(ModelSource::File { path: path?, embedding })
+    let compile = model.compile.given().is_none_or(|given| given.value);
+    Some(ModelSource::File { path: path?, embedding, compile })
 }
 
 #[cfg(test)]

@@ -31,6 +31,8 @@ pub(super) struct Parameter {
 pub(super) enum Kind {
     /// A number in a range.
     Number(Range),
+    /// A number in a range, or none.
+    Optional(Range),
     /// True or false.
     Flag,
 }
@@ -46,10 +48,20 @@ impl Parameter {
         Self { name: Name::new(name, aliases), default, kind: Kind::Number(range) }
     }
 
+    /// A number that may be left out; it is NaN then, see [`given`].
+    pub(super) const fn optional(name: &'static str, range: Range) -> Self {
+        Self { name: Name::new(name, &[]), default: f64::NAN, kind: Kind::Optional(range) }
+    }
+
     /// True or false, false unless given.
     pub(super) const fn flag(name: &'static str) -> Self {
         Self { name: Name::new(name, &[]), default: 0.0, kind: Kind::Flag }
     }
+}
+
+/// The value of an optional parameter.
+pub(super) fn given(value: f64) -> Option<f64> {
+    (!value.is_nan()).then_some(value)
 }
 
 /// What `read` found: the thing, and where parameters were given that it does not have but that the caller may know.
@@ -150,6 +162,7 @@ fn parameter(reader: &mut Reader, parameter: &Parameter, node: &Node) -> Option<
     let name = parameter.name.name;
     if node.value == Value::Null {
         let expected = match parameter.kind {
+            Kind::Optional(_) => return Some(f64::NAN),
             Kind::Number(_) => "a number",
             Kind::Flag => "`true` or `false`",
         };
@@ -160,13 +173,13 @@ fn parameter(reader: &mut Reader, parameter: &Parameter, node: &Node) -> Option<
         Kind::Flag => reader.flag(name, node).map(|flag| f64::from(u8::from(flag))),
         Kind::Number(range) => {
             let value = reader.number(name, node)?;
-            real(
-                reader,
-                name,
-                &At { value, at: node.at },
-                range,
-                Some(format!("it is {} unless given", parameter.default)),
-            )
+            let help = format!("it is {} unless given", parameter.default);
+            real(reader, name, &At { value, at: node.at }, range, Some(help))
+        }
+        Kind::Optional(range) => {
+            let value = reader.number(name, node)?;
+            let help = format!("leave `{name}` out where none is meant");
+            real(reader, name, &At { value, at: node.at }, range, Some(help))
         }
     }
 }

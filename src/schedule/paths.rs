@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use miette::Severity;
 
 use super::problem::Problem;
-use super::source::{Sources, Span};
-use super::{Backbone, Loaded, ModelSource};
+use super::source::{At, Sources, Span};
+use super::{Backbone, Loaded, ModelSource, Place};
 
 /// Where a schedule names its paths.
 #[derive(Debug, Clone)]
@@ -18,6 +18,20 @@ pub(super) struct Places {
     pub bins: Vec<Span>,
     /// The saved model, or the file of a backbone's first weights.
     pub model: Option<Span>,
+    pub embedding: Option<Span>,
+    pub classes: Vec<At<u64>>,
+}
+
+impl Places {
+    /// An error at the place of something; at the training set where that was not written.
+    pub(super) fn error(&self, place: Place, message: String, label: String, help: String) -> Problem {
+        let at = match place {
+            Place::Model => self.model,
+            Place::Embedding => self.embedding.or(self.model),
+            Place::Classes(at) => self.classes.get(at).map(|said| said.at),
+        };
+        Problem::new(Severity::Error, &self.sources, at.unwrap_or(self.train), message, label, Some(help))
+    }
 }
 
 const TRAIN_LAYOUT: &str = "\
@@ -29,6 +43,7 @@ a training set is a folder with a folder of images for each person:
     └── 1/        person 1
         ├── 3.jpg
         └── 4.jpg
+or a RecordIO file: a folder with train.rec, train.idx and property, or the .rec file itself
 point to yours with FACETUI_DATA=/datasets, if the schedule names that variable, or with
     --set data.train=/datasets/faces
 or draw one: `facetui synth DIR --bins`; `facetui demo` does all of it";
@@ -86,8 +101,18 @@ fn wrong_training_set(path: &Path) -> Option<(String, String)> {
     if !path.exists() {
         return Some((format!("the training set `{shown}` does not exist"), nearest_existing(path)));
     }
+    let records = |file: &Path| wrong_file("training set", file);
     if !path.is_dir() {
-        return Some((format!("the training set `{shown}` is not a folder"), "expected a folder".to_owned()));
+        if path.extension().is_some_and(|kind| kind.eq_ignore_ascii_case("rec")) {
+            return records(path);
+        }
+        return Some((
+            format!("the training set `{shown}` is neither a folder nor a RecordIO file"),
+            "expected a folder, or a .rec file".to_owned(),
+        ));
+    }
+    if path.join("train.rec").exists() {
+        return records(&path.join("train.rec"));
     }
     let mut entries = match std::fs::read_dir(path) {
         Ok(entries) => entries.flatten(),
@@ -95,12 +120,6 @@ fn wrong_training_set(path: &Path) -> Option<(String, String)> {
     };
     if entries.any(|entry| entry.path().is_dir()) {
         return None;
-    }
-    if path.join("train.rec").exists() {
-        return Some((
-            format!("the training set `{shown}` is a RecordIO file, not a folder of images"),
-            "it holds `train.rec`, which must be unpacked into a folder a person".to_owned(),
-        ));
     }
     Some((
         format!("the training set `{shown}` holds no persons"),
@@ -191,5 +210,14 @@ mod tests {
         fs_err::write(&bin, b"pickle").unwrap();
         assert!(check_paths(&loaded(&faces, &bin)).is_empty());
         assert_eq!(check_paths(&loaded(&bin, &faces)).len(), 2);
+
+        let records = dir.path().join("records");
+        fs_err::create_dir(&records).unwrap();
+        fs_err::write(records.join("train.rec"), b"").unwrap();
+        let empty = check_paths(&loaded(&records, &bin));
+        assert!(empty[0].message().ends_with("train.rec` is empty"), "{}", empty[0].message());
+        fs_err::write(records.join("train.rec"), b"records").unwrap();
+        assert!(check_paths(&loaded(&records, &bin)).is_empty());
+        assert!(check_paths(&loaded(&records.join("train.rec"), &bin)).is_empty());
     }
 }

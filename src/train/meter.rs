@@ -127,6 +127,11 @@ impl Meter {
         Some(event)
     }
 
+    /// Steps taken.
+    pub const fn steps(&self) -> u64 {
+        self.step
+    }
+
     /// The sums; call it after the last report.
     pub fn totals(&self) -> Totals {
         Totals { elapsed: self.started.elapsed(), ..self.total.clone() }

@@ -4,16 +4,17 @@ use tch::{Device, Kind};
 
 use super::error::TrainError;
 use super::pretrained;
-use crate::checkpoint::{self, SavedModel};
+use crate::checkpoint::{self, SavedOptimizer};
 use crate::event::Level;
-use crate::graph::embedding::{self, head_kind};
+use crate::graph::embedding;
+pub use crate::graph::embedding::head_kind;
 use crate::graph::layer::{Activation, Initializer, Layer};
 use crate::graph::{Graph, NodeId, Weights, backbone};
 use crate::nn::{Network, init};
 use crate::schedule::{HeadKind, ModelSource};
 
 /// Where a run starts: a graph with its weights, and which node is the embedding.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Start {
     /// Basic model, with a head after it when the file had one.
     pub graph: Graph,
@@ -21,10 +22,17 @@ pub struct Start {
     pub embedding: NodeId,
     /// All weights.
     pub weights: Weights,
-    /// The saved model the weights came from, when there was one: its optimiser may be restored.
-    pub saved: Option<SavedModel>,
+    /// The optimiser of the file that the weights came from, to go on with.
+    pub saved: Option<SavedOptimizer>,
     /// What is worth saying about where it came from.
     pub notes: Vec<(Level, String)>,
+}
+
+impl Start {
+    /// The kind of the head that follows the embedding; triplet where there is none.
+    pub fn head_kind(&self) -> HeadKind {
+        self.graph.nodes().get(self.embedding + 1).and_then(|node| head_kind(&node.layer)).unwrap_or(HeadKind::Triplet)
+    }
 }
 
 /// Builds or reads the network of a schedule.
@@ -49,22 +57,99 @@ pub fn start(source: &ModelSource, seed: u64) -> Result<Start, TrainError> {
             backbone::decay_weights(&mut graph, wanted.weight_decay);
             Ok(Start { embedding: graph.output(), graph, weights, saved: None, notes })
         }
-        ModelSource::File { path, embedding } => {
+        ModelSource::File { path, embedding, compile } => {
             let saved = checkpoint::read(path).map_err(|error| TrainError::from_diagnostic(&error))?;
-            let embedding = embedding::find(&saved.graph, embedding.as_ref())
-                .map_err(|error| TrainError::new(format!("`{}`: {error}", path.display())))?;
-            let (graph, weights) = keep_head(&saved.graph, &saved.weights, embedding);
-            Ok(Start { graph, embedding, weights, saved: Some(saved), notes: Vec::new() })
+            let found = embedding::find(&saved.graph, embedding.as_ref())
+                .map_err(|reason| TrainError::new(format!("`{}`: {reason}", path.display())))?;
+            let (mut graph, weights) = keep_head(&saved.graph, &saved.weights, found);
+            let embedding =
+                graph.require(&saved.graph.nodes()[found].name).map_err(|e| TrainError::new(e.to_string()))?;
+            fits(&graph, embedding).map_err(|reason| TrainError::new(format!("`{}`: {reason}", path.display())))?;
+            let mut notes = vec![origin(&graph, embedding, path)];
+            notes.extend(thaw(&mut graph, embedding));
+            if let Some([height, width, _]) = graph.input_shape().map(Vec::as_slice)
+                && [*height, *width] != [112, 112]
+            {
+                notes.push(format!("the network takes {width}x{height} images: all images are resized to that"));
+            }
+            let optimizer = saved.optimizer.filter(|_| *compile);
+            notes.push(match (&optimizer, compile) {
+                (Some(found), _) => {
+                    format!("the file's optimiser goes on: {} after {} steps", found.class_name, found.iterations)
+                }
+                (None, true) => "the file holds no optimiser that can be read: a fresh one is made".to_owned(),
+                (None, false) => "the file's optimiser is left alone, as `compile: false` says".to_owned(),
+            });
+            let mut notes: Vec<_> = notes.into_iter().map(|note| (Level::Info, note)).collect();
+            if let Some(note) = saved.optimizer_note.filter(|_| *compile) {
+                notes.push((Level::Warning, format!("`{}`: {note}", path.display())));
+            }
+            Ok(Start { graph, embedding, weights, saved: optimizer, notes })
         }
     }
 }
 
+/// What a file holds, in a sentence.
+fn origin(graph: &Graph, embedding: NodeId, path: &std::path::Path) -> String {
+    let head = graph.nodes().get(embedding + 1);
+    let head = head.map_or_else(|| "no head".to_owned(), |node| format!("the head `{}`", node.name));
+    format!(
+        "the network comes from `{}`: `{}` up to the layer `{}`, with {head}",
+        path.display(),
+        graph.name,
+        graph.nodes()[embedding].name
+    )
+}
+
+/// Whether a part of a graph can be trained here: colour images of a known size in, a list of numbers out.
+///
+/// # Errors
+/// A sentence that names the layer, what it is and what it must be.
+pub fn fits(graph: &Graph, embedding: NodeId) -> Result<(), String> {
+    let input = graph.nodes().iter().find(|node| matches!(node.layer, Layer::Input { .. }));
+    let Some(input) = input else { return Err("the network has no input layer".to_owned()) };
+    match input.shape.as_slice() {
+        [height, width, 3] if *height > 0 && *width > 0 => {}
+        other => {
+            return Err(format!(
+                "the input `{}` has the shape {other:?}; expected images of three channels, (height, width, 3)",
+                input.name
+            ));
+        }
+    }
+    let node = &graph.nodes()[embedding];
+    match node.shape.as_slice() {
+        [_] => Ok(()),
+        other => Err(format!(
+            "the output of the layer `{}` has the shape {other:?}; an embedding is a list of numbers, as behind `Flatten`",
+            node.name
+        )),
+    }
+}
+
+/// A basic model that is frozen as a whole was saved in a bottleneck-only stage: it is made trainable again. Layers that
+/// are frozen by themselves stay so. Returns what happened, in a sentence.
+fn thaw(graph: &mut Graph, embedding: NodeId) -> Option<String> {
+    let basic = &graph.nodes()[..=embedding];
+    let mut weighted = basic.iter().filter(|node| !node.weights.is_empty()).peekable();
+    weighted.peek()?;
+    let frozen = basic.iter().filter(|node| !node.weights.is_empty() && !node.trainable).count();
+    if weighted.all(|node| !node.trainable) {
+        for node in 0..graph.nodes().len() {
+            graph.set_trainable(node, true);
+        }
+        return Some(
+            "the file's whole basic model is frozen, as a bottleneck-only stage leaves it: it is trained again"
+                .to_owned(),
+        );
+    }
+    (frozen > 0).then(|| format!("{frozen} of the file's layers are frozen and stay as they are"))
+}
+
 /// Cuts a graph behind its embedding, or behind the head that follows it.
 fn keep_head(graph: &Graph, weights: &Weights, embedding: NodeId) -> (Graph, Weights) {
-    let head =
-        graph.nodes().iter().enumerate().position(|(at, node)| {
-            at == embedding + 1 && node.inputs == [embedding] && head_kind(&node.layer).is_some()
-        });
+    // What leads to the head leads to the embedding: in the cut graph the head comes right behind it.
+    let head = graph.nodes().iter().position(|node| node.inputs == [embedding] && head_kind(&node.layer).is_some());
     let last = head.unwrap_or(embedding);
     (graph.cut(last, graph.name.clone()), weights.cut(graph, last))
 }
@@ -83,6 +168,24 @@ fn head_layer(kind: HeadKind, classes: usize) -> Option<(&'static str, Layer)> {
         )),
         HeadKind::Arcface => Some(("arcface", Layer::NormDense { units: classes })),
         HeadKind::Triplet => None,
+    }
+}
+
+/// What becomes of a network's head in a stage of a kind, in a sentence; none where it simply goes on.
+pub fn head_note(network: &Start, kind: HeadKind, classes: usize) -> Option<String> {
+    let present = network.graph.nodes().get(network.embedding + 1);
+    let Some((name, wanted)) = head_layer(kind, classes) else {
+        return present.map(|node| format!("the head `{}` is taken off: the loss works on the embedding", node.name));
+    };
+    match present {
+        Some(node) if same_head(&node.layer, &wanted) => None,
+        Some(node) if head_kind(&node.layer) == Some(kind) => Some(format!(
+            "the head `{}` has {} classes and the training set has {classes}: a new head `{name}` is trained",
+            node.name,
+            node.shape.last().copied().unwrap_or_default()
+        )),
+        Some(node) => Some(format!("a new head `{name}` of {classes} classes takes the place of `{}`", node.name)),
+        None => Some(format!("a new head `{name}` of {classes} classes is added")),
     }
 }
 
@@ -145,6 +248,48 @@ mod tests {
     fn tiny() -> Start {
         let backbone = Backbone { width: 0.1, ..Backbone::new("mobilefacenet", 16) };
         start(&ModelSource::Backbone(backbone), 1).expect("builds")
+    }
+
+    #[test]
+    fn only_a_basic_model_that_is_frozen_as_a_whole_is_thawed() {
+        let mut start = tiny();
+        let all = 0..start.graph.nodes().len();
+        for node in all.clone() {
+            start.graph.set_trainable(node, false);
+        }
+        assert!(thaw(&mut start.graph, start.embedding).is_some_and(|note| note.contains("trained again")));
+        assert!(start.graph.nodes().iter().all(|node| node.trainable));
+        assert_eq!(thaw(&mut start.graph, start.embedding), None);
+        let first = start.graph.find("conv2d").expect("a convolution");
+        start.graph.set_trainable(first, false);
+        assert!(thaw(&mut start.graph, start.embedding).is_some_and(|note| note.starts_with("1 of")));
+        assert!(!start.graph.nodes()[first].trainable);
+    }
+
+    #[test]
+    fn what_becomes_of_the_head_is_said() {
+        let start = tiny();
+        let note = |start: &Start, kind, classes| head_note(start, kind, classes).unwrap_or_default();
+        assert!(note(&start, HeadKind::Softmax, 5).contains("`softmax` of 5 classes is added"));
+        assert_eq!(note(&start, HeadKind::Triplet, 5), "");
+        let (network, _) = with_head(start, HeadKind::Softmax, 5, 1, Device::Cpu, Kind::Float).expect("fits");
+        let start = take_apart(&network);
+        assert_eq!(note(&start, HeadKind::Softmax, 5), "");
+        assert!(note(&start, HeadKind::Softmax, 7).contains("has 5 classes and the training set has 7"));
+        assert!(note(&start, HeadKind::Arcface, 5).contains("takes the place of `softmax`"));
+        assert!(note(&start, HeadKind::Triplet, 5).contains("taken off"));
+    }
+
+    #[test]
+    fn a_network_of_grey_images_or_of_maps_does_not_fit() {
+        let start = tiny();
+        assert_eq!(fits(&start.graph, start.embedding), Ok(()));
+        let map = start.graph.find("conv2d").expect("a convolution");
+        assert!(fits(&start.graph, map).is_err_and(|reason| reason.contains("`conv2d`")));
+        let mut grey = Graph::new("grey");
+        let input = grey.add("input_1", Layer::Input { shape: vec![112, 112, 1] }, &[]).expect("adds");
+        let flat = grey.add("flatten", Layer::Flatten, &[input]).expect("adds");
+        assert!(fits(&grey, flat).is_err_and(|reason| reason.contains("three channels")));
     }
 
     #[test]

@@ -1,16 +1,19 @@
-//! The optimisers, as Keras's `legacy` ones compute: a handful of kernels on whole flat buffers.
+//! The optimisers, as Keras's `legacy` ones compute, `AdamW` as Keras's own and `SGDW` as TensorFlow Addons': a handful
+//! of kernels on whole flat buffers.
 //!
 //! A step works on one part of the flat buffer (all of it, or the head's), whose state lies in buffers of the same
-//! layout. Weights that are frozen keep their state untouched.
+//! layout. Weights that are frozen keep their state untouched. Nothing is read back from the device.
 
 use tch::{Kind, Tensor};
 
-use crate::schedule::Optimizer;
+use super::clip::Clipper;
+use crate::nn::parameters::Parameters;
+use crate::schedule::{Method, Optimizer};
 
-/// Keras's Nadam: the momentum grows as `beta_1 * (1 - 0.5 * 0.96^(0.004 t))` (Dozat 2016).
+/// Keras's Nadam: the momentum grows as `beta_1 * (1 - 0.5 * 0.96^(schedule_decay * t))` (Dozat 2016).
 const NADAM_BASE: f64 = 0.96;
-/// See [`NADAM_BASE`].
-const NADAM_DECAY: f64 = 0.004;
+/// A rate below this moves no fp32 weight; its inverse is still finite in fp32.
+const LEAST_RATE: f64 = 1e-30;
 
 /// An optimiser with its state for one flat buffer.
 #[derive(Debug)]
@@ -21,23 +24,39 @@ pub struct OptimizerState {
     pub iterations: i64,
     /// Product of Nadam's momenta so far.
     pub momentum_cache: f64,
-    /// State buffers as long as the flat buffer: `momentum`, or `m` and `v`.
+    /// State buffers as long as the flat buffer, in the order of [`OptimizerState::slot_names`].
     slots: Vec<Tensor>,
+    clipper: Clipper,
 }
 
 impl OptimizerState {
     /// A fresh optimiser for a flat buffer like `flat`.
     pub fn new(rule: Optimizer, flat: &Tensor) -> Self {
         let slots = Self::slot_names(&rule).iter().map(|_| flat.detach().zeros_like()).collect();
-        Self { rule, iterations: 0, momentum_cache: 1.0, slots }
+        Self { rule, iterations: 0, momentum_cache: 1.0, slots, clipper: Clipper::default() }
     }
 
-    /// The state buffers' names in Keras: none, `momentum`, or `m` and `v`.
+    /// A copy that shares no buffer with this one.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let slots = self.slots.iter().map(|slot| slot.detach().copy()).collect();
+        let (rule, iterations, momentum_cache) = (self.rule, self.iterations, self.momentum_cache);
+        Self { rule, iterations, momentum_cache, slots, clipper: Clipper::default() }
+    }
+
+    /// The state buffers' names in Keras, in Keras's order: `momentum`, `m`, `v`, `vhat`, `rms`, `mg`.
     pub const fn slot_names(rule: &Optimizer) -> &'static [&'static str] {
-        match rule {
-            Optimizer::Sgd { momentum, .. } if *momentum == 0.0 => &[],
-            Optimizer::Sgd { .. } => &["momentum"],
-            Optimizer::Adam { .. } | Optimizer::Nadam { .. } => &["m", "v"],
+        match rule.method {
+            Method::Sgd { momentum, .. } | Method::SgdW { momentum, .. } if momentum == 0.0 => &[],
+            Method::Sgd { .. } | Method::SgdW { .. } => &["momentum"],
+            Method::Adam { amsgrad: true, .. } | Method::AdamW { amsgrad: true, .. } => &["m", "v", "vhat"],
+            Method::Adam { .. } | Method::AdamW { .. } | Method::Nadam { .. } => &["m", "v"],
+            Method::RmsProp { momentum, centered, .. } => match (momentum == 0.0, centered) {
+                (true, false) => &["rms"],
+                (true, true) => &["rms", "mg"],
+                (false, false) => &["rms", "momentum"],
+                (false, true) => &["rms", "momentum", "mg"],
+            },
         }
     }
 
@@ -52,55 +71,162 @@ impl OptimizerState {
         self.slots = slots;
     }
 
+    /// Clips the gradient of the weights from node `first` on, in place, as the rule asks.
+    pub fn clip(&mut self, gradient: &mut Tensor, parameters: &Parameters, first: usize) {
+        self.clipper.apply(&self.rule.clip, gradient, parameters, first);
+    }
+
     /// Takes one step on the part of `flat` that begins at `offset`, along `gradient` (as long as that part).
     pub fn step(&mut self, flat: &Tensor, offset: i64, gradient: &Tensor, learning_rate: f64) {
         tch::no_grad(|| {
             let length = gradient.numel() as i64;
-            let mut weights = flat.narrow(0, offset, length);
-            let mut parts: Vec<Tensor> = self.slots.iter().map(|slot| slot.narrow(0, offset, length)).collect();
+            let rate = learning_rate / (1.0 + self.rule.decay * self.iterations as f64);
             self.iterations += 1;
-            match self.rule {
-                Optimizer::Sgd { momentum, nesterov } => {
-                    sgd(&mut weights, &mut parts, gradient, learning_rate, momentum, nesterov);
+            let mut step = Step {
+                weights: flat.narrow(0, offset, length),
+                slots: self.slots.iter().map(|slot| slot.narrow(0, offset, length)).collect(),
+                gradient,
+                rate,
+                number: self.iterations as f64,
+            };
+            match self.rule.method {
+                Method::Sgd { momentum, nesterov } => step.sgd(momentum, nesterov),
+                Method::SgdW { momentum, nesterov, weight_decay } => {
+                    step.decay(weight_decay);
+                    step.sgd(momentum, nesterov);
                 }
-                Optimizer::Adam { beta_1, beta_2, epsilon } => {
-                    let step = self.iterations as f64;
-                    let rate = learning_rate * (1.0 - beta_2.powf(step)).sqrt() / (1.0 - beta_1.powf(step));
-                    let (m, v) = moments(&mut parts, gradient, beta_1, beta_2);
-                    let _ = weights.addcdiv_(&(m * -rate), &(v.sqrt() + epsilon));
+                Method::Adam { beta_1, beta_2, epsilon, .. } => step.adam([beta_1, beta_2], epsilon),
+                Method::AdamW { beta_1, beta_2, epsilon, weight_decay, fixed_decay, .. } => {
+                    step.decay(if fixed_decay { weight_decay } else { weight_decay * rate });
+                    step.adam([beta_1, beta_2], epsilon);
                 }
-                Optimizer::Nadam { beta_1, beta_2, epsilon } => {
-                    let step = self.iterations as f64;
-                    let momentum = |t: f64| beta_1 * (1.0 - 0.5 * NADAM_BASE.powf(NADAM_DECAY * t));
-                    let (now, next) = (momentum(step), momentum(step + 1.0));
+                Method::Nadam { beta_1, beta_2, epsilon, schedule_decay } => {
+                    let momentum = |t| nadam_momentum(beta_1, schedule_decay, t);
+                    let (now, next) = (momentum(step.number), momentum(step.number + 1.0));
                     self.momentum_cache *= now;
-                    let cache = self.momentum_cache;
-                    let (m, v) = moments(&mut parts, gradient, beta_1, beta_2);
-                    let direction = gradient * ((1.0 - now) / (1.0 - cache)) + m * (next / (1.0 - cache * next));
-                    let scale = (v / (1.0 - beta_2.powf(step))).sqrt() + epsilon;
-                    let _ = weights.addcdiv_(&(direction * -learning_rate), &scale);
+                    step.nadam([beta_1, beta_2], epsilon, [now, next], self.momentum_cache);
                 }
+                Method::RmsProp { rho, momentum, epsilon, centered } => step.rmsprop(rho, momentum, epsilon, centered),
             }
         });
     }
 }
 
-fn sgd(weights: &mut Tensor, slots: &mut [Tensor], gradient: &Tensor, rate: f64, momentum: f64, nesterov: bool) {
-    let [velocity] = slots else {
-        let _ = weights.g_sub_(&(gradient * rate));
-        return;
-    };
-    let step = gradient * -rate;
-    let _ = velocity.g_mul_scalar_(momentum).g_add_(&step);
-    let _ = if nesterov { weights.g_add_(&(&*velocity * momentum + step)) } else { weights.g_add_(velocity) };
+/// Nadam's momentum of step `t`, from 1.
+fn nadam_momentum(beta_1: f64, schedule_decay: f64, t: f64) -> f64 {
+    single(beta_1) * (1.0 - 0.5 * NADAM_BASE.powf(schedule_decay * t))
 }
 
-/// Updates the running means of the gradient and of its square.
-fn moments<'a>(slots: &'a mut [Tensor], gradient: &Tensor, beta_1: f64, beta_2: f64) -> (&'a Tensor, &'a Tensor) {
-    let (first, second) = slots.split_at_mut(1);
-    let _ = first[0].lerp_(gradient, 1.0 - beta_1);
-    let _ = second[0].g_mul_scalar_(beta_2).addcmul_(&(gradient * (1.0 - beta_2)), gradient);
-    (&first[0], &second[0])
+/// The product of Nadam's momenta after `iterations` steps, for files that do not tell it; 1 for other rules.
+pub fn momentum_product(rule: &Optimizer, iterations: i64) -> f64 {
+    let Method::Nadam { beta_1, schedule_decay, .. } = rule.method else { return 1.0 };
+    let mut product = 1.0;
+    for t in 1..=iterations {
+        product *= nadam_momentum(beta_1, schedule_decay, t as f64);
+        if product < f64::MIN_POSITIVE {
+            break;
+        }
+    }
+    product
+}
+
+/// Keras keeps its hyper-parameters in fp32.
+const fn single(value: f64) -> f64 {
+    (value as f32) as f64
+}
+
+/// `1 - beta^t`, the power rounded to fp32 as Keras has it.
+fn correction(beta: f64, step: f64) -> f64 {
+    1.0 - single(single(beta).powf(step))
+}
+
+/// One step of the weights of a part of the buffer.
+struct Step<'a> {
+    weights: Tensor,
+    slots: Vec<Tensor>,
+    gradient: &'a Tensor,
+    rate: f64,
+    /// Its number, from 1.
+    number: f64,
+}
+
+impl Step<'_> {
+    /// Takes a share off every weight.
+    fn decay(&mut self, share: f64) {
+        if share != 0.0 {
+            // Against `weights * (1 - share)` nothing of a small share is lost in rounding.
+            let zero = Tensor::zeros([1], (self.weights.kind(), self.weights.device()));
+            let _ = self.weights.lerp_(&zero, share);
+        }
+    }
+
+    fn sgd(&mut self, momentum: f64, nesterov: bool) {
+        let step = self.gradient * self.rate;
+        let Some(velocity) = self.slots.first_mut() else {
+            let _ = self.weights.g_sub_(&step);
+            return;
+        };
+        let _ = velocity.g_mul_scalar_(momentum).g_sub_(&step);
+        let _ =
+            if nesterov { self.weights.g_add_(&(&*velocity * momentum - step)) } else { self.weights.g_add_(velocity) };
+    }
+
+    fn adam(&mut self, betas: [f64; 2], epsilon: f64) {
+        self.rate *= correction(betas[1], self.number).sqrt() / correction(betas[0], self.number);
+        self.moments(betas);
+        let square = match self.slots.as_mut_slice() {
+            [_, v, highest] => highest.clamp_min_tensor_(v),
+            slots => slots[1].shallow_clone(),
+        };
+        let denominator = square.sqrt().g_add_scalar_(epsilon);
+        descend(&mut self.weights, &self.slots[0], denominator, self.rate);
+    }
+
+    /// `now` and `next` are this step's momentum and the one after it, `cache` is the product of those so far.
+    fn nadam(&mut self, betas: [f64; 2], epsilon: f64, [now, next]: [f64; 2], cache: f64) {
+        self.moments(betas);
+        // `a * gradient + b * m` is `(a + b)` times a mean of the two.
+        let (a, b) = ((1.0 - now) / (1.0 - cache), next / (1.0 - cache * next));
+        let direction = self.gradient.lerp(&self.slots[0], b / (a + b));
+        let scale = correction(betas[1], self.number).sqrt().recip();
+        let denominator = self.slots[1].sqrt().g_mul_scalar_(scale).g_add_scalar_(epsilon);
+        descend(&mut self.weights, &direction, denominator, self.rate * (a + b));
+    }
+
+    fn rmsprop(&mut self, rho: f64, momentum: f64, epsilon: f64, centered: bool) {
+        let share = 1.0 - single(rho);
+        let _ = self.slots[0].lerp_(&(self.gradient * self.gradient), share);
+        let square = match self.slots.as_mut_slice() {
+            [square, .., mean] if centered => {
+                let _ = mean.lerp_(self.gradient, share);
+                // A steady gradient has no variance: rounding must not make it negative.
+                (&*square - &*mean * &*mean).clamp_min(0.0)
+            }
+            slots => slots[0].shallow_clone(),
+        };
+        if momentum == 0.0 {
+            let denominator = square.sqrt().g_add_scalar_(epsilon);
+            descend(&mut self.weights, self.gradient, denominator, self.rate);
+        } else {
+            // With momentum Keras adds epsilon inside the root.
+            let denominator = (square + epsilon).sqrt().g_mul_scalar_(self.rate.max(LEAST_RATE).recip());
+            let velocity = &mut self.slots[1];
+            let _ = velocity.g_mul_scalar_(momentum).addcdiv_(self.gradient, &denominator);
+            let _ = self.weights.g_sub_(velocity);
+        }
+    }
+
+    /// Updates the running means of the gradient and of its square.
+    fn moments(&mut self, [beta_1, beta_2]: [f64; 2]) {
+        let _ = self.slots[0].lerp_(self.gradient, 1.0 - single(beta_1));
+        let _ = self.slots[1].lerp_(&(self.gradient * self.gradient), 1.0 - single(beta_2));
+    }
+}
+
+/// `weights -= rate * direction / denominator`; the denominator is used up.
+fn descend(weights: &mut Tensor, direction: &Tensor, mut denominator: Tensor, rate: f64) {
+    let _ = denominator.g_mul_scalar_(-1.0 / rate.max(LEAST_RATE));
+    let _ = weights.addcdiv_(direction, &denominator);
 }
 
 /// The gradient's length, a scalar on the device.
@@ -109,60 +235,4 @@ pub fn norm(gradient: &Tensor) -> Tensor {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::Value;
-
-    use super::*;
-
-    const ADAM: Optimizer = Optimizer::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 };
-    const NADAM: Optimizer = Optimizer::Nadam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 };
-
-    fn numbers(value: &Value) -> Vec<f32> {
-        match value {
-            Value::Array(list) => list.iter().flat_map(numbers).collect(),
-            number => vec![number.as_f64().expect("a number") as f32],
-        }
-    }
-
-    #[test]
-    fn a_frozen_part_keeps_its_weights_and_state() {
-        let flat = Tensor::from_slice(&[1f32, 2.0, 3.0, 4.0]);
-        let mut optimizer = OptimizerState::new(ADAM, &flat);
-        optimizer.step(&flat, 2, &Tensor::from_slice(&[1f32, -1.0]), 0.1);
-        assert_eq!(Vec::<f32>::try_from(flat.narrow(0, 0, 2)).expect("numbers"), [1.0, 2.0]);
-        assert!(flat.double_value(&[2]) < 3.0 && flat.double_value(&[3]) > 4.0);
-        assert!(optimizer.slots()[0].double_value(&[0]).abs() < 1e-12);
-    }
-
-    #[test]
-    fn nesterov_looks_ahead() {
-        let flat = Tensor::from_slice(&[0f32]);
-        let mut optimizer = OptimizerState::new(Optimizer::Sgd { momentum: 0.5, nesterov: true }, &flat);
-        optimizer.step(&flat, 0, &Tensor::from_slice(&[1f32]), 1.0);
-        assert!((flat.double_value(&[0]) + 1.5).abs() < 1e-6);
-    }
-
-    /// Ten steps along given gradients, as Keras's own optimisers took them (`cases/optimizers.json`, where it lies).
-    #[test]
-    fn follows_keras() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/cases/optimizers.json");
-        let Ok(text) = std::fs::read_to_string(path) else { return };
-        let file: Value = serde_json::from_str(&text).expect("JSON");
-        for (name, rule, rate) in [
-            ("legacy.Adam()", ADAM, 0.001),
-            ("legacy.Nadam()", NADAM, 0.001),
-            ("legacy.SGD()", Optimizer::Sgd { momentum: 0.0, nesterov: false }, 0.01),
-            ("legacy.SGD(momentum=0.9)", Optimizer::Sgd { momentum: 0.9, nesterov: false }, 0.01),
-        ] {
-            let flat = Tensor::from_slice(&numbers(&file["p0"]));
-            let mut optimizer = OptimizerState::new(rule, &flat);
-            let wanted = file["runs"][name]["fixed"].as_array().expect("steps");
-            for (gradient, wanted) in file["fixed_grads_p"].as_array().expect("gradients").iter().zip(wanted) {
-                optimizer.step(&flat, 0, &Tensor::from_slice(&numbers(gradient)), rate);
-                let wanted = Tensor::from_slice(&numbers(&wanted["p"]));
-                let error = (&flat - &wanted).norm().double_value(&[]) / wanted.norm().double_value(&[]);
-                assert!(error < 1e-5, "{name}: off by {error}");
-            }
-        }
-    }
-}
+mod tests;

@@ -42,9 +42,19 @@ impl Outputs {
         names::basic_file(&self.folder, &self.name, bin, epoch, accuracy)
     }
 
+    /// The centers of the center loss.
+    pub fn centers(&self) -> PathBuf {
+        names::centers_file(&self.folder, &self.name)
+    }
+
     /// The history.
     pub fn history(&self) -> PathBuf {
         names::history_file(&self.folder, &self.name)
+    }
+
+    /// The comparison of the run's branches.
+    pub fn comparison(&self) -> PathBuf {
+        names::comparison_file(&self.folder, &self.name)
     }
 
     /// Every file of this name that is there.
@@ -58,7 +68,8 @@ impl Outputs {
                 let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
                 let is_model = path.extension().is_some_and(|extension| extension == "h5");
                 let is_basic = is_model && name.starts_with(&basic_stem);
-                is_basic || *path == self.model() || *path == self.history()
+                let others = [self.model(), self.history(), self.centers(), self.comparison()];
+                is_basic || others.contains(path)
             })
             .collect();
         files.sort();

@@ -10,12 +10,13 @@ use tch::Tensor;
 
 use super::error::TrainError;
 use super::outputs::Outputs;
+use super::{center, resume};
 use crate::checkpoint::history::History;
 use crate::checkpoint::{self, OptimizerSlot, SavedModel, SavedOptimizer};
 use crate::event::{CheckpointKind, Event, Level};
 use crate::graph::Graph;
 use crate::nn::parameters::Snapshot;
-use crate::schedule::Optimizer;
+use crate::schedule::{Method, Optimizer};
 use crate::train::engine::Emit;
 use crate::train::optimizer::OptimizerState;
 
@@ -42,7 +43,7 @@ impl OptimizerSnapshot {
     }
 
     /// As Keras saves it, for the trainable weights of a snapshot.
-    fn saved(&self, graph: &Graph, snapshot: &Snapshot) -> SavedOptimizer {
+    pub fn saved(&self, graph: &Graph, snapshot: &Snapshot) -> SavedOptimizer {
         let names = OptimizerState::slot_names(&self.rule);
         let slots = names.iter().zip(&self.slots).flat_map(|(name, slot)| {
             snapshot.slot(slot).into_iter().map(|(node, place, array)| {
@@ -55,32 +56,14 @@ impl OptimizerSnapshot {
                 }
             })
         });
-        let (class_name, config) = keras_config(&self.rule, self.learning_rate);
+        let (class_name, config) = resume::keras_config(&self.rule, self.learning_rate);
         SavedOptimizer {
             class_name: class_name.to_owned(),
             config,
             iterations: self.iterations,
-            momentum_cache: matches!(self.rule, Optimizer::Nadam { .. }).then_some(self.momentum_cache as f32),
+            momentum_cache: matches!(self.rule.method, Method::Nadam { .. }).then_some(self.momentum_cache as f32),
             slots: slots.collect(),
         }
-    }
-}
-
-/// Keras's class and configuration of an optimiser.
-fn keras_config(rule: &Optimizer, learning_rate: f64) -> (&'static str, serde_json::Value) {
-    match rule {
-        Optimizer::Sgd { momentum, nesterov } => (
-            "SGD",
-            serde_json::json!({"name": "SGD", "learning_rate": learning_rate, "decay": 0.0, "momentum": momentum, "nesterov": nesterov}),
-        ),
-        Optimizer::Adam { beta_1, beta_2, epsilon } => (
-            "Adam",
-            serde_json::json!({"name": "Adam", "learning_rate": learning_rate, "decay": 0.0, "beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon, "amsgrad": false}),
-        ),
-        Optimizer::Nadam { beta_1, beta_2, epsilon } => (
-            "Nadam",
-            serde_json::json!({"name": "Nadam", "learning_rate": learning_rate, "decay": 0.004, "beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon}),
-        ),
     }
 }
 
@@ -114,6 +97,13 @@ pub enum SaveJob {
         bin: String,
         /// Its accuracy.
         accuracy: f64,
+    },
+    /// The centers of the center loss.
+    Centers {
+        /// Position of the epoch in the history.
+        index: u32,
+        /// (C, E), on the host.
+        centers: Tensor,
     },
     /// The history so far.
     History {
@@ -159,7 +149,7 @@ impl Saver {
 }
 
 fn work(jobs: &Receiver<SaveJob>, outputs: &Outputs, mut basic: Option<PathBuf>, emit: &Emit) -> Option<TrainError> {
-    let mut failures: [Option<TrainError>; 3] = [None, None, None];
+    let mut failures: [Option<TrainError>; 4] = [const { None }; 4];
     for job in jobs {
         let started = Instant::now();
         let (kind, index, path, result) = write(job, outputs);
@@ -207,6 +197,11 @@ fn write(job: SaveJob, outputs: &Outputs) -> (CheckpointKind, u32, PathBuf, Resu
             let model = SavedModel::new(graph, weights);
             let result = told(checkpoint::write(&path, &model));
             (CheckpointKind::Basic, index, path, result)
+        }
+        SaveJob::Centers { index, centers } => {
+            let path = outputs.centers();
+            let result = told(center::save(&path, &centers));
+            (CheckpointKind::Centers, index, path, result)
         }
         SaveJob::History { index, history } => {
             let path = outputs.history();

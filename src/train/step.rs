@@ -2,6 +2,7 @@
 
 use tch::Tensor;
 
+use super::center::Centers;
 use super::loss;
 use super::optimizer::OptimizerState;
 use crate::nn::{Mode, Network};
@@ -10,40 +11,72 @@ use crate::schedule::Loss;
 /// What a step leaves on the device; nothing of it has been waited for.
 #[derive(Debug)]
 pub struct StepResult {
-    /// Mean loss of the batch, a scalar.
+    /// Mean loss of the batch, a scalar, the center loss's and the regularisers' parts included.
     pub loss: Tensor,
     /// Share of the batch that was classified right; none for triplet losses.
     pub accuracy: Option<Tensor>,
 }
 
+/// What a step makes smaller.
+#[derive(Debug)]
+pub struct Goal<'a> {
+    /// The loss of the head's output.
+    pub loss: &'a Loss,
+    /// The centers of the center loss, where the stage has one; they move in every step.
+    pub centers: Option<&'a mut Centers>,
+}
+
+impl<'a> From<&'a Loss> for Goal<'a> {
+    fn from(loss: &'a Loss) -> Self {
+        Self { loss, centers: None }
+    }
+}
+
 /// Takes one step. `images` (B, 3, H, W) in [-1, 1], channels-last; `labels` (B) classes. With `head_only` the basic
-/// model runs in inference mode and only the head's weights change.
-pub fn step(
+/// model runs in inference mode and only the head's weights change. The center loss alone changes the basic model only.
+pub fn step<'a>(
     network: &mut Network,
     optimizer: &mut OptimizerState,
-    loss: &Loss,
+    goal: impl Into<Goal<'a>>,
     images: &Tensor,
     labels: &Tensor,
     learning_rate: f64,
     head_only: bool,
 ) -> StepResult {
+    let Goal { loss, mut centers } = goal.into();
     let (first, embeddings) = if head_only {
         (network.head(), tch::no_grad(|| network.embed(images, Mode::Infer)))
     } else {
         (0, network.embed(images, Mode::Train))
     };
-    let output = network.head_output(&embeddings);
-    let value = loss::mean_loss(loss, &output, labels);
-    let leaves = network.parameters.leaves(first);
+    let head_rests = loss.keeps_head();
+    let output =
+        if head_rests { tch::no_grad(|| network.head_output(&embeddings)) } else { network.head_output(&embeddings) };
+    let mut value = loss::mean_loss(loss, &output, labels);
+    if let Some(centers) = &mut centers {
+        value += centers.loss(&embeddings, labels);
+        centers.update(&embeddings, labels);
+    }
+    // As Keras's, the loss that is reported has the regularisers' part in it.
+    if let Some(regularization) = network.regularization_loss() {
+        value += regularization;
+    }
+    let mut leaves = network.parameters.leaves(first);
+    if head_rests {
+        leaves.truncate(leaves.len() - network.parameters.leaves(network.head()).len());
+    }
     // A frozen basic model under a loss without a head leaves nothing to train.
     if !leaves.is_empty() {
         let gradients = Tensor::run_backward(&[&value], &leaves, false, false);
-        let gradient = network.parameters.flatten_gradients(first, &gradients);
+        let mut gradient = network.parameters.flatten_gradients(first, &gradients);
+        optimizer.clip(&mut gradient, &network.parameters, first);
         let (offset, _) = network.parameters.range(first);
         optimizer.step(&network.parameters.flat, offset, &gradient, learning_rate);
         network.parameters.refresh();
     }
-    StepResult { loss: value.detach(), accuracy: loss::accuracy(loss, &output, labels) }
+    let has_classes = network.has_head() || !head_rests;
+    let accuracy = has_classes.then(|| loss::accuracy(loss, &output, labels)).flatten();
+    StepResult { loss: value.detach(), accuracy }
 }
 
 #[cfg(test)]
@@ -51,7 +84,8 @@ mod tests {
     use tch::{Device, Kind};
 
     use super::*;
-    use crate::schedule::{Backbone, HeadKind, ModelSource, Optimizer};
+    use crate::graph::layer::Regularizer;
+    use crate::schedule::{Backbone, CenterLoss, Clip, HeadKind, ModelSource, Optimizer};
     use crate::train::model;
 
     fn network(compute: Kind) -> Network {
@@ -67,7 +101,7 @@ mod tests {
     }
 
     const LOSS: Loss = Loss::Arcface { margin1: 1.0, margin2: 0.5, margin3: 0.0, scale: 64.0 };
-    const ADAM: Optimizer = Optimizer::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 };
+    const ADAM: Optimizer = Optimizer::ADAM;
 
     #[test]
     fn a_batch_is_learned_by_heart_in_both_precisions() {
@@ -100,5 +134,76 @@ mod tests {
         assert_eq!(before.nodes[..basic], after.nodes[..basic]);
         assert_ne!(before.nodes[basic], after.nodes[basic]);
         assert!(last.loss.double_value(&[]) < first.loss.double_value(&[]));
+    }
+
+    #[test]
+    fn the_center_loss_alone_trains_the_basic_model_and_rests_the_head() {
+        let mut network = network(Kind::Float);
+        let rule = Optimizer { clip: Clip { norm: Some(1.0), ..Clip::default() }, ..ADAM };
+        let mut optimizer = OptimizerState::new(rule, &network.parameters.flat);
+        let settings = CenterLoss::DEFAULT;
+        let mut centers = Centers::zeros(4, 16, settings, Device::Cpu);
+        let (images, labels) = batch();
+        let before = model::take_apart(&network).weights;
+        let mut losses = Vec::new();
+        let loss = Loss::Center(settings);
+        for _ in 0..8 {
+            let goal = Goal { loss: &loss, centers: Some(&mut centers) };
+            let result = step(&mut network, &mut optimizer, goal, &images, &labels, 0.002, false);
+            assert!(result.accuracy.is_some());
+            losses.push(result.loss.double_value(&[]));
+        }
+        let after = model::take_apart(&network).weights;
+        let head = network.head();
+        assert_eq!(before.nodes[head], after.nodes[head]);
+        assert_ne!(before.nodes[1], after.nodes[1]);
+        assert!(losses[7] < losses[0], "{losses:?}");
+        // With the basic model frozen nothing is left to train, and nothing fails.
+        let frozen = model::take_apart(&network).weights;
+        let goal = Goal { loss: &loss, centers: Some(&mut centers) };
+        step(&mut network, &mut optimizer, goal, &images, &labels, 0.002, true);
+        assert_eq!(frozen, model::take_apart(&network).weights);
+    }
+
+    #[test]
+    fn regularisers_pull_on_their_weights() {
+        let (images, labels) = batch();
+        let rule = Optimizer::sgd(0.0, false);
+        let run = |l2: f64| {
+            let mut start = model::take_apart(&network(Kind::Float));
+            let head = start.embedding + 1;
+            start.graph.set_regularizer(head, 0, Some(Regularizer { l1: 0.0, l2 }));
+            let (mut network, _) =
+                model::with_head(start, HeadKind::Arcface, 4, 1, Device::Cpu, Kind::Float).expect("fits");
+            let before = network.parameters.node(head)[0].detach().copy();
+            let mut optimizer = OptimizerState::new(rule, &network.parameters.flat);
+            let loss = step(&mut network, &mut optimizer, &LOSS, &images, &labels, 0.01, false).loss;
+            (loss.double_value(&[]), before, network.parameters.node(head)[0].detach().copy())
+        };
+        let (plain, before, without) = run(0.0);
+        let (value, _, with) = run(0.3);
+        let size = (&before * &before).sum(Kind::Float).double_value(&[]);
+        assert!((value - plain - 0.3 * size).abs() < 1e-4 * value, "{value}, {plain}, {size}");
+        assert!((with - (without - before * (0.01 * 2.0 * 0.3))).abs().max().double_value(&[]) < 1e-6);
+    }
+
+    #[test]
+    fn the_center_loss_adds_to_another_and_its_gradient_is_the_sum() {
+        let settings = CenterLoss { alpha: 0.5, factor: 3.0 };
+        let mut with = network(Kind::Float);
+        let mut without = network(Kind::Float);
+        let (images, labels) = batch();
+        let rule = Optimizer::sgd(0.0, false);
+        let mut optimizers = [0, 1].map(|_| OptimizerState::new(rule, &with.parameters.flat));
+        let mut centers = Centers::zeros(4, 16, settings, Device::Cpu);
+        let goal = Goal { loss: &LOSS, centers: Some(&mut centers) };
+        let sum = step(&mut with, &mut optimizers[0], goal, &images, &labels, 0.01, false).loss.double_value(&[]);
+        let alone = step(&mut without, &mut optimizers[1], &LOSS, &images, &labels, 0.01, false);
+        assert!(sum > alone.loss.double_value(&[]));
+        let head = with.head();
+        let (a, b) = (model::take_apart(&with).weights, model::take_apart(&without).weights);
+        assert_eq!(a.nodes[head], b.nodes[head]);
+        assert_ne!(a.nodes[1], b.nodes[1]);
+        assert!(centers.snapshot().abs().sum(Kind::Float).double_value(&[]) > 0.0);
     }
 }

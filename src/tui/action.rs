@@ -63,6 +63,8 @@ pub enum Action {
     ToggleSmoothing,
     /// Charts of the whole run or of the current stage.
     ToggleSpan,
+    /// Show or hide the table of branches.
+    Branches,
     /// Move the focus to the next pane.
     FocusNext,
     /// Move the focus to the pane before.

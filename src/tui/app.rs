@@ -62,12 +62,18 @@ impl App {
         }
     }
 
+    /// The run on screen when it has branches.
+    pub(super) fn compared(&self) -> Option<&Watched> {
+        self.on_screen().map(|(run, _)| run).filter(|run| run.state.comparison.is_some())
+    }
+
     /// Where keys are looked up, first match first.
     pub(super) fn scopes(&self) -> Vec<Scope> {
         let mut scopes = match self.view.dialog {
             Some(Dialog::Help) => vec![Scope::Help],
             Some(Dialog::Quit) => vec![Scope::Quit],
             Some(Dialog::Result) => vec![Scope::Result],
+            Some(Dialog::Branches) => vec![Scope::Branches],
             None => {
                 let mut scopes = Vec::new();
                 if self.training() {
@@ -112,6 +118,12 @@ impl App {
             Action::ToggleLog => flip(&mut self.view.charts.log_y),
             Action::ToggleSmoothing => flip(&mut self.view.charts.smooth),
             Action::ToggleSpan => flip(&mut self.view.charts.stage_only),
+            Action::Branches => {
+                if self.compared().is_some() {
+                    self.view.dialog = Some(Dialog::Branches);
+                }
+                Vec::new()
+            }
             Action::FocusNext => self.focus(1),
             Action::FocusPrevious => self.focus(Pane::ALL.len() - 1),
             Action::Zoom => flip(&mut self.view.zoomed),
@@ -222,7 +234,8 @@ impl App {
     fn focus(&mut self, by: usize) -> Vec<Effect> {
         let at = Pane::ALL.iter().position(|pane| *pane == self.view.focus).unwrap_or(0);
         self.view.focus = Pane::ALL[(at + by) % Pane::ALL.len()];
-        Vec::new()
+        // A run without branches has no pane of them.
+        if self.view.focus == Pane::Branches && self.compared().is_none() { self.focus(by) } else { Vec::new() }
     }
 
     fn close(&mut self) {

@@ -8,7 +8,9 @@ use super::action::Tab;
 use super::app::App;
 use super::format::{cut, width};
 use super::layout::{Pane, SMALLEST, Size, run, screen, size};
-use super::pane::{Frame, Scene, charts, dialog, evaluation, footer, framed, header, help, history, log, result};
+use super::pane::{
+    Frame, Scene, branches, charts, dialog, evaluation, footer, framed, header, help, history, log, result,
+};
 use super::pane::{stages, status};
 use super::theme::Styles;
 use super::view::Dialog;
@@ -33,6 +35,11 @@ pub(super) fn draw(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) 
     footer::render(bottom, buffer, app, styles);
     match app.view.dialog {
         Some(Dialog::Help) => help::render(body, buffer, app, styles),
+        Some(Dialog::Branches) => {
+            if let Some(run) = app.compared() {
+                branches::window(body, buffer, &run.state, styles);
+            }
+        }
         Some(Dialog::Quit) => dialog::quit(body, buffer, app, styles),
         Some(Dialog::Result) => {
             if let Some(run) = &app.live {
@@ -50,7 +57,8 @@ fn panes(body: Rect, buffer: &mut Buffer, scene: &Scene<'_>, size: Size) {
         pane(scene.app.view.focus, body, buffer, scene, Frame { sides: size != Size::Compact, focused: true });
         return;
     }
-    for (which, area) in run(body, size, state.stages.len(), state.bins.len()) {
+    let branches = state.comparison.as_ref().map_or(0, |comparison| comparison.total());
+    for (which, area) in run(body, size, state.stages.len(), state.bins.len(), branches) {
         let frame = Frame { sides: size != Size::Compact, focused: which == scene.app.view.focus };
         pane(which, area, buffer, scene, frame);
     }
@@ -61,17 +69,13 @@ fn pane(which: Pane, area: Rect, buffer: &mut Buffer, scene: &Scene<'_>, frame: 
     let options = scene.app.view.charts;
     let plain = |text: &'static str| vec![Span::styled(text, styles.title)];
     let title = match which {
-        // The header tells of the live run only.
-        Pane::Stages if !scene.live => {
-            let run = scene.run.state.header.as_ref().map_or("a run without a name", |header| &header.run_id);
-            vec![Span::styled("stages", styles.title), Span::styled(format!("  of `{run}`"), styles.active)]
-        }
-        Pane::Stages => plain("stages"),
+        Pane::Stages => stages::title(scene),
         Pane::Status => plain("status"),
         Pane::Evaluation => plain("evaluation"),
         Pane::Loss => charts::loss_title(scene),
         Pane::Accuracy => charts::accuracy_title(scene),
         Pane::Bins => charts::bins_title(&scene.run.state, styles),
+        Pane::Branches => branches::title(&scene.run.state, styles),
         Pane::Log => log::title(scene),
     };
     let inner = framed(area, buffer, styles, frame, title);
@@ -82,6 +86,7 @@ fn pane(which: Pane, area: Rect, buffer: &mut Buffer, scene: &Scene<'_>, frame: 
         Pane::Loss => charts::loss(inner, buffer, scene.run, options, styles),
         Pane::Accuracy => charts::accuracy(inner, buffer, scene),
         Pane::Bins => charts::bins(inner, buffer, scene.run, options, styles),
+        Pane::Branches => branches::render(inner, buffer, &scene.run.state, styles),
         Pane::Log => log::render(inner, buffer, scene),
     }
 }

@@ -1,5 +1,7 @@
 //! How long the epoch and the run will still take, judged by what they took so far.
 
+use crate::event::StagePlan;
+use crate::run::comparison::Comparison;
 use crate::run::state::{Phase, RunState, StageProgress};
 
 /// What is left, in seconds; none while nothing is known.
@@ -17,9 +19,18 @@ pub(super) struct Estimate {
 /// current one has any; failing that, as the newest speed says), and evaluations as long as they took on average.
 pub(super) fn estimate(state: &RunState) -> Estimate {
     let Some(header) = &state.header else { return Estimate::default() };
-    let planned: u64 = header.stages.iter().map(|stage| u64::from(stage.epochs) * stage.steps_per_epoch).sum();
-    let mut left_steps = 0;
-    let mut left_evaluations = 0_u64;
+    let to_come: Vec<&StagePlan> = state.comparison.iter().flat_map(|comparison| coming(comparison)).collect();
+    let steps = |stage: &StagePlan| u64::from(stage.epochs) * stage.steps_per_epoch;
+    let planned: u64 = match &state.comparison {
+        None => header.stages.iter().map(steps).sum(),
+        Some(comparison) => {
+            let branches = comparison.whole.branches.iter().flat_map(|branch| &branch.stages);
+            comparison.whole.stages.iter().chain(branches).map(steps).sum()
+        }
+    };
+    let mut left_steps: u64 = to_come.iter().map(|stage| steps(stage)).sum();
+    let evaluated = |stage: &&&StagePlan| !stage.bottleneck_only;
+    let mut left_evaluations: u64 = to_come.iter().filter(evaluated).map(|stage| u64::from(stage.epochs)).sum();
     for (at, plan) in header.stages.iter().enumerate() {
         let epochs = match state.stages.get(at) {
             Some(StageProgress::Done) => 0,
@@ -57,6 +68,11 @@ pub(super) fn estimate(state: &RunState) -> Estimate {
         run: step_seconds.map(|seconds| left_steps as f64 * seconds + left_evaluations as f64 * evaluation_seconds),
         share: if planned == 0 { 0.0 } else { 1.0 - (left_steps as f64 / planned as f64).min(1.0) },
     }
+}
+
+/// The stages of the branches that have not begun.
+fn coming(comparison: &Comparison) -> impl Iterator<Item = &StagePlan> {
+    comparison.to_come().filter_map(|branch| comparison.whole.branches.get(branch)).flat_map(|branch| &branch.stages)
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ pub(super) enum Scope {
     Help,
     /// The summary at the end.
     Result,
+    /// The table of branches.
+    Branches,
     /// No dialog is open.
     Everywhere,
     /// Whatever is open.
@@ -82,6 +84,7 @@ pub(super) const BINDINGS: &[Binding] = &[
     bind(Scope::Everywhere, &[plain(KeyCode::Tab)], Action::NextTab, "the other tab", Some("tab")),
     bind(Scope::Everywhere, &[letter('1')], Action::Show(Tab::Training), "the training tab", None),
     bind(Scope::Everywhere, &[letter('2')], Action::Show(Tab::History), "the history tab", None),
+    bind(Scope::Run, &[letter('b')], Action::Branches, "the branches side by side", Some("branches")),
     bind(Scope::Run, &[letter('x')], Action::ToggleAxis, "charts over steps or over epochs", Some("x axis")),
     bind(Scope::Run, &[letter('l')], Action::ToggleLog, "logarithmic or linear loss axis", Some("log y")),
     bind(Scope::Run, &[letter('s')], Action::ToggleSmoothing, "smooth the step curves or not", Some("smooth")),
@@ -119,6 +122,13 @@ pub(super) const BINDINGS: &[Binding] = &[
     bind(Scope::Help, &[plain(KeyCode::Esc), letter('?'), letter('q')], Action::Close, "close the help", Some("close")),
     bind(Scope::Help, &[plain(KeyCode::Up), letter('k')], Action::Move(Motion::Up), "scroll the help", None),
     bind(Scope::Help, &[plain(KeyCode::Down), letter('j')], Action::Move(Motion::Down), "the same downwards", None),
+    bind(
+        Scope::Branches,
+        &[plain(KeyCode::Esc), letter('b'), letter('q')],
+        Action::Close,
+        "close the table",
+        Some("close"),
+    ),
     bind(Scope::Result, &[letter('q')], Action::Leave, "leave", Some("leave")),
     bind(
         Scope::Result,
@@ -178,6 +188,7 @@ mod tests {
         &[Scope::Quit, Scope::Always],
         &[Scope::Help, Scope::Always],
         &[Scope::Result, Scope::Always],
+        &[Scope::Branches, Scope::Always],
     ];
 
     #[test]

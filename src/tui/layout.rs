@@ -51,14 +51,24 @@ pub(super) enum Pane {
     Evaluation,
     /// The bins over epochs.
     Bins,
+    /// The branches side by side.
+    Branches,
     /// The log.
     Log,
 }
 
 impl Pane {
     /// All panes, in the order the focus takes.
-    pub(super) const ALL: [Self; 7] =
-        [Self::Loss, Self::Accuracy, Self::Evaluation, Self::Bins, Self::Log, Self::Stages, Self::Status];
+    pub(super) const ALL: [Self; 8] = [
+        Self::Loss,
+        Self::Accuracy,
+        Self::Evaluation,
+        Self::Bins,
+        Self::Branches,
+        Self::Log,
+        Self::Stages,
+        Self::Status,
+    ];
 }
 
 /// How much room there is.
@@ -92,14 +102,17 @@ pub(super) fn screen(area: Rect) -> [Rect; 3] {
     Layout::vertical([Constraint::Length(1), Constraint::Fill(1), Constraint::Length(1)]).areas(area)
 }
 
-/// The panes of a run within the body; those without room are left out.
-pub(super) fn run(body: Rect, size: Size, stages: usize, bins: usize) -> Vec<(Pane, Rect)> {
+/// The panes of a run within the body; those without room are left out. `branches` is 0 for a run without any; their
+/// table takes the place of the bins' chart on a medium screen, and has none on a compact one (a key shows it).
+pub(super) fn run(body: Rect, size: Size, stages: usize, bins: usize, branches: usize) -> Vec<(Pane, Rect)> {
     let (stages, bins) = (stages.clamp(1, 12) as u16, bins.clamp(1, 12) as u16);
+    // The starting point has a line too.
+    let branches = if branches > 0 { branches.clamp(1, 12) as u16 + 1 } else { 0 };
     match size {
         Size::TooSmall => Vec::new(),
         Size::Compact => compact(body, bins),
-        Size::Medium => medium(body, stages, bins),
-        Size::Wide => wide(body, stages, bins),
+        Size::Medium => medium(body, stages, bins, branches),
+        Size::Wide => wide(body, stages, bins, branches),
     }
 }
 
@@ -134,9 +147,9 @@ fn compact(body: Rect, bins: u16) -> Vec<(Pane, Rect)> {
     panes
 }
 
-fn medium(body: Rect, stages: u16, bins: u16) -> Vec<(Pane, Rect)> {
+fn medium(body: Rect, stages: u16, bins: u16, branches: u16) -> Vec<(Pane, Rect)> {
     let top = (stages + 5).clamp(9, 11);
-    let table = (bins + 3).clamp(9, 12);
+    let table = (bins.max(branches) + 3).clamp(9, 12);
     let log = (body.height / 6).clamp(5, 9);
     let rows = Layout::vertical([
         Constraint::Length(top),
@@ -147,30 +160,36 @@ fn medium(body: Rect, stages: u16, bins: u16) -> Vec<(Pane, Rect)> {
     let [top, charts, bottom, log] = rows.areas(body);
     let [stages, status] = halves(top, 0);
     let [loss, accuracy] = halves(charts, 0);
-    let [table, bins] = Layout::horizontal([Constraint::Length(72), Constraint::Fill(1)]).areas(bottom);
+    let columns = if branches > 0 {
+        [Constraint::Length(46), Constraint::Fill(1)]
+    } else {
+        [Constraint::Length(72), Constraint::Fill(1)]
+    };
+    let [table, right] = Layout::horizontal(columns).areas(bottom);
     vec![
         (Pane::Stages, stages),
         (Pane::Status, status),
         (Pane::Loss, loss),
         (Pane::Accuracy, accuracy),
         (Pane::Evaluation, table),
-        (Pane::Bins, bins),
+        (if branches > 0 { Pane::Branches } else { Pane::Bins }, right),
         (Pane::Log, log),
     ]
 }
 
-fn wide(body: Rect, stages: u16, bins: u16) -> Vec<(Pane, Rect)> {
+fn wide(body: Rect, stages: u16, bins: u16, branches: u16) -> Vec<(Pane, Rect)> {
     let [left, right] = Layout::horizontal([Constraint::Length(76), Constraint::Fill(1)]).areas(body);
     let rows = Layout::vertical([
         Constraint::Length(stages + 6),
         Constraint::Length(10),
         Constraint::Length(bins + 3),
+        Constraint::Length(if branches > 0 { branches + 3 } else { 0 }),
         Constraint::Fill(1),
     ]);
-    let [stages, status, table, log] = rows.areas(left);
+    let [stages, status, table, side_by_side, log] = rows.areas(left);
     let charts = Layout::vertical([Constraint::Fill(1); 3]);
     let [loss, accuracy, bins] = charts.areas(right);
-    vec![
+    let mut panes = vec![
         (Pane::Stages, stages),
         (Pane::Status, status),
         (Pane::Loss, loss),
@@ -178,7 +197,11 @@ fn wide(body: Rect, stages: u16, bins: u16) -> Vec<(Pane, Rect)> {
         (Pane::Evaluation, table),
         (Pane::Bins, bins),
         (Pane::Log, log),
-    ]
+    ];
+    if branches > 0 {
+        panes.push((Pane::Branches, side_by_side));
+    }
+    panes
 }
 
 /// The history tab within the body: the list, and what the chosen run was like.
@@ -231,7 +254,7 @@ mod tests {
     #[test]
     fn at_80x24_the_charts_get_the_rest() {
         let [_, body, _] = screen(Rect::new(0, 0, 80, 24));
-        let panes = run(body, Size::Compact, 3, 3);
+        let panes = run(body, Size::Compact, 3, 3, 0);
         let height = |pane| panes.iter().find(|(known, _)| *known == pane).map(|(_, area)| area.height);
         assert_eq!(height(Pane::Status), Some(6));
         assert_eq!(height(Pane::Loss), Some(8));
@@ -243,10 +266,11 @@ mod tests {
         #[test]
         fn panes_stay_on_the_screen_and_apart(
             width in 60_u16..250, height in 16_u16..100, stages in 0_usize..20, bins in 0_usize..20,
+            branches in 0_usize..20,
         ) {
             let area = Rect::new(0, 0, width, height);
             let [header, body, footer] = screen(area);
-            let panes = run(body, size(area), stages, bins);
+            let panes = run(body, size(area), stages, bins, branches);
             for (at, (pane, rect)) in panes.iter().enumerate() {
                 prop_assert_eq!(rect.intersection(body), *rect, "{:?} leaves the body", pane);
                 prop_assert!(!rect.intersects(header) && !rect.intersects(footer));

@@ -2,6 +2,7 @@
 //!
 //! A pane reads a [`Scene`] and writes cells; it keeps nothing. Any rectangle is fine, an empty one included.
 
+pub(super) mod branches;
 pub(super) mod charts;
 pub(super) mod dialog;
 pub(super) mod evaluation;

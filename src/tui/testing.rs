@@ -2,7 +2,9 @@
 //!
 //! Tests fold them into states for every screen, and the `replay` example plays them in real time.
 
-use crate::event::{BinResult, CheckpointKind, Event, Level, Outcome, Record, RunHeader, StagePlan, StopKind};
+use crate::event::{
+    BinResult, BranchPlan, BranchRow, CheckpointKind, Event, Level, Outcome, Record, RunHeader, StagePlan, StopKind,
+};
 use crate::run::state::RunState;
 
 /// When every scripted run begins: 2026-11-24 07:00:00 UTC.
@@ -15,6 +17,7 @@ pub struct Script {
     at: f64,
     noise: u64,
     header: RunHeader,
+    whole: Option<RunHeader>,
     stage: usize,
     stage_epoch: u32,
     index: u32,
@@ -41,6 +44,10 @@ impl Script {
             epochs,
             bottleneck_only,
             steps_per_epoch,
+            batch_size: 64,
+            learning_rate: 0.001,
+            augment: 1,
+            ..StagePlan::default()
         };
         let header = RunHeader {
             run_id: "demo-20261124-070000".to_owned(),
@@ -63,12 +70,14 @@ impl Script {
             ],
             initial_epoch: 0,
             pid: 4242,
+            branches: Vec::new(),
         };
         Self {
             records: Vec::new(),
             at: START,
             noise: 0x9e37_79b9_7f4a_7c15,
             header,
+            whole: None,
             stage: 0,
             stage_epoch: 0,
             index: 0,
@@ -84,6 +93,78 @@ impl Script {
     pub fn with(mut self, change: impl FnOnce(&mut RunHeader)) -> Self {
         change(&mut self.header);
         self
+    }
+
+    /// Makes it a comparison: two epochs of softmax, then one epoch of each of these losses.
+    pub fn branched(self, losses: &[&str]) -> Self {
+        self.with(|header| {
+            "losses".clone_into(&mut header.name);
+            "losses-20261124-070000".clone_into(&mut header.run_id);
+            let plan = StagePlan { epochs: 2, ..header.stages[0].clone() };
+            let branch = |loss: &&str| BranchPlan {
+                name: (*loss).to_owned(),
+                stages: vec![StagePlan {
+                    loss: (*loss).to_owned(),
+                    optimizer: "adam".to_owned(),
+                    epochs: 1,
+                    ..plan.clone()
+                }],
+            };
+            header.branches = losses.iter().map(branch).collect();
+            header.stages = vec![plan.clone()];
+        })
+    }
+
+    /// The starting point's line of the table.
+    pub fn start_evaluated(self) -> Self {
+        let row = BranchRow {
+            name: "start".to_owned(),
+            seconds: 0.0,
+            steps: 0,
+            outcome: None,
+            ..self.row(Outcome::Completed)
+        };
+        self.event(0.1, Event::StartEvaluated { row })
+    }
+
+    /// A branch begins, with its first epoch.
+    pub fn branch(mut self, branch: usize) -> Self {
+        let whole = self.whole.clone().unwrap_or_else(|| self.header.clone());
+        self.whole = Some(whole.clone());
+        let plan = whole.branches[branch].clone();
+        self.header = RunHeader {
+            run_id: format!("{}-{}", whole.run_id, plan.name),
+            name: format!("{}_{}", whole.name, plan.name),
+            stages: plan.stages,
+            branches: Vec::new(),
+            initial_epoch: 2,
+            ..whole
+        };
+        (self.index, self.epoch, self.total) = (0, 2, 0);
+        let (name, run_id) = (plan.name, self.header.run_id.clone());
+        self.event(0.2, Event::BranchStarted { branch, name, run_id }).start().stage(0)
+    }
+
+    /// The branch that is trained ends.
+    pub fn branch_end(self, branch: usize, outcome: Outcome) -> Self {
+        let row = self.row(outcome);
+        self.event(0.2, Event::BranchEnded { branch, row })
+    }
+
+    /// A line of the table, of what was trained last.
+    fn row(&self, outcome: Outcome) -> BranchRow {
+        let state = RunState::replay(&self.records);
+        let last = state.epochs.last();
+        BranchRow {
+            name: self.header.stages[0].loss.clone(),
+            epoch: self.epoch,
+            loss: last.map(|row| row.loss),
+            accuracy: last.and_then(|row| row.accuracy).filter(|_| !self.header.stages[0].loss.contains("triplet")),
+            bins: state.bins.iter().filter_map(|bin| bin.last().cloned()).collect(),
+            seconds: last.map_or(0.0, |row| row.seconds),
+            steps: last.map_or(0, |row| row.total_steps),
+            outcome: Some(outcome),
+        }
     }
 
     /// The records so far.

@@ -45,6 +45,8 @@ pub(super) enum Dialog {
     Quit,
     /// How the run ended.
     Result,
+    /// The branches side by side.
+    Branches,
 }
 
 /// A wish that was sent to the engine and that no event has confirmed yet.

@@ -11,6 +11,8 @@ pub(super) struct Watched {
     pub(super) state: RunState,
     pub(super) loss: StepDigest,
     pub(super) accuracy: StepDigest,
+    /// How many branches had begun when the digests were last kept up.
+    branches: usize,
 }
 
 impl Watched {
@@ -28,6 +30,13 @@ impl Watched {
     }
 
     fn follow(&mut self) {
+        // Another branch begins its curves anew.
+        let branches = self.state.comparison.as_ref().map_or(0, |comparison| comparison.begun);
+        if branches != self.branches {
+            self.branches = branches;
+            self.loss = StepDigest::default();
+            self.accuracy = StepDigest::default();
+        }
         self.loss.follow(&self.state.step_loss, &self.state.stage_steps);
         self.accuracy.follow(&self.state.step_accuracy, &self.state.stage_steps);
     }

@@ -52,6 +52,9 @@ def weights(model):
     """By layer and name, which Keras 2 and Keras 3 call alike but for a depthwise kernel."""
     found = {}
     for layer in model.layers:
+        if hasattr(layer, "layers"):
+            found.update(weights(layer))
+            continue
         for weight in layer.weights:
             name = getattr(weight, "path", weight.name).split("/")[-1].split(":")[0]
             found[f"{layer.name}/{name}"] = weight.numpy()

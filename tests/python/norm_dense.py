@@ -3,33 +3,18 @@
     from norm_dense import make
     NormDense = make(keras)          # keras or tf_keras
     keras.models.load_model(path, compile=False, custom_objects={"NormDense": NormDense})
+
+The class needs four lines, its own first one included.
 """
+import tensorflow as tf
 
 
 def make(keras):
     """The class for one of the two Kerases, which have separate base classes."""
-    import tensorflow as tf
 
     class NormDense(keras.layers.Layer):
-        """l2norm(x) @ l2norm(norm_dense_w, axis=0): cosines to the class centres."""
-
-        def __init__(self, units=1000, **kwargs):
-            super().__init__(**kwargs)
-            self.units = units
-
-        def build(self, input_shape):
-            self.norm_dense_w = self.add_weight(
-                name="norm_dense_w", shape=(input_shape[-1], self.units), initializer="glorot_normal", trainable=True
-            )
-
-        def call(self, inputs):
-            weights = tf.nn.l2_normalize(tf.convert_to_tensor(self.norm_dense_w), axis=0)
-            return tf.matmul(tf.nn.l2_normalize(inputs, axis=1), weights)
-
-        def compute_output_shape(self, input_shape):
-            return (input_shape[0], self.units)
-
-        def get_config(self):
-            return {**super().get_config(), "units": self.units}
+        def __init__(self, units=1000, **kwargs): super().__init__(**kwargs); self.units = units
+        def build(self, shape): self.norm_dense_w = self.add_weight(name="norm_dense_w", shape=(shape[-1], self.units))
+        def call(self, x): return tf.nn.l2_normalize(x, 1) @ tf.nn.l2_normalize(tf.convert_to_tensor(self.norm_dense_w), 0)
 
     return NormDense

@@ -29,7 +29,8 @@ Environment:
   LIBTORCH_USE_PYTORCH     use the libtorch of your Python's PyTorch 2.11.0
   CMAKE                    your own CMake, 3.26 or newer
   FACETUI_TEST_PYTHON      the Python that the tests run Keras with
-  FACETUI_KERAS_PYTHONPATH your own folder that holds tensorflow, tf_keras and Keras 3 for it";
+  FACETUI_KERAS_PYTHONPATH your own folder that holds tensorflow, tf_keras, Keras 3, onnx, onnxruntime and
+                           ai_edge_litert for it";
 
 /// A task and its options.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,11 +1,14 @@
-"""Checks an installation of Keras 2 and Keras 3: each writes a small .h5 model and reads it back."""
+"""Checks an installation of Keras 2 and Keras 3: each writes a small .h5 model and reads it back. The runtimes load."""
 
 import os
 import tempfile
 
+import ai_edge_litert.interpreter  # noqa: F401
 import h5py  # noqa: F401
 import keras
 import numpy
+import onnx  # noqa: F401
+import onnxruntime  # noqa: F401
 import tf_keras
 
 for api in (tf_keras, keras):

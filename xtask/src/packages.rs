@@ -14,7 +14,7 @@ use crate::python::{Python, Range};
 
 const LIBTORCH_RECIPE: u32 = 1;
 const CMAKE_RECIPE: u32 = 1;
-const KERAS_RECIPE: u32 = 1;
+const KERAS_RECIPE: u32 = 2;
 
 const CMAKE_VERSION: &str = "4.4.4";
 const TENSORFLOW_VERSION: &str = "2.21.0";
@@ -66,9 +66,9 @@ pub fn fill_cmake(workplace: &Workplace, pip: &Pip) -> Result<()> {
 pub fn keras(python: Version) -> Package {
     Package {
         name: format!("keras-{TENSORFLOW_VERSION}-py{python}-r{KERAS_RECIPE}"),
-        title: format!("tf_keras, Keras 3 and TensorFlow {TENSORFLOW_VERSION} for Python {python}"),
-        download: 330_000_000,
-        room: 2_200_000_000,
+        title: format!("Keras 2 and 3, TensorFlow {TENSORFLOW_VERSION}, ONNX and TFLite runtimes for Python {python}"),
+        download: 380_000_000,
+        room: 2_400_000_000,
         probe: "tf_keras/__init__.py".into(),
     }
 }
@@ -112,7 +112,8 @@ mod tests {
         assert!(lines.iter().all(|line| line.split_once("==").is_some_and(|(_, version)| !version.is_empty())));
         let tensorflow = format!("tensorflow-cpu=={TENSORFLOW_VERSION}");
         assert!(lines.contains(&tensorflow.as_str()));
-        for name in ["tf_keras==2.21.", "keras==3.", "numpy==", "h5py=="] {
+        for name in ["tf_keras==2.21.", "keras==3.", "numpy==", "h5py==", "onnx==", "onnxruntime==", "ai-edge-litert=="]
+        {
             assert!(lines.iter().any(|line| line.starts_with(name)), "{name}");
         }
     }
@@ -126,7 +127,7 @@ mod tests {
             keras(Version(3, 11)).name,
             keras(Version(3, 12)).name,
         ];
-        assert_eq!(names[3], "keras-2.21.0-py3.11-r1");
+        assert_eq!(names[3], "keras-2.21.0-py3.11-r2");
         assert_eq!(names.iter().collect::<std::collections::BTreeSet<_>>().len(), names.len());
     }
 

@@ -61,10 +61,10 @@ impl Index {
             paths.entry(name).and_modify(|known| *known = known.filter(|known| *known == at)).or_insert(Some(at));
         };
         for (at, target) in targets.iter().enumerate() {
-            // Variables of layers in a nested model are named without the model.
-            let short = target.layer.rsplit('/').next().unwrap_or(target.layer);
+            // The graph has no slashes in its names.
+            let other = (target.group != target.layer).then_some(target.group);
             let also = (target.weight == "depthwise_kernel").then_some("kernel");
-            for layer in [Some(target.layer), (short != target.layer).then_some(short)].into_iter().flatten() {
+            for layer in [Some(target.layer), other].into_iter().flatten() {
                 for weight in [Some(target.weight), also].into_iter().flatten() {
                     note(format!("{layer}/{weight}"), at);
                     note(format!("{layer}_{weight}").replace('/', "_"), at);
@@ -151,6 +151,7 @@ mod tests {
             node: 0,
             place: 0,
             layer,
+            group: if layer == "Conv_BatchNorm" { "Conv/BatchNorm" } else { layer },
             weight,
             shape: &[2],
             trained: layer != "frozen",
@@ -158,9 +159,9 @@ mod tests {
         Index::new(&[
             target("frozen", "kernel"),
             target("conv", "kernel"),
-            target("Conv/BatchNorm", "gamma"),
+            target("Conv_BatchNorm", "gamma"),
             target("dw", "depthwise_kernel"),
-            target("inner/dense", "bias"),
+            target("dense", "bias"),
         ])
     }
 

@@ -8,11 +8,11 @@ use serde_json::Value;
 use super::names::{Index, Meaning, slot_name};
 use super::{KEPT, Target, slots_of, targets};
 use crate::checkpoint::arrays::{self, Numbers};
-use crate::checkpoint::read::Place;
 use crate::checkpoint::source::Source;
 use crate::checkpoint::strings::texts;
 use crate::checkpoint::training::Training;
 use crate::checkpoint::{OptimizerSlot, SavedOptimizer};
+use crate::graph::keras::WeightPlace;
 use crate::graph::{Array, Graph};
 
 /// Steps after which Nadam's product of momenta is zero whatever they are.
@@ -26,7 +26,7 @@ pub(in crate::checkpoint) fn get(
     source: &Source,
     training: &Training,
     graph: &Graph,
-    places: &[Option<Place>],
+    places: &[Option<WeightPlace>],
     order: &[&str],
 ) -> Result<(Option<SavedOptimizer>, Option<String>), String> {
     let group = source.file.group("optimizer_weights").ok();

@@ -41,7 +41,7 @@ fn fold_affine(lowered: &mut Lowered) {
     let mut producers = producers(lowered);
     let uses = lowered.uses();
     let mut keep = vec![true; lowered.ops.len()];
-    for at in 0..lowered.ops.len() {
+    for (at, kept) in keep.iter_mut().enumerate() {
         let Op { kind: OpKind::Affine { scale, offset }, inputs, output, .. } = &lowered.ops[at] else { continue };
         let (input, output) = (inputs[0], *output);
         let Some(before) = producers[input].filter(|_| uses[input] == 1) else { continue };
@@ -50,7 +50,7 @@ fn fold_affine(lowered: &mut Lowered) {
         if fold(&mut lowered.ops[before].kind, channels, &scale, &offset) {
             lowered.ops[before].output = output;
             producers[output] = Some(before);
-            keep[at] = false;
+            *kept = false;
         }
     }
     retain(lowered, keep);

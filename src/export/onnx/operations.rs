@@ -3,14 +3,11 @@
 
 use super::writer::{TO_NCHW, TO_NHWC, Writer, axis, dims, float, int, ints, last_axis};
 use super::{activations, spatial};
-use crate::export::lower::{Combination, LowerError, Op, OpKind};
+use crate::export::lower::{Combination, Op, OpKind};
 use crate::graph::Array;
 
-/// Writes one operation.
-///
-/// # Errors
-/// One that ONNX has nothing for.
-pub(super) fn write(writer: &mut Writer<'_>, op: &Op) -> Result<(), LowerError> {
+/// Writes one operation. ONNX has something for each.
+pub(super) fn write(writer: &mut Writer<'_>, op: &Op) {
     let x = [writer.input(op, 0)];
     let rank = writer.lowered.input_shape(op).len();
     match &op.kind {
@@ -75,7 +72,6 @@ pub(super) fn write(writer: &mut Writer<'_>, op: &Op) -> Result<(), LowerError> 
         | OpKind::Crop { .. }
         | OpKind::Upsample { .. } => spatial::write(writer, op),
     }
-    Ok(())
 }
 
 /// A channel's numbers shaped so that they stretch over a value of `rank` axes.
@@ -90,7 +86,7 @@ fn channel_shape(rank: usize, count: usize) -> Vec<usize> {
 fn affine(writer: &mut Writer<'_>, op: &Op, mut x: String, scale: &[f32], offset: &[f32]) {
     let rank = writer.lowered.output_shape(op).len();
     let adds = offset.iter().any(|value| *value != 0.0);
-    if scale.iter().any(|value| *value != 1.0) || !adds {
+    if scale.iter().any(|value| value.to_bits() != 1f32.to_bits()) || !adds {
         let scale = writer.numbers(op, "scale", &channel_shape(rank, scale.len()), scale);
         if !adds {
             return writer.last(op, "Mul", &[x, scale], vec![]);

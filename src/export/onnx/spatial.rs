@@ -55,11 +55,7 @@ pub(super) fn write(writer: &mut Writer<'_>, op: &Op) {
             ];
             writer.last(op, "AveragePool", &[x], attributes);
         }
-        OpKind::Pad { pads: Pads { top, bottom, left, right } } => {
-            let pads = [0, 0, *top, *left, 0, 0, *bottom, *right].map(|size| size as i64);
-            let pads = writer.integers(op, "pads", &pads);
-            writer.last(op, "Pad", &[x, pads], vec![word("mode", "constant")]);
-        }
+        OpKind::Pad { pads } => pad(writer, op, x, *pads),
         OpKind::Crop { edges: Pads { top, left, .. } } => {
             let shape = writer.lowered.output_shape(op).clone();
             let starts = writer.integers(op, "starts", &[*top as i64, *left as i64]);
@@ -83,6 +79,26 @@ pub(super) fn write(writer: &mut Writer<'_>, op: &Op) {
         // The caller sends nothing else here; a value that nothing makes fails the check of the file.
         _ => {}
     }
+}
+
+/// Zeros around a map. Before a pooling, one more row is put below and cut off again: onnxruntime up to 1.23 and
+/// onnx-simplifier make zero padding the pooling's own, which would ignore it.
+fn pad(writer: &mut Writer<'_>, op: &Op, x: String, pads: Pads) {
+    let pooled = |other: &&Op| matches!(other.kind, OpKind::MaxPool { .. } | OpKind::AveragePool { .. });
+    let pools = writer.lowered.ops.iter().filter(pooled).any(|other| other.inputs.contains(&op.output));
+    let Pads { top, bottom, left, right } = pads;
+    let below = bottom + usize::from(pools);
+    let pads = writer.integers(op, "pads", &[0, 0, top, left, 0, 0, below, right].map(|size| size as i64));
+    let mode = vec![word("mode", "constant")];
+    if !pools {
+        return writer.last(op, "Pad", &[x, pads], mode);
+    }
+    let padded = writer.step(op, "padded", "Pad", &[x, pads], mode);
+    let rows = writer.lowered.output_shape(op)[0];
+    let bounds = [("starts", 0), ("ends", rows as i64), ("axes", 2)];
+    let mut inputs = vec![padded];
+    inputs.extend(bounds.map(|(what, value)| writer.integers(op, what, &[value])));
+    writer.last(op, "Slice", &inputs, vec![]);
 }
 
 /// ONNX lists all beginnings, then all ends.

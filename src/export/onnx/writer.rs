@@ -7,7 +7,7 @@ use super::proto::{
     ValueInfoProto, attribute, number,
 };
 use super::{INPUT, OUTPUT};
-use crate::export::lower::{Layout, LowerError, Lowered, Number, Op, ValueId};
+use crate::export::lower::{Layout, Lowered, Number, Op, ValueId};
 
 /// Keras's map axes (height, width, channels) at their places in NCHW.
 const MAP_AXES: [i64; 3] = [2, 3, 1];
@@ -49,11 +49,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes all operations with `write`, and what lies around them.
-    pub(super) fn graph(
-        &mut self,
-        name: &str,
-        write: impl Fn(&mut Self, &Op) -> Result<(), LowerError>,
-    ) -> Result<GraphProto, LowerError> {
+    pub(super) fn graph(&mut self, name: &str, write: impl Fn(&mut Self, &Op)) -> GraphProto {
         let lowered = self.lowered;
         let (input, output) = (lowered.input, lowered.output);
         if self.names[input] != INPUT {
@@ -61,7 +57,7 @@ impl<'a> Writer<'a> {
             self.put("Transpose", &to.clone(), &[INPUT.to_owned()], to, vec![ints("perm", &TO_NCHW)]);
         }
         for op in &lowered.ops {
-            write(self, op)?;
+            write(self, op);
         }
         if self.names[output] != OUTPUT {
             let from = self.names[output].clone();
@@ -71,14 +67,14 @@ impl<'a> Writer<'a> {
         let value_info = between.map(|id| self.info(&self.names[id], id, Layout::Nchw)).collect();
         let edge = |name: &str, id: ValueId| self.info(name, id, lowered.options.layout);
         let (inputs, outputs) = (vec![edge(INPUT, input)], vec![edge(OUTPUT, output)]);
-        Ok(GraphProto {
+        GraphProto {
             node: std::mem::take(&mut self.nodes),
             name: Some(name.to_owned()),
             initializer: std::mem::take(&mut self.initializers),
             input: inputs,
             output: outputs,
             value_info,
-        })
+        }
     }
 
     fn info(&self, name: &str, id: ValueId, layout: Layout) -> ValueInfoProto {

@@ -202,18 +202,19 @@ impl Flattener {
             Kind::Layer(parsed, regularizers) => {
                 let name = self.name(&entry.name, path);
                 let layer = fitted(&self.graph, &entry.name, parsed, inputs)?;
-                let node = match self.owners.get(&here) {
-                    Some(owner) => self.graph.add_use(name, *owner, inputs)?,
+                let owner = self.owners.get(&here).copied();
+                let node = match owner {
+                    Some(owner) => self.graph.add_use(name, owner, inputs)?,
                     None => self.graph.add(name, layer, inputs)?,
                 };
                 check_size(&self.graph.nodes()[node])?;
-                if !self.owners.contains_key(&here) {
+                if owner.is_none() {
                     self.owners.insert(here, node);
                     self.graph.set_trainable(node, entry.trainable);
                     for (setting, regularizer) in regularizers {
                         let weights = &self.graph.nodes()[node].weights;
-                        if let Some(place) = weights.iter().position(|weight| weight.regularizer_setting() == *setting)
-                        {
+                        let place = weights.iter().position(|weight| weight.regularizer_setting() == *setting);
+                        if let Some(place) = place {
                             self.graph.set_regularizer(node, place, Some(*regularizer));
                         }
                     }
@@ -277,7 +278,8 @@ impl Flattener {
         if !taken(&stem) {
             return stem;
         }
-        (1..).map(|number| format!("{stem}_{number}")).find(|name| !taken(name)).unwrap_or(stem)
+        let most = self.counts.len() + self.graph.nodes().len() + 1;
+        (1..=most).map(|number| format!("{stem}_{number}")).find(|name| !taken(name)).unwrap_or(stem)
     }
 }
 

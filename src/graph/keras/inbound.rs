@@ -28,7 +28,7 @@ pub(super) enum Argument {
     /// A layer's result.
     Tensor(Reference),
     /// Several arguments.
-    List(Vec<Argument>),
+    List(Vec<Self>),
     /// A number, a list of numbers, a flag, a name.
     Constant(Value),
 }

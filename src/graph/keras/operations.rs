@@ -167,6 +167,11 @@ impl Reader<'_> {
         number.ok_or_else(|| self.refuse(format!("has a `{}` that is no number", names[0])))
     }
 
+    /// Whether a number, `default` unless given, is the wanted one.
+    fn is(&self, place: usize, names: &[&str], default: f64, wanted: f64) -> Result<bool, KerasError> {
+        Ok((self.number(place, names, default)? - wanted).abs() < f64::EPSILON)
+    }
+
     fn whole_numbers(&self, place: usize, names: &[&str]) -> Result<Option<Vec<i64>>, KerasError> {
         let Some(value) = self.setting(place, names) else { return Ok(None) };
         let list = match value {
@@ -232,7 +237,7 @@ impl Reader<'_> {
             "exp" => activation(Activation::Exponential),
             "sigmoid" => activation(Activation::Sigmoid),
             "hardsigmoid" if self.operation.keras3 => activation(Activation::HardSigmoid6),
-            "silu" | "swish" if self.number(1, &["beta"], 1.0)? == 1.0 => activation(Activation::Swish),
+            "silu" | "swish" if self.is(1, &["beta"], 1.0, 1.0)? => activation(Activation::Swish),
             "hardsilu" | "hardswish" => activation(Activation::HardSwish),
             "mish" => activation(Activation::Mish),
             "tanh" => activation(Activation::Tanh),
@@ -243,7 +248,7 @@ impl Reader<'_> {
             }
             "softmax" => self.last_only(Layer::Softmax),
             "l2normalize" => self.last_only(Layer::UnitNormalization),
-            "normalize" if self.operation.keras3 && self.number(2, &["order"], 2.0)? == 2.0 => {
+            "normalize" if self.operation.keras3 && self.is(2, &["order"], 2.0, 2.0)? => {
                 self.last_only(Layer::UnitNormalization)
             }
             "clip" | "clipbyvalue" => self.clip(),
@@ -253,7 +258,7 @@ impl Reader<'_> {
             "transpose" => self.transpose(),
             "concat" | "concatv2" | "concatenate" => self.concatenate(),
             "pad" => self.pad(),
-            "pow" | "power" if self.number(1, &["y", "x2"], 0.0)? == 2.0 => {
+            "pow" | "power" if self.is(1, &["y", "x2"], 0.0, 2.0)? => {
                 Ok(vec![Piece { layer: Layer::Multiply, inputs: vec![Source::Tensor(0); 2] }])
             }
             _ => Err(KerasError::UnknownClass { layer: self.layer.to_owned(), class: self.operation.shown.clone() }),
@@ -291,7 +296,7 @@ impl Reader<'_> {
         }
         let (mut scale, mut offset): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
         for values in [&mut scale, &mut offset] {
-            if values.windows(2).all(|pair| pair[0] == pair[1]) {
+            if values.windows(2).all(|pair| pair[0].to_bits() == pair[1].to_bits()) {
                 values.truncate(1);
             }
         }
@@ -351,7 +356,7 @@ impl Reader<'_> {
         match (shape.as_slice(), axes.as_slice()) {
             ([_, _, _], [1, 2]) => {}
             ([steps, channels], [1]) => {
-                layers.push(Layer::Reshape { target_shape: vec![*steps as i64, 1, *channels as i64] })
+                layers.push(Layer::Reshape { target_shape: vec![*steps as i64, 1, *channels as i64] });
             }
             _ => {
                 let found = format!("works along the axes {axes:?} of {shape:?}");

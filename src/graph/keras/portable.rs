@@ -7,9 +7,16 @@ use super::operations::{Piece, Source};
 use crate::graph::layer::Activation;
 use crate::graph::{Graph, GraphError, Layer, NodeId};
 
+/// The graph as it is written: with plain layers in place of activations that one of the Kerases does not have or computes
+/// otherwise. Nodes with weights keep their names. Its own form is itself.
+pub fn portable(graph: &Graph) -> Graph {
+    // A form that cannot be made (it always can: only free names are added) leaves the graph as it is.
+    form(graph).unwrap_or_else(|_ignored| graph.clone())
+}
+
 /// The portable form. Nodes with weights keep their names; so do activations that become several layers, in the last of
 /// them.
-pub(super) fn form(graph: &Graph) -> Result<Graph, GraphError> {
+fn form(graph: &Graph) -> Result<Graph, GraphError> {
     if graph.nodes().iter().all(|node| split(&node.layer).is_none()) {
         return Ok(graph.clone());
     }

@@ -5,14 +5,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::portable;
+use super::portable::portable;
 use crate::graph::layer::{Activation, Initializer, Padding, Regularizer, Window};
 use crate::graph::{Graph, Layer, Node, NodeId};
 
-/// The `model_config` of a graph.
+/// The `model_config` of a graph, in its [`portable()`] form.
 pub fn to_json(graph: &Graph) -> Value {
-    // A form that cannot be made (it always can: only free names are added) leaves the graph as it is.
-    let graph = &portable::form(graph).unwrap_or_else(|_| graph.clone());
+    let graph = &portable(graph);
     let references = references(graph);
     let owners = graph.nodes().iter().enumerate().filter(|(_, node)| node.shares.is_none());
     let layers: Vec<Value> = owners.map(|(at, node)| layer(graph, at, node, &references)).collect();
@@ -58,6 +57,9 @@ fn layer(graph: &Graph, at: NodeId, node: &Node, references: &[Value]) -> Value 
     let (class, settings) = settings(&node.layer);
     let mut config = if matches!(node.layer, Layer::Input { .. }) {
         json!({ "dtype": "float32", "sparse": false, "ragged": false, "name": node.name })
+    } else if matches!(node.layer, Layer::SpatialDropout2D { .. }) {
+        // Keras 3's takes no `trainable`.
+        json!({ "name": node.name, "dtype": "float32" })
     } else {
         json!({ "name": node.name, "trainable": node.trainable, "dtype": "float32" })
     };

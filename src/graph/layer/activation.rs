@@ -96,7 +96,7 @@ impl Activation {
     /// Whether Keras 2.12, `tf_keras` and Keras 3 all know it by [`Activation::name`] and compute the same.
     pub fn is_portable(self) -> bool {
         match self {
-            Self::Elu(alpha) => alpha == 1.0,
+            Self::Elu(alpha) => (alpha - 1.0).abs() < f64::EPSILON,
             Self::Relu6
             | Self::LeakyRelu(_)
             | Self::HardSigmoid

@@ -53,5 +53,5 @@ pub(super) fn relu(x: &Tensor, max_value: Option<f64>, negative_slope: f64, thre
 }
 
 pub(super) fn elu(x: &Tensor, alpha: f64) -> Tensor {
-    if alpha == 1.0 { x.elu() } else { x.relu() + x.clamp_max(0.0).expm1() * alpha }
+    if (alpha - 1.0).abs() < f64::EPSILON { x.elu() } else { x.relu() + x.clamp_max(0.0).expm1() * alpha }
 }

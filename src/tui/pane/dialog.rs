@@ -50,6 +50,10 @@ fn situation(app: &App) -> Vec<String> {
         }
         _ => "The run is being prepared.".to_owned(),
     }];
+    let branches = run.state.comparison.as_ref().map_or(0, |comparison| comparison.to_come().count());
+    if branches > 0 {
+        lines.push(format!("{branches} of its branches have not begun, and will not."));
+    }
     lines.push(match app.wanted_stop() {
         Some(StopKind::AfterEpoch) => "It will stop after this epoch, as you asked.".to_owned(),
         Some(StopKind::Now) => "It is stopping now, as you asked.".to_owned(),

@@ -67,6 +67,7 @@ fn label(binding: &Binding, app: &App) -> Option<Cow<'static, str>> {
         Action::TogglePause if state.is_some_and(|state| state.phase == Phase::Paused) => "resume",
         Action::ToggleAxis if charts.axis == Axis::Steps => "epochs",
         Action::ToggleAxis => "steps",
+        Action::Branches if app.compared().is_none() => return None,
         Action::ToggleLog if charts.log_y => "linear",
         Action::ToggleSmoothing if charts.smooth => "raw",
         Action::ToggleSpan if charts.stage_only => "whole run",

@@ -53,6 +53,13 @@ pub(in crate::tui) fn notice(app: &App) -> Option<String> {
     }
 }
 
+/// The branch that is trained, after a space; nothing where there is none.
+fn branch(state: &RunState) -> String {
+    let Some(comparison) = &state.comparison else { return String::new() };
+    let Some(branch) = comparison.current else { return String::new() };
+    format!(" branch {}/{} {}", branch + 1, comparison.total(), comparison.name(branch))
+}
+
 pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) {
     let tab = |tab: Tab, text: &'static str| {
         Span::styled(text, if app.view.tab == tab { styles.selected } else { styles.dim })
@@ -69,9 +76,14 @@ pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, app: &App, styles:
             end.push(Span::styled(notice, styles.warning));
             end.push(Span::raw("  "));
         }
-        if let Some(header) = &run.state.header {
-            let full = format!("{} {} {}", header.name, styles.glyphs.dot, header.model);
-            let name = [full, header.name.clone()].into_iter().find(|text| width(text) <= room);
+        if let Some(header) = run.state.whole_header() {
+            let branch = branch(&run.state);
+            let full = format!("{}{branch} {} {}", header.name, styles.glyphs.dot, header.model);
+            let short = format!("{}{branch}", header.name);
+            let name = [full, short, branch.trim_start().to_owned(), header.name.clone()]
+                .into_iter()
+                .filter(|text| !text.is_empty())
+                .find(|text| width(text) <= room);
             if let Some(name) = name {
                 end.push(Span::styled(name, styles.strong));
                 end.push(Span::raw("  "));

@@ -14,7 +14,7 @@ use crate::tui::theme::Styles;
 use crate::tui::view::{Axis, ChartOptions};
 use crate::tui::watched::Watched;
 
-use super::{Frame, Scene, charts, evaluation, framed, left, put, right, stages};
+use super::{Frame, Scene, branches, charts, evaluation, framed, left, put, right, stages};
 
 pub(in crate::tui) fn render(body: Rect, buffer: &mut Buffer, app: &App, styles: &Styles, size: Size) {
     let sides = size != Size::Compact;
@@ -34,13 +34,19 @@ pub(in crate::tui) fn render(body: Rect, buffer: &mut Buffer, app: &App, styles:
     list(framed(panes.list, buffer, styles, focused, title), buffer, app, styles);
 
     let name = |text: &'static str| vec![Span::styled(text, styles.title)];
+    let compared = app.history.shown().and_then(|run| run.as_ref().ok()).filter(|run| run.state.comparison.is_some());
     let stages_area = framed(panes.stages, buffer, styles, frame, name("stages"));
-    let table_area = framed(panes.table, buffer, styles, frame, name("evaluation"));
+    let table_title = compared.map_or_else(|| name("evaluation"), |run| branches::title(&run.state, styles));
+    let table_area = framed(panes.table, buffer, styles, frame, table_title);
     match app.history.shown() {
         Some(Ok(run)) => {
             let scene = Scene { app, run, styles, live: false };
             stages::render(stages_area, buffer, &scene);
-            evaluation::render(table_area, buffer, run, styles);
+            if run.state.comparison.is_some() {
+                branches::render(table_area, buffer, &run.state, styles);
+            } else {
+                evaluation::render(table_area, buffer, run, styles);
+            }
             curves(panes.loss, panes.bins, buffer, &scene, frame);
         }
         other => {
@@ -107,7 +113,8 @@ impl Columns {
     /// The date, the outcome and the epochs are always there; then the bins, the name and the model take what is left.
     fn of(runs: &[PastRun], room: usize) -> Self {
         let widest = |text: fn(&PastRun) -> usize| runs.iter().map(text).max().unwrap_or(0);
-        let name = widest(|run| width(&run.name)).clamp(4, 24);
+        // Branches differ at their names' ends, and have long ones.
+        let name = widest(|run| width(&run.name)).clamp(4, if room >= 110 { 40 } else { 24 });
         let model = widest(|run| width(&run.model)).clamp(5, 16);
         let outcome = 11;
         let mut left = room.saturating_sub(2 + 16 + 2 + name + 2 + outcome + 2 + 9);
@@ -146,11 +153,9 @@ fn list(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) {
         let base = if chosen { styles.selected } else { styles.text };
         let style = if chosen { base } else { style };
         let date = format::date(run.started, &app.zone);
+        let name = format::cut_front(&run.name, columns.name, styles.glyphs.ellipsis);
         let mut spans = vec![
-            Span::styled(
-                format!("{mark} {}  {}  ", left(&date, 16, styles), left(&run.name, columns.name, styles)),
-                base,
-            ),
+            Span::styled(format!("{mark} {}  {}  ", left(&date, 16, styles), left(&name, columns.name, styles)), base),
             Span::styled(model(&run.model), base),
             Span::styled(format!("{}  ", left(word, columns.outcome, styles)), style),
             Span::styled(right(&format!("{}/{}", run.epochs, run.planned), 9, styles), base),

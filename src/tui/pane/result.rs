@@ -6,6 +6,8 @@ use ratatui::style::Style;
 use ratatui::text::Span;
 
 use crate::event::{CheckpointKind, Outcome};
+use crate::report::comparison::Column;
+use crate::run::comparison::{Comparison, remark};
 use crate::run::state::{Phase, RunState};
 use crate::tui::format::{self, cut_front, width, wrap};
 use crate::tui::layout::centred;
@@ -13,7 +15,7 @@ use crate::tui::theme::Styles;
 
 use super::dialog::window;
 use super::evaluation::epoch_name;
-use super::{left, put};
+use super::{left, put, right};
 
 /// One line of the summary.
 type Row = Vec<Span<'static>>;
@@ -60,25 +62,37 @@ fn rows(state: &RunState, outcome: &Outcome, columns: usize, styles: &Styles) ->
         rows.push(Vec::new());
     }
     let seconds = state.updated - state.started.unwrap_or(state.updated);
-    let what = state.header.as_ref().map_or("the run", |header| header.name.as_str());
+    let what = state.whole_header().map_or("the run", |header| header.name.as_str());
     let sentence = format!(
         "`{what}`: {} of {} epochs in {}",
-        state.epochs.len(),
+        state.done_epochs(),
         state.planned_epochs(),
         format::duration(seconds)
     );
     say(&sentence, styles.strong, &mut rows);
-    if let Some(last) = state.epochs.last() {
+    if let Some(comparison) = &state.comparison {
+        let failed = comparison.rows.iter().flatten().filter_map(|row| Some((&row.name, remark(row)?)));
+        for (name, remark) in failed {
+            say(&format!("branch `{name}` {remark}"), styles.warning, &mut rows);
+        }
+        let left: Vec<&str> = comparison.to_come().map(|branch| comparison.name(branch)).collect();
+        if !left.is_empty() {
+            say(&format!("not begun: {}", left.join(", ")), styles.warning, &mut rows);
+        }
+        rows.push(Vec::new());
+        rows.extend(table(comparison, columns, styles));
+    } else if let Some(last) = state.epochs.last() {
         let accuracy =
             last.accuracy.map_or_else(String::new, |value| format!(", accuracy {}", format::accuracy(value)));
         say(&format!("last epoch: loss {}{accuracy}", format::loss(last.loss)), styles.text, &mut rows);
     }
-    let name = state.bins.iter().map(|bin| width(&bin.name)).max().unwrap_or(0);
-    if state.bins.iter().any(|bin| bin.best().is_some()) {
+    let bins = if state.comparison.is_some() { &[][..] } else { &state.bins };
+    let name = bins.iter().map(|bin| width(&bin.name)).max().unwrap_or(0);
+    if bins.iter().any(|bin| bin.best().is_some()) {
         rows.push(Vec::new());
         rows.push(vec![Span::styled("best accuracies", styles.dim)]);
     }
-    for bin in &state.bins {
+    for bin in bins {
         let Some((index, best)) = bin.best() else { continue };
         let when = format!("  at epoch {}, threshold {:.4}", epoch_name(state, *index), best.threshold);
         rows.push(vec![
@@ -89,6 +103,9 @@ fn rows(state: &RunState, outcome: &Outcome, columns: usize, styles: &Styles) ->
     }
     rows.extend(files(state, columns, styles));
     rows.push(Vec::new());
+    if state.comparison.is_some() {
+        rows.push(vec![Span::styled("Esc b", styles.key), Span::styled(" the whole table of branches", styles.dim)]);
+    }
     rows.push(vec![
         Span::styled("q", styles.key),
         Span::styled(" leave   ", styles.dim),
@@ -98,13 +115,35 @@ fn rows(state: &RunState, outcome: &Outcome, columns: usize, styles: &Styles) ->
     rows
 }
 
+/// The branches in short: loss and the last bin's accuracy.
+fn table(comparison: &Comparison, columns: usize, styles: &Styles) -> Vec<Row> {
+    let bin = comparison.whole.bins.last().cloned();
+    let shown = [Some(Column::Loss), Some(Column::Accuracy), bin.map(Column::Bin), Some(Column::Step)];
+    let shown: Vec<Column> = shown.into_iter().flatten().collect();
+    let room = columns.saturating_sub(11 * shown.len() + 2);
+    let line = |name: &str, cell: &dyn Fn(&Column) -> String, style: Style| {
+        let mut row = vec![Span::styled(format!("  {}", left(name, room.min(28), styles)), style)];
+        row.extend(shown.iter().map(|column| Span::styled(format!(" {}", right(&cell(column), 10, styles)), style)));
+        row
+    };
+    let mut rows = vec![line("branch", &Column::head, styles.dim)];
+    let lines = comparison.lines();
+    rows.extend(lines.map(|row| line(&Column::Name.cell(row), &|column| column.cell(row), styles.text)));
+    rows
+}
+
 /// The newest file of each kind.
 fn files(state: &RunState, columns: usize, styles: &Styles) -> Vec<Row> {
     let kinds = [
+        (CheckpointKind::Branches, "table"),
         (CheckpointKind::Basic, "best model"),
         (CheckpointKind::Model, "whole model"),
+        (CheckpointKind::Centers, "centers"),
         (CheckpointKind::History, "history"),
     ];
+    // Of a comparison's files only the table is the whole run's; the others are each branch's.
+    let compared = state.comparison.is_some();
+    let kinds = kinds.into_iter().filter(|(kind, _)| !compared || *kind == CheckpointKind::Branches);
     let mut rows: Vec<Row> = Vec::new();
     for (kind, name) in kinds {
         let Some(file) = state.checkpoints.iter().rev().find(|file| file.kind == kind) else { continue };

@@ -6,10 +6,26 @@ use ratatui::text::Span;
 
 use crate::event::{Outcome, RunHeader, StagePlan};
 use crate::run::state::{Phase, RunState, StageProgress};
-use crate::tui::format::{grouped, short_count, width};
+use crate::tui::format::{grouped, learning_rate, short_count, width};
 use crate::tui::theme::Styles;
 
 use super::{Scene, bar, left, put, right};
+
+/// The title: which run's they are when that is not the live one, and which branch's.
+pub(in crate::tui) fn title(scene: &Scene<'_>) -> Vec<Span<'static>> {
+    let (styles, state) = (scene.styles, &scene.run.state);
+    let mut spans = vec![Span::styled("stages", styles.title)];
+    // The header tells of the live run only.
+    if !scene.live {
+        let run = state.whole_header().map_or("a run without a name", |header| &header.run_id);
+        spans.push(Span::styled(format!("  of `{run}`"), styles.active));
+    }
+    if let Some((comparison, branch)) = state.comparison.as_ref().and_then(|all| Some((all, all.current?))) {
+        let text = format!("  branch {} of {}, {}", branch + 1, comparison.total(), comparison.name(branch));
+        spans.push(Span::styled(text, styles.active));
+    }
+    spans
+}
 
 pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, scene: &Scene<'_>) {
     let styles = scene.styles;
@@ -57,13 +73,15 @@ struct Columns {
     optimizer: usize,
     epochs: usize,
     head: bool,
+    /// Batch size, learning rate and augmentation.
+    numbers: usize,
     bar: usize,
 }
 
 impl Columns {
     fn of(header: &RunHeader, room: usize) -> Self {
         let widest = |text: fn(&StagePlan) -> usize| header.stages.iter().map(text).max().unwrap_or(0);
-        let loss = widest(|plan| width(&plan.loss)).min(20);
+        let loss = widest(|plan| width(plan.name.as_ref().unwrap_or(&plan.loss))).min(20);
         let optimizer = widest(|plan| width(&plan.optimizer)).clamp(4, 8);
         let epochs = widest(|plan| plan.epochs.to_string().len()) * 2 + 1;
         let frozen = header.stages.iter().any(|plan| plan.bottleneck_only);
@@ -73,9 +91,21 @@ impl Columns {
         // The epochs matter most; then which stage trains the head only; then the optimiser.
         let head = frozen && needed(0, true) <= room;
         let optimizer = if needed(optimizer, head) <= room { optimizer } else { 0 };
-        let bar = room.saturating_sub(needed(optimizer, head) + 1).min(30);
-        Self { loss, optimizer, epochs, head, bar: if bar < 4 { 0 } else { bar } }
+        // The numbers come where a bar of some length stays beside them.
+        let spare = room.saturating_sub(needed(optimizer, head) + 1);
+        let numbers = widest(|plan| width(&numbers(plan)));
+        let numbers = if numbers > 0 && spare >= numbers + 1 + 8 { numbers } else { 0 };
+        let bar = spare.saturating_sub(if numbers > 0 { numbers + 1 } else { 0 }).min(30);
+        Self { loss, optimizer, epochs, head, numbers, bar: if bar < 4 { 0 } else { bar } }
     }
+}
+
+/// Images a step, learning rate and augmentation of a stage; nothing where an old journal does not say.
+fn numbers(plan: &StagePlan) -> String {
+    if plan.batch_size == 0 {
+        return String::new();
+    }
+    format!("{:>4} {} aug {}", plan.batch_size, learning_rate(plan.learning_rate), plan.augment)
 }
 
 fn stage(at: usize, plan: &StagePlan, state: &RunState, columns: &Columns, styles: &Styles) -> Vec<Span<'static>> {
@@ -97,7 +127,7 @@ fn stage(at: usize, plan: &StagePlan, state: &RunState, columns: &Columns, style
         Span::styled(mark, mark_style),
         Span::styled(right(&(at + 1).to_string(), 2, styles), style),
         Span::raw(" "),
-        Span::styled(left(&plan.loss, columns.loss, styles), style),
+        Span::styled(left(plan.name.as_ref().unwrap_or(&plan.loss), columns.loss, styles), style),
     ];
     if columns.optimizer > 0 {
         spans.push(Span::styled(format!(" {}", left(&optimizer, columns.optimizer, styles)), styles.dim));
@@ -108,6 +138,9 @@ fn stage(at: usize, plan: &StagePlan, state: &RunState, columns: &Columns, style
     }
     let count = format!("{trained}/{}", plan.epochs);
     spans.push(Span::styled(format!(" {}", right(&count, columns.epochs, styles)), style));
+    if columns.numbers > 0 {
+        spans.push(Span::styled(format!(" {}", right(&numbers(plan), columns.numbers, styles)), styles.dim));
+    }
     if columns.bar > 0 {
         spans.push(Span::raw(" "));
         let current = state.current.as_ref().filter(|now| now.stage == at && trained < plan.epochs);

@@ -24,7 +24,7 @@ pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, scene: &Scene<'_>)
     let mut row = 1;
     if area.height >= 6 {
         let share = format::percent(estimate.share);
-        let done = state.epochs.len();
+        let done = state.done_epochs();
         let text = format!("run {done} of {} epochs", state.planned_epochs());
         put(buffer, area, 1, bar_line(&text, &share, estimate.share, columns, styles), styles);
         row = if area.height >= 8 { 3 } else { 2 };

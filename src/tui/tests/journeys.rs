@@ -220,3 +220,38 @@ fn a_history_without_a_run_leaves_at_once() {
     assert!(press(&mut app, "p").is_empty(), "there is nothing to pause");
     assert_eq!(press(&mut app, "q"), [Effect::Leave]);
 }
+
+#[test]
+fn the_table_of_branches_opens_where_there_are_branches() {
+    let mut app = running();
+    press(&mut app, "b");
+    assert_eq!(app.view.dialog, None, "this run has none");
+    assert!(!last_line(&app).contains("branches"));
+    for _ in 0..8 {
+        press(&mut app, "Right");
+        assert_ne!(app.view.focus, crate::tui::layout::Pane::Branches);
+    }
+    let script = Script::new().branched(&["softmax", "arcface"]).preparing().start().whole_stage(0);
+    let mut app = self::app(script.start_evaluated().branch(0).steps(20));
+    assert!(first_line(&app).contains("branch 1/2 softmax"), "{}", first_line(&app));
+    press(&mut app, "b");
+    assert_eq!(app.view.dialog, Some(Dialog::Branches));
+    assert!(press(&mut app, "n").is_empty(), "nothing behind the table is hit");
+    press(&mut app, "b");
+    assert_eq!(app.view.dialog, None);
+    press(&mut app, "n");
+    event(&mut app, Event::StopRequested { kind: StopKind::AfterEpoch });
+    assert!(text(&frame(&app, 120, 40, USUAL)).contains("the branch to come is not begun"));
+}
+
+#[test]
+fn the_curves_of_a_branch_are_its_own() {
+    let script = Script::new().branched(&["softmax", "arcface"]).preparing().start().whole_stage(0);
+    let script = script.branch(0).steps(300).branch_end(0, Outcome::Completed).branch(1).steps(30);
+    let records = script.records();
+    let mut app = App::new(true, 0.0, TimeZone::UTC);
+    hear(&mut app, &records);
+    let live = app.live.as_ref().expect("a run");
+    assert_eq!(live.state.total_steps(), 30);
+    assert_eq!(*live, crate::tui::watched::Watched::of(live.state.clone()), "live or read back, it is the same");
+}

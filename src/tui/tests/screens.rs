@@ -84,6 +84,31 @@ fn paused() {
     screens!("paused", app(script));
 }
 
+/// A comparison of losses whose second branch failed and whose third is trained.
+fn branches() -> Script {
+    let losses = ["softmax", "margin_softmax", "center_arcface", "batch_hard_triplet", "batch_all_triplet"];
+    let error = "the loss became NaN at step 41 of the epoch".to_owned();
+    let script = Script::new().branched(&losses).preparing().start().whole_stage(0).start_evaluated();
+    let script = script.branch(0).whole_epoch().branch_end(0, Outcome::Completed);
+    let script = script.branch(1).steps(40).branch_end(1, Outcome::Failed { error, help: None });
+    script.branch(2).steps(120)
+}
+
+#[test]
+fn branches_side_by_side() {
+    screens!("branches", app(branches()));
+    let mut app = app(branches());
+    press(&mut app, "b");
+    screens!("branches_table", app);
+}
+
+#[test]
+fn a_comparison_that_ended() {
+    let script = branches().steps(180).evaluation().epoch_end().branch_end(2, Outcome::Completed);
+    let script = script.branch(3).whole_epoch().branch_end(3, Outcome::Stopped);
+    screens!("branches_ended", app(script.finish(Outcome::Stopped)));
+}
+
 #[test]
 fn finished() {
     screens!("finished", app(Script::new().whole()));
@@ -166,6 +191,15 @@ fn a_past_run_on_the_whole_screen() {
 }
 
 #[test]
+fn history_of_a_comparison() {
+    let mut app = App::new(false, START, TimeZone::UTC);
+    app.hear(News::Listed(three_runs()));
+    let state = branches().finish(Outcome::Stopped).state();
+    app.hear(News::Opened { id: "demo-c".to_owned(), state: Box::new(Ok(state)) });
+    insta::assert_snapshot!("history_branches_120x40", text(&frame(&app, 120, 40, USUAL)));
+}
+
+#[test]
 fn tiny_terminals_say_what_is_needed() {
     let app = app(training());
     insta::assert_snapshot!("tiny_50x10", text(&frame(&app, 50, 10, USUAL)));
@@ -176,7 +210,7 @@ fn tiny_terminals_say_what_is_needed() {
 #[test]
 fn without_unicode_everything_is_ascii() {
     let ascii = Abilities { color: false, unicode: false, light: false };
-    for script in [Script::new().preparing(), training(), late(), Script::new().whole()] {
+    for script in [Script::new().preparing(), training(), late(), Script::new().whole(), branches()] {
         let shown = text(&frame(&app(script), 120, 40, ascii));
         assert!(shown.is_ascii(), "{shown}");
     }
@@ -250,23 +284,34 @@ fn moods() -> Vec<App> {
         late().finish(failure()),
         Script::new().whole(),
         Script::new().with(|header| header.bins.clear()).start().stage(0).steps(10),
+        branches(),
+        branches().finish(Outcome::Stopped),
         // A journal whose header was lost.
         Script::new().stage(1).steps(20),
     ]
     .into_iter()
     .map(app)
     .collect();
-    for keys in [&["?"][..], &["q"], &["f"], &["x", "l", "z", "s"], &["Right", "Right", "f", "Up"], &["Tab"]] {
+    for keys in [&["?"][..], &["q"], &["f"], &["x", "l", "z", "s"], &["Right", "Right", "f", "Up"], &["Tab"], &["b"]] {
         let mut mood = app(late());
         for key in keys {
             press(&mut mood, key);
         }
         moods.push(mood);
     }
-    let mut history = App::new(false, START, TimeZone::UTC);
-    history.hear(News::Listed(three_runs()));
-    history.hear(News::Opened { id: "demo-c".to_owned(), state: Box::new(Ok(late().state())) });
-    moods.push(history);
+    for keys in [&["b"][..], &["Right", "Right", "Right", "Right", "f"], &["q"]] {
+        let mut mood = app(branches());
+        for key in keys {
+            press(&mut mood, key);
+        }
+        moods.push(mood);
+    }
+    for state in [late().state(), branches().state()] {
+        let mut history = App::new(false, START, TimeZone::UTC);
+        history.hear(News::Listed(three_runs()));
+        history.hear(News::Opened { id: "demo-c".to_owned(), state: Box::new(Ok(state)) });
+        moods.push(history);
+    }
     let mut nothing = App::new(false, START, TimeZone::UTC);
     nothing.act(crate::tui::action::Action::Show(Tab::Training));
     moods.push(nothing);

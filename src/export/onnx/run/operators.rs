@@ -23,6 +23,12 @@ impl Operand {
     }
 }
 
+/// Operators whose inputs are stretched to each other's shapes.
+const STRETCHING: &[&str] = &["Add", "Clip", "Div", "Greater", "Max", "Mean", "Min", "Mul", "PRelu", "Sub", "Where"];
+
+/// Most elements of a result: 8 GiB in fp32.
+const MOST_ELEMENTS: u64 = 1 << 31;
+
 const KNOWN: &[&str] = &[
     "Add",
     "AveragePool",
@@ -107,6 +113,9 @@ impl<'a> Inputs<'a> {
 pub(super) fn run(node: &NodeProto, inputs: &[Option<&Operand>]) -> Result<Tensor, String> {
     let (inputs, set) = (Inputs(inputs), Attributes(node));
     let kind = node.op_type.as_deref().unwrap_or("");
+    if STRETCHING.contains(&kind) {
+        stretched(inputs.0)?;
+    }
     let plain = |result: Result<Tensor, TchError>| result.map_err(|error| first_line(&error.to_string()));
     let x = inputs.tensor(0)?;
     let second = || inputs.tensor(1);
@@ -116,7 +125,7 @@ pub(super) fn run(node: &NodeProto, inputs: &[Option<&Operand>]) -> Result<Tenso
         "Sub" => plain(x.f_sub(second()?)),
         "Mul" => plain(x.f_mul(second()?)),
         "Div" => plain(x.f_div(second()?)),
-        "MatMul" => plain(x.f_matmul(second()?)),
+        "MatMul" => product(x, second()?),
         "Greater" => plain(x.f_gt_tensor(second()?)),
         "Where" => plain(second()?.f_where_self(x, inputs.tensor(2)?)),
         "Relu" => plain(x.f_relu()),
@@ -147,11 +156,11 @@ pub(super) fn run(node: &NodeProto, inputs: &[Option<&Operand>]) -> Result<Tenso
         }
         "Cast" if set.int("to", 0) == i64::from(number::FLOAT) => plain(x.f_to_kind(Kind::Float)),
         "Cast" => Err("casts to another number format than float".to_owned()),
-        "Max" => plain(reduce(&inputs.tensors()?, |a, b| a.f_maximum(b))),
-        "Min" => plain(reduce(&inputs.tensors()?, |a, b| a.f_minimum(b))),
+        "Max" => plain(reduce(&inputs.tensors()?, Tensor::f_maximum)),
+        "Min" => plain(reduce(&inputs.tensors()?, Tensor::f_minimum)),
         "Mean" => {
             let tensors = inputs.tensors()?;
-            plain(reduce(&tensors, |a, b| a.f_add(b)).and_then(|sum| sum.f_div_scalar(tensors.len() as f64)))
+            plain(reduce(&tensors, Tensor::f_add).and_then(|sum| sum.f_div_scalar(tensors.len() as f64)))
         }
         "Concat" => plain(Tensor::f_cat(&inputs.tensors()?, set.int("axis", 0))),
         "Transpose" => plain(x.f_permute(set.list("perm").ok_or("has no `perm`")?)),
@@ -163,7 +172,7 @@ pub(super) fn run(node: &NodeProto, inputs: &[Option<&Operand>]) -> Result<Tenso
         }
         "ReduceSum" => plain(x.f_sum_dim_intlist(inputs.integers(1)?, set.int("keepdims", 1) != 0, None)),
         "Gemm" => {
-            let product = plain(x.f_matmul(second()?))?;
+            let product = product(x, second()?)?;
             inputs.optional(2).map_or(Ok(product.shallow_clone()), |bias| plain(product.f_add(bias)))
         }
         "LayerNormalization" => {
@@ -195,6 +204,30 @@ pub(super) fn run(node: &NodeProto, inputs: &[Option<&Operand>]) -> Result<Tenso
     }
 }
 
+/// Whether a result of so many elements may be made.
+fn allowed(elements: impl Iterator<Item = i64>) -> Result<(), String> {
+    let count = elements.map(|size| size.max(0) as u64).try_fold(1u64, u64::checked_mul);
+    match count {
+        Some(count) if count <= MOST_ELEMENTS => Ok(()),
+        _ => Err(format!("its result would have more than {MOST_ELEMENTS} elements")),
+    }
+}
+
+/// Whether inputs that are stretched to each other's shapes stay in bounds.
+fn stretched(inputs: &[Option<&Operand>]) -> Result<(), String> {
+    let mut shape: Vec<i64> = Vec::new();
+    for input in inputs.iter().flatten() {
+        let Operand::Tensor(tensor) = input else { continue };
+        for (at, size) in tensor.size().into_iter().rev().enumerate() {
+            match shape.get_mut(at) {
+                Some(known) => *known = size.max(*known),
+                None => shape.push(size),
+            }
+        }
+    }
+    allowed(shape.into_iter())
+}
+
 /// Libtorch's first sentence, without its stack.
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or("libtorch failed").to_owned()
@@ -214,9 +247,18 @@ fn slanted(x: &Tensor, slope: impl Fn(&Tensor) -> Result<Tensor, TchError>) -> R
     result.and_then(|below| x.f_relu()?.f_sub(&below)).map_err(|error| first_line(&error.to_string()))
 }
 
+fn product(x: &Tensor, matrix: &Tensor) -> Result<Tensor, String> {
+    let [_, columns] = matrix.size()[..] else { return Err(format!("has a matrix of {:?}", matrix.size())) };
+    allowed(x.size().into_iter().rev().skip(1).chain([columns]))?;
+    x.f_matmul(matrix).map_err(|error| first_line(&error.to_string()))
+}
+
 fn pad(x: &Tensor, [top, left, bottom, right]: [i64; 4], value: f64) -> Result<Tensor, String> {
     if [top, left, bottom, right] == [0; 4] {
         return Ok(x.shallow_clone());
+    }
+    if let [batch, channels, height, width] = x.size()[..] {
+        allowed([batch, channels, height + top + bottom, width + left + right].into_iter())?;
     }
     let padded = x.f_pad([left, right, top, bottom], "constant", value);
     padded.map_err(|error| first_line(&error.to_string()))
@@ -261,11 +303,12 @@ fn slice(x: &Tensor, inputs: &Inputs<'_>) -> Result<Tensor, String> {
 fn resize(x: &Tensor, inputs: &Inputs<'_>, set: &Attributes<'_>) -> Result<Tensor, String> {
     let scales = inputs.tensor(2)?;
     let size = x.size();
-    let ([_, _, height, width], [4]) = (&size[..], &scales.size()[..]) else {
+    let ([batch, channels, height, width], [4]) = (&size[..], &scales.size()[..]) else {
         return Err(format!("takes maps and 4 scales, gets {size:?} and {:?}", scales.size()));
     };
     let grown = |place: i64, size: i64| (scales.double_value(&[place]) * size as f64).floor().clamp(1.0, 1e6) as i64;
     let wanted = [grown(2, *height), grown(3, *width)];
+    allowed([*batch, *channels, wanted[0], wanted[1]].into_iter())?;
     let none: Option<f64> = None;
     let mode = (set.word("mode", "nearest"), set.word("coordinate_transformation_mode", "half_pixel"));
     let result = match (&*mode.0, &*mode.1) {

@@ -1,0 +1,180 @@
+//! `NumPy`'s `.npy` files of fp32 matrices: what the reference keeps its class centers in.
+//!
+//! Format: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>, versions 1 to 3 are read, 1 is
+//! written.
+
+use std::io::{BufWriter, Read as _, Write as _};
+use std::path::Path;
+
+use super::CheckpointError;
+use super::atomic::write_atomically;
+
+const MAGIC: &[u8; 6] = b"\x93NUMPY";
+/// No header of a plain array is longer.
+const LONGEST_HEADER: usize = 65_535;
+
+/// A matrix, row by row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Matrix {
+    /// Rows and columns.
+    pub shape: [usize; 2],
+    /// The numbers.
+    pub data: Vec<f32>,
+}
+
+/// Writes a matrix, whole or not at all. Returns the number of bytes.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write(path: &Path, matrix: &Matrix) -> Result<u64, CheckpointError> {
+    let [rows, columns] = matrix.shape;
+    let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
+    // The numbers begin at a multiple of 64; the header ends with a new line.
+    let unpadded = MAGIC.len() + 4 + header.len() + 1;
+    header.push_str(&" ".repeat(unpadded.next_multiple_of(64) - unpadded));
+    header.push('\n');
+    let length = (header.len() as u16).to_le_bytes();
+    write_atomically(path, |temporary| {
+        let put = || -> std::io::Result<()> {
+            let mut file = BufWriter::new(fs_err::File::create(temporary)?);
+            file.write_all(MAGIC)?;
+            file.write_all(&[1, 0])?;
+            file.write_all(&length)?;
+            file.write_all(header.as_bytes())?;
+            for value in &matrix.data {
+                file.write_all(&value.to_le_bytes())?;
+            }
+            file.flush()
+        };
+        put().map_err(|error| CheckpointError::write(path, error))
+    })
+}
+
+/// Reads a matrix of fp32.
+///
+/// # Errors
+/// The file cannot be read, or holds something else than a matrix of fp32.
+pub fn read(path: &Path) -> Result<Matrix, CheckpointError> {
+    let wrong = |reason: &str| CheckpointError::Array { path: path.to_path_buf(), reason: reason.to_owned() };
+    let failed = |error: std::io::Error| wrong(&error.to_string());
+    let mut file = std::fs::File::open(path).map_err(failed)?;
+    let size = file.metadata().map_err(failed)?.len();
+    let mut start = [0u8; 8];
+    file.read_exact(&mut start).map_err(|_short| wrong("it is shorter than a header"))?;
+    if start[..6] != MAGIC[..] {
+        return Err(wrong("it does not begin as a .npy file does"));
+    }
+    let length_size = if start[6] == 1 { 2 } else { 4 };
+    let mut length = [0u8; 4];
+    file.read_exact(&mut length[..length_size]).map_err(|_short| wrong("it is shorter than a header"))?;
+    let length = u32::from_le_bytes(length) as usize;
+    if length > LONGEST_HEADER {
+        return Err(wrong("its header is too long"));
+    }
+    let mut header = vec![0u8; length];
+    file.read_exact(&mut header).map_err(|_short| wrong("it is shorter than its header"))?;
+    let shape = shape(&String::from_utf8_lossy(&header)).map_err(|reason| wrong(&reason))?;
+    let bytes = shape[0].checked_mul(shape[1]).and_then(|count| count.checked_mul(4));
+    let present = size.saturating_sub((8 + length_size + length) as u64);
+    let Some(bytes) = bytes.filter(|bytes| *bytes as u64 == present) else {
+        return Err(wrong(&format!(
+            "{present} bytes follow its header, which are no {} x {} of fp32",
+            shape[0], shape[1]
+        )));
+    };
+    let mut raw = vec![0u8; bytes];
+    file.read_exact(&mut raw).map_err(failed)?;
+    let data = raw.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect();
+    Ok(Matrix { shape, data })
+}
+
+/// The shape that a header tells, when it is that of an fp32 matrix in rows.
+fn shape(header: &str) -> Result<[usize; 2], String> {
+    let value = |key: &str| {
+        let rest = header.split_once(&format!("'{key}':"))?.1.trim_start();
+        Some(rest)
+    };
+    let descr = value("descr").ok_or("its header has no 'descr'")?;
+    if !descr.starts_with("'<f4'") {
+        return Err(format!("its numbers are {}, not '<f4'", descr.split(',').next().unwrap_or_default()));
+    }
+    if !value("fortran_order").is_some_and(|order| order.starts_with("False")) {
+        return Err("its numbers lie in columns, not in rows".to_owned());
+    }
+    let text =
+        value("shape").and_then(|rest| rest.strip_prefix('(')?.split_once(')')).ok_or("its header has no 'shape'")?;
+    let sizes: Result<Vec<usize>, _> =
+        text.0.split(',').map(str::trim).filter(|size| !size.is_empty()).map(str::parse).collect();
+    match sizes.ok().and_then(|sizes| <[usize; 2]>::try_from(sizes).ok()) {
+        Some(shape) => Ok(shape),
+        None => Err(format!("its shape is ({}), not (classes, length of the embedding)", text.0)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn file(bytes: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("x.npy");
+        std::fs::write(&path, bytes).expect("writes");
+        (folder, path)
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_aligned() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("x_centers.npy");
+        let matrix = Matrix { shape: [3, 2], data: vec![1.0, -2.5, 0.0, f32::MIN_POSITIVE, 4.0, 5.0] };
+        assert_eq!(write(&path, &matrix).expect("writes"), 128 + 24);
+        assert_eq!(read(&path).expect("reads"), matrix);
+    }
+
+    /// `numpy.save` of `numpy.arange(4, dtype="float32").reshape(2, 2)`, NumPy 2.2.
+    #[test]
+    fn numpys_own_file_is_read() {
+        let mut bytes = b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }".to_vec();
+        bytes.resize(127, b' ');
+        bytes.push(b'\n');
+        for value in 0..4u8 {
+            bytes.extend(f32::from(value).to_le_bytes());
+        }
+        let (_folder, path) = file(&bytes);
+        assert_eq!(read(&path).expect("reads"), Matrix { shape: [2, 2], data: vec![0.0, 1.0, 2.0, 3.0] });
+    }
+
+    #[test]
+    fn other_arrays_are_refused_with_their_reason() {
+        let with = |header: &str| {
+            let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+            bytes.extend((header.len() as u16).to_le_bytes());
+            bytes.extend(header.as_bytes());
+            let (_folder, path) = file(&bytes);
+            read(&path).expect_err("is refused").to_string()
+        };
+        for (header, reason) in [
+            ("{'descr': '<f8', 'fortran_order': False, 'shape': (2, 2), }", "'<f8'"),
+            ("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 2), }", "columns"),
+            ("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", "(2,)"),
+            ("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }", "0 bytes"),
+            ("{'descr': '<f4', 'fortran_order': False, 'shape': (9223372036854775807, 9), }", "bytes"),
+            ("{}", "descr"),
+        ] {
+            let message = with(header);
+            assert!(message.contains(reason), "{message}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), with_magic in any::<bool>()) {
+            let mut all = if with_magic { b"\x93NUMPY\x01\x00".to_vec() } else { Vec::new() };
+            all.extend(bytes);
+            let (_folder, path) = file(&all);
+            let _ = read(&path);
+        }
+    }
+}

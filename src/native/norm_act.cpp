@@ -1,0 +1,321 @@
+// Batch normalisation and what follows it (PReLU, ReLU, ReLU6, or a residual sum) as one operation with its own backward
+// pass, for channels-last float32 maps on the CPU.
+//
+// libtorch runs the parts one after the other, each a pass over the whole activation, keeps the result of the batch norm
+// for the backward pass of the activation, and its backward pass of PReLU is not vectorised. Here a training step reads or
+// writes an activation eight times instead of fifteen: forward reads for the statistics, reads and writes to apply them;
+// backward reads input and gradient for the sums, reads both and writes the input's gradient. Only the input is kept.
+//
+// The loops run over rows of channels, so that they vectorise; GCC makes a version for each family of processors.
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <exception>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+namespace {
+
+using at::Tensor;
+using Maybe = std::optional<Tensor>;  // autograd takes no undefined tensors as inputs
+using torch::autograd::AutogradContext;
+using torch::autograd::Function;
+using torch::autograd::variable_list;
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define VERSIONS __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define VERSIONS
+#endif
+
+// What follows the normalisation. The numbers are those of `src/nn/native.rs`.
+enum Act : int64_t { kNone = 0, kPRelu = 1, kRelu = 2, kRelu6 = 3 };
+
+// Rows whose float sums are added up before they go into double ones.
+constexpr int64_t kBlock = 64;
+
+// sum += x - shift, square += (x - shift)^2 over `rows` rows of `c` channels.
+VERSIONS void sum_rows(const float* __restrict x, int64_t rows, int64_t c, const float* __restrict shift,
+                       float* __restrict sum, float* __restrict square) {
+  for (int64_t r = 0; r < rows; ++r, x += c) {
+    for (int64_t i = 0; i < c; ++i) {
+      const float d = x[i] - shift[i];
+      sum[i] += d;
+      square[i] += d * d;
+    }
+  }
+}
+
+// y = act(a * x + b) (+ other).
+VERSIONS void apply_none(const float* __restrict x, float* __restrict y, int64_t rows, int64_t c,
+                         const float* __restrict a, const float* __restrict b) {
+  for (int64_t r = 0; r < rows; ++r, x += c, y += c)
+    for (int64_t i = 0; i < c; ++i) y[i] = a[i] * x[i] + b[i];
+}
+
+VERSIONS void apply_add(const float* __restrict x, const float* __restrict other, float* __restrict y, int64_t rows,
+                        int64_t c, const float* __restrict a, const float* __restrict b) {
+  for (int64_t r = 0; r < rows; ++r, x += c, y += c, other += c)
+    for (int64_t i = 0; i < c; ++i) y[i] = a[i] * x[i] + b[i] + other[i];
+}
+
+// slope * z below zero, at most `top`: PReLU, ReLU (slope 0) and ReLU6.
+VERSIONS void apply_act(const float* __restrict x, float* __restrict y, int64_t rows, int64_t c,
+                        const float* __restrict a, const float* __restrict b, const float* __restrict slope, float top) {
+  for (int64_t r = 0; r < rows; ++r, x += c, y += c)
+    for (int64_t i = 0; i < c; ++i) {
+      const float z = a[i] * x[i] + b[i];
+      const float s = z > 0.f ? z : slope[i] * z;
+      y[i] = s > top ? top : s;
+    }
+}
+
+// Sums of the backward pass: of the gradient behind the normalisation, of it times (x - mean), and of slope's gradient.
+VERSIONS void grad_sums(const float* __restrict x, const float* __restrict dy, int64_t rows, int64_t c,
+                        const float* __restrict a, const float* __restrict b, const float* __restrict mean,
+                        const float* __restrict slope, float top, float* __restrict sum, float* __restrict dot,
+                        float* __restrict dslope) {
+  for (int64_t r = 0; r < rows; ++r, x += c, dy += c)
+    for (int64_t i = 0; i < c; ++i) {
+      const float z = a[i] * x[i] + b[i];
+      const float g = z >= top ? 0.f : dy[i];
+      const float dz = z > 0.f ? g : slope[i] * g;
+      sum[i] += dz;
+      dot[i] += dz * (x[i] - mean[i]);
+      dslope[i] += z > 0.f ? 0.f : g * z;
+    }
+}
+
+VERSIONS void grad_sums_none(const float* __restrict x, const float* __restrict dy, int64_t rows, int64_t c,
+                             const float* __restrict mean, float* __restrict sum, float* __restrict dot) {
+  for (int64_t r = 0; r < rows; ++r, x += c, dy += c)
+    for (int64_t i = 0; i < c; ++i) {
+      sum[i] += dy[i];
+      dot[i] += dy[i] * (x[i] - mean[i]);
+    }
+}
+
+// dx = a * dz + p * x + q.
+VERSIONS void grad_apply(const float* __restrict x, const float* __restrict dy, float* __restrict dx, int64_t rows,
+                         int64_t c, const float* __restrict a, const float* __restrict b, const float* __restrict slope,
+                         float top, const float* __restrict p, const float* __restrict q) {
+  for (int64_t r = 0; r < rows; ++r, x += c, dy += c, dx += c)
+    for (int64_t i = 0; i < c; ++i) {
+      const float z = a[i] * x[i] + b[i];
+      const float g = z >= top ? 0.f : dy[i];
+      const float dz = z > 0.f ? g : slope[i] * g;
+      dx[i] = a[i] * dz + p[i] * x[i] + q[i];
+    }
+}
+
+VERSIONS void grad_apply_none(const float* __restrict x, const float* __restrict dy, float* __restrict dx, int64_t rows,
+                              int64_t c, const float* __restrict a, const float* __restrict p,
+                              const float* __restrict q) {
+  for (int64_t r = 0; r < rows; ++r, x += c, dy += c, dx += c)
+    for (int64_t i = 0; i < c; ++i) dx[i] = a[i] * dy[i] + p[i] * x[i] + q[i];
+}
+
+// Rows a thread takes at least: below about 32 kB another thread costs more than it helps.
+int64_t grain(int64_t c) { return std::max<int64_t>(1, 8192 / std::max<int64_t>(1, c)); }
+
+// Adds up, over all rows, `kinds` sums a channel that `block` makes of a run of rows. Float within a block of rows,
+// double beyond, so that large maps lose no digits. The order depends on the number of threads only.
+template <typename Block>
+std::vector<double> sum_channels(int64_t rows, int64_t c, int64_t kinds, const Block& block) {
+  const int64_t threads = at::get_num_threads();
+  std::vector<std::vector<double>> parts(threads);
+  at::parallel_for(0, rows, grain(c), [&](int64_t begin, int64_t end) {
+    auto& part = parts[at::get_thread_num()];
+    part.assign(kinds * c, 0.0);
+    std::vector<float> sums(kinds * c);
+    for (int64_t r = begin; r < end; r += kBlock) {
+      std::fill(sums.begin(), sums.end(), 0.f);
+      block(r, std::min(kBlock, end - r), sums.data());
+      for (int64_t i = 0; i < kinds * c; ++i) part[i] += sums[i];
+    }
+  });
+  std::vector<double> total(kinds * c, 0.0);
+  for (const auto& part : parts)
+    for (size_t i = 0; i < part.size(); ++i) total[i] += part[i];
+  return total;
+}
+
+// The rows of channels of a map: (rows, channels).
+std::pair<int64_t, int64_t> rows_of(const Tensor& x) { return {x.numel() / std::max<int64_t>(1, x.size(1)), x.size(1)}; }
+
+const float* data_or(const Tensor& t, const std::vector<float>& otherwise) {
+  return t.defined() ? t.const_data_ptr<float>() : otherwise.data();
+}
+
+// A per-channel vector as plain floats.
+Tensor plain(const Tensor& t) { return t.defined() ? t.detach().reshape({-1}).contiguous() : t; }
+
+struct NormAct : public Function<NormAct> {
+  static Tensor forward(AutogradContext* ctx, const Tensor& x_in, const Maybe& gamma_in, const Maybe& beta_in,
+                        const Maybe& slope_in, const Maybe& other_in, const Tensor& mean, const Tensor& variance,
+                        int64_t act, bool train, double momentum, double epsilon) {
+    const Tensor gamma = gamma_in.value_or(Tensor()), beta = beta_in.value_or(Tensor());
+    const Tensor slope = slope_in.value_or(Tensor()), other = other_in.value_or(Tensor());
+    const auto format = at::MemoryFormat::ChannelsLast;
+    const Tensor x = x_in.contiguous(format);
+    const auto [rows, c] = rows_of(x);
+    const float* xs = x.const_data_ptr<float>();
+    std::vector<float> center(c), inverse(c);
+    float* moving_mean = mean.data_ptr<float>();
+    float* moving_variance = variance.data_ptr<float>();
+    if (train) {
+      // Shifted by the first row, so that a large mean costs no digits of the variance.
+      const std::vector<float> shift(xs, xs + c);
+      const auto sums = sum_channels(rows, c, 2, [&](int64_t r, int64_t n, float* s) {
+        sum_rows(xs + r * c, n, c, shift.data(), s, s + c);
+      });
+      for (int64_t i = 0; i < c; ++i) {
+        const double d = sums[i] / rows;
+        const double biased = std::max(0.0, sums[c + i] / rows - d * d);
+        const double m = shift[i] + d;
+        center[i] = static_cast<float>(m);
+        inverse[i] = static_cast<float>(1.0 / std::sqrt(biased + epsilon));
+        // Keras keeps the unbiased variance of maps.
+        const double kept = rows > 1 ? biased * rows / (rows - 1) : biased;
+        moving_mean[i] = static_cast<float>(moving_mean[i] + momentum * (m - moving_mean[i]));
+        moving_variance[i] = static_cast<float>(moving_variance[i] + momentum * (kept - moving_variance[i]));
+      }
+    } else {
+      for (int64_t i = 0; i < c; ++i) {
+        center[i] = moving_mean[i];
+        inverse[i] = static_cast<float>(1.0 / std::sqrt(static_cast<double>(moving_variance[i]) + epsilon));
+      }
+    }
+    const Tensor g = plain(gamma), s = plain(slope), h = plain(beta);
+    const std::vector<float> ones(g.defined() ? 0 : c, 1.f), zeros(c, 0.f);
+    const float *gs = data_or(g, ones), *hs = data_or(h, zeros), *ss = data_or(s, zeros);
+    Tensor scale = at::empty({4, c}, x.options().memory_format(at::MemoryFormat::Contiguous));
+    float* a = scale.data_ptr<float>();
+    float* b = a + c;
+    for (int64_t i = 0; i < c; ++i) {
+      a[i] = gs[i] * inverse[i];
+      b[i] = hs[i] - center[i] * a[i];
+    }
+    std::copy(center.begin(), center.end(), a + 2 * c);
+    std::copy(inverse.begin(), inverse.end(), a + 3 * c);
+
+    Tensor y = at::empty_like(x, x.options(), format);
+    float* ys = y.data_ptr<float>();
+    const Tensor added = other.defined() ? other.detach().contiguous(format) : other;
+    const float* os = added.defined() ? added.const_data_ptr<float>() : nullptr;
+    const float top = act == kRelu6 ? 6.f : INFINITY;
+    at::parallel_for(0, rows, grain(c), [&](int64_t begin, int64_t end) {
+      const int64_t at = begin * c, n = end - begin;
+      if (os) {
+        apply_add(xs + at, os + at, ys + at, n, c, a, b);
+      } else if (act == kNone) {
+        apply_none(xs + at, ys + at, n, c, a, b);
+      } else {
+        apply_act(xs + at, ys + at, n, c, a, b, ss, top);
+      }
+    });
+    ctx->save_for_backward({x, scale, s});
+    ctx->saved_data["act"] = act;
+    ctx->saved_data["train"] = train;
+    ctx->saved_data["gamma"] = gamma.defined();
+    ctx->saved_data["beta"] = beta.defined();
+    ctx->saved_data["other"] = other.defined();
+    if (slope.defined()) ctx->saved_data["slope"] = slope.sizes().vec();
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    const auto format = at::MemoryFormat::ChannelsLast;
+    const auto saved = ctx->get_saved_variables();
+    const Tensor &x = saved[0], &scale = saved[1], &s = saved[2];
+    const int64_t act = ctx->saved_data["act"].toInt();
+    const bool train = ctx->saved_data["train"].toBool();
+    const Tensor dy = grads[0].contiguous(format);
+    const auto [rows, c] = rows_of(x);
+    const float *xs = x.const_data_ptr<float>(), *ds = dy.const_data_ptr<float>();
+    const float* a = scale.const_data_ptr<float>();
+    const float *b = a + c, *center = a + 2 * c, *inverse = a + 3 * c;
+    const std::vector<float> zeros(c, 0.f);
+    const float* ss = data_or(s, zeros);
+    const float top = act == kRelu6 ? 6.f : INFINITY;
+    const int64_t kinds = act == kNone ? 2 : 3;
+    const auto sums = sum_channels(rows, c, kinds, [&](int64_t r, int64_t n, float* out) {
+      if (act == kNone) {
+        grad_sums_none(xs + r * c, ds + r * c, n, c, center, out, out + c);
+      } else {
+        grad_sums(xs + r * c, ds + r * c, n, c, a, b, center, ss, top, out, out + c, out + 2 * c);
+      }
+    });
+    Tensor dgamma, dbeta, dslope, dx;
+    if (ctx->saved_data["gamma"].toBool()) {
+      dgamma = at::empty({c}, scale.options());
+      for (int64_t i = 0; i < c; ++i) dgamma.data_ptr<float>()[i] = static_cast<float>(sums[c + i] * inverse[i]);
+    }
+    if (ctx->saved_data["beta"].toBool()) {
+      dbeta = at::empty({c}, scale.options());
+      for (int64_t i = 0; i < c; ++i) dbeta.data_ptr<float>()[i] = static_cast<float>(sums[i]);
+    }
+    if (ctx->saved_data.count("slope")) {
+      dslope = at::empty({c}, scale.options());
+      for (int64_t i = 0; i < c; ++i) dslope.data_ptr<float>()[i] = static_cast<float>(sums[2 * c + i]);
+      dslope = dslope.view(ctx->saved_data["slope"].toIntVector());
+    }
+    if (ctx->needs_input_grad(0)) {
+      std::vector<float> p(c, 0.f), q(c, 0.f);
+      if (train) {
+        for (int64_t i = 0; i < c; ++i) {
+          const double mean_dz = sums[i] / rows;
+          const double slope_x = static_cast<double>(inverse[i]) * inverse[i] * sums[c + i] / rows;
+          p[i] = static_cast<float>(-a[i] * slope_x);
+          q[i] = static_cast<float>(a[i] * (slope_x * center[i] - mean_dz));
+        }
+      }
+      dx = at::empty_like(x, x.options(), format);
+      float* out = dx.data_ptr<float>();
+      at::parallel_for(0, rows, grain(c), [&](int64_t begin, int64_t end) {
+        const int64_t at = begin * c, n = end - begin;
+        if (act == kNone) {
+          grad_apply_none(xs + at, ds + at, out + at, n, c, a, p.data(), q.data());
+        } else {
+          grad_apply(xs + at, ds + at, out + at, n, c, a, b, ss, top, p.data(), q.data());
+        }
+      });
+    }
+    const Tensor none;
+    const Tensor dother = ctx->saved_data["other"].toBool() ? dy : none;
+    return {dx, dgamma, dbeta, dslope, dother, none, none, none, none, none, none};
+  }
+};
+
+thread_local std::string last_error;
+
+}  // namespace
+
+extern "C" {
+
+// The message of the last failure on this thread.
+const char* facetui_last_error() { return last_error.c_str(); }
+
+// act(batch_norm(x)) or batch_norm(x) + other: a new tensor, or null with a message. Pointers are `at::Tensor*`; gamma, beta,
+// slope and other may be null. `mean` and `variance` are updated in training.
+Tensor* facetui_norm_act(const Tensor* x, const Tensor* gamma, const Tensor* beta, const Tensor* slope,
+                         const Tensor* other, const Tensor* mean, const Tensor* variance, int64_t act, int train,
+                         double momentum, double epsilon) {
+  try {
+    const auto or_none = [](const Tensor* t) { return t ? Maybe(*t) : Maybe(); };
+    return new Tensor(NormAct::apply(*x, or_none(gamma), or_none(beta), or_none(slope), or_none(other), *mean, *variance,
+                                     act, train != 0, momentum, epsilon));
+  } catch (const std::exception& error) {
+    last_error = error.what();
+  } catch (...) {
+    last_error = "an unknown C++ exception";
+  }
+  return nullptr;
+}
+}

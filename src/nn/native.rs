@@ -1,0 +1,197 @@
+//! Operations of our own that tch cannot express, written in C++ against libtorch (`src/native`): so far batch
+//! normalisation with what follows it, in one pass.
+
+use std::ffi::{CStr, c_char, c_int};
+
+use tch::{Kind, Tensor};
+use torch_sys::C_tensor;
+
+/// What follows a normalisation. The numbers are those of `src/native/norm_act.cpp`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Act {
+    /// Nothing, or a residual sum.
+    None = 0,
+    /// A learned slope below zero, one a channel.
+    PRelu = 1,
+    /// `max(x, 0)`.
+    Relu = 2,
+    /// `min(max(x, 0), 6)`.
+    Relu6 = 3,
+}
+
+/// A batch normalisation's weights and settings. Vectors have an element a channel.
+#[derive(Debug)]
+pub(super) struct Norm<'a> {
+    /// Factor.
+    pub(super) gamma: Option<&'a Tensor>,
+    /// Summand.
+    pub(super) beta: Option<&'a Tensor>,
+    /// Moving mean, updated in training.
+    pub(super) mean: &'a Tensor,
+    /// Moving variance, updated in training.
+    pub(super) variance: &'a Tensor,
+    /// Keras's momentum: the share of the moving statistics that is kept.
+    pub(super) momentum: f64,
+    /// Added to the variance.
+    pub(super) epsilon: f64,
+    /// Whether the batch's statistics are used.
+    pub(super) train: bool,
+}
+
+#[allow(unsafe_code, reason = "the functions are C++")]
+unsafe extern "C" {
+    fn facetui_norm_act(
+        x: *const C_tensor,
+        gamma: *const C_tensor,
+        beta: *const C_tensor,
+        slope: *const C_tensor,
+        other: *const C_tensor,
+        mean: *const C_tensor,
+        variance: *const C_tensor,
+        act: i64,
+        train: c_int,
+        momentum: f64,
+        epsilon: f64,
+    ) -> *mut C_tensor;
+    fn facetui_last_error() -> *const c_char;
+}
+
+/// Whether [`norm_act`] can take `x`: an fp32 map on the CPU with more than one place a channel.
+pub(super) fn takes(x: &Tensor) -> bool {
+    x.dim() == 4 && x.kind() == Kind::Float && !x.device().is_cuda() && x.numel() as i64 > x.size()[1]
+}
+
+/// `act(batch_norm(x))`, or `batch_norm(x) + other`, for a map (B, C, H, W) that [`takes`] accepts; the result is
+/// channels-last. `slope` (C) belongs to [`Act::PRelu`].
+///
+/// # Panics
+/// As tch's own methods do, on a failure in libtorch.
+pub(super) fn norm_act(x: &Tensor, norm: &Norm, act: Act, slope: Option<&Tensor>, other: Option<&Tensor>) -> Tensor {
+    let pointer = |tensor: Option<&Tensor>| tensor.map_or(std::ptr::null(), Tensor::as_ptr);
+    #[expect(unsafe_code, reason = "C++")]
+    // SAFETY: every pointer is null or an `at::Tensor*` that lives through the call; the shapes agree, since the graph
+    // has been checked, and `takes` has accepted `x`. The result is a new `at::Tensor`, which tch comes to own.
+    unsafe {
+        let result = facetui_norm_act(
+            x.as_ptr(),
+            pointer(norm.gamma),
+            pointer(norm.beta),
+            pointer(slope),
+            pointer(other),
+            norm.mean.as_ptr(),
+            norm.variance.as_ptr(),
+            act as i64,
+            c_int::from(norm.train),
+            1.0 - norm.momentum,
+            norm.epsilon,
+        );
+        if result.is_null() {
+            let message = CStr::from_ptr(facetui_last_error()).to_string_lossy();
+            panic!("batch normalisation failed: {message}");
+        }
+        Tensor::from_ptr(result)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::Device;
+
+    use super::*;
+
+    fn close(name: &str, ours: &Tensor, wanted: &Tensor) {
+        let error = (ours - wanted).norm().double_value(&[]) / wanted.norm().double_value(&[]).max(1e-6);
+        assert!(error < 1e-5, "{name}: off by {error}");
+    }
+
+    /// libtorch's own operations, one after the other.
+    fn plain(x: &Tensor, norm: &Norm, act: Act, slope: Option<&Tensor>, other: Option<&Tensor>) -> Tensor {
+        let y = x.batch_norm(
+            norm.gamma,
+            norm.beta,
+            Some(norm.mean),
+            Some(norm.variance),
+            norm.train,
+            1.0 - norm.momentum,
+            norm.epsilon,
+            false,
+        );
+        let y = other.map_or(y.shallow_clone(), |other| &y + other);
+        match (act, slope) {
+            (Act::PRelu, Some(slope)) => y.prelu(slope),
+            (Act::Relu, _) => y.relu(),
+            (Act::Relu6, _) => y.clamp(0.0, 6.0),
+            _ => y,
+        }
+    }
+
+    #[test]
+    fn values_gradients_and_statistics_are_libtorchs() {
+        tch::manual_seed(3);
+        let options = (Kind::Float, Device::Cpu);
+        // One channel, fewer rows than a block, odd numbers, and a mean far from zero.
+        for (shape, shift) in [([2, 1, 3, 3], 0.0), ([3, 5, 7, 9], 0.5), ([8, 64, 14, 14], 100.0)] {
+            for act in [Act::None, Act::PRelu, Act::Relu, Act::Relu6] {
+                for (train, weighted, residual) in
+                    [(true, true, false), (false, true, false), (true, false, false), (true, true, true)]
+                {
+                    if residual && act != Act::None {
+                        continue;
+                    }
+                    let leaf = |tensor: Tensor| tensor.set_requires_grad(true);
+                    let c = shape[1];
+                    let base = Tensor::randn(shape, options) * 3.0 + shift;
+                    let other = Tensor::randn(shape, options);
+                    let gradient = Tensor::randn(shape, options);
+                    let vector = |low: f64| Tensor::rand([c], options) + low;
+                    let (gamma, beta, slope) = (vector(0.5), vector(-0.5) * 4.0, vector(0.0));
+                    let (mean, variance) = (vector(shift), vector(0.5) * 4.0);
+                    let run = |native: bool| {
+                        let x = leaf(base.copy());
+                        let (gamma, beta) = (leaf(gamma.copy()), leaf(beta.copy()));
+                        let (slope, other) = (leaf(slope.copy()), leaf(other.copy()));
+                        let (mean, variance) = (mean.copy(), variance.copy());
+                        let norm = Norm {
+                            gamma: weighted.then_some(&gamma),
+                            beta: weighted.then_some(&beta),
+                            mean: &mean,
+                            variance: &variance,
+                            momentum: 0.9,
+                            epsilon: 1e-3,
+                            train,
+                        };
+                        let slope_used = (act == Act::PRelu).then_some(&slope);
+                        let other_used = residual.then_some(&other);
+                        let f = if native { norm_act } else { plain };
+                        let y = f(&x, &norm, act, slope_used, other_used);
+                        (&y * &gradient).sum(Kind::Float).backward();
+                        let mut results = vec![("result", y.detach()), ("input", x.grad())];
+                        if weighted {
+                            results.extend([("gamma", gamma.grad()), ("beta", beta.grad())]);
+                        }
+                        results.extend(slope_used.map(|slope| ("slope", slope.grad())));
+                        results.extend(other_used.map(|other| ("other", other.grad())));
+                        results.extend([("mean", mean), ("variance", variance)]);
+                        results
+                    };
+                    for ((name, ours), (_, wanted)) in run(true).iter().zip(&run(false)) {
+                        close(&format!("{name}, {act:?}, {shape:?}, train {train}"), ours, wanted);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn not_a_number_is_not_hidden() {
+        let x = Tensor::full([2, 3, 4, 4], f64::NAN, (Kind::Float, Device::Cpu));
+        let (zeros, ones) =
+            (Tensor::zeros([3], (Kind::Float, Device::Cpu)), Tensor::ones([3], (Kind::Float, Device::Cpu)));
+        let norm =
+            Norm { gamma: None, beta: None, mean: &zeros, variance: &ones, momentum: 0.9, epsilon: 1e-3, train: false };
+        for act in [Act::None, Act::PRelu, Act::Relu, Act::Relu6] {
+            let y = norm_act(&x, &norm, act, Some(&zeros), None);
+            assert_eq!(i64::try_from(y.isnan().all()).expect("a flag"), 1, "{act:?}");
+        }
+    }
+}

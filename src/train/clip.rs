@@ -1,0 +1,126 @@
+//! Gradient clipping as Keras has it: by value, then by the length of each weight's gradient, then by that of all. A few
+//! kernels on the flat gradient; nothing is read back from the device.
+
+use tch::{Device, Kind, Tensor};
+
+use crate::nn::parameters::Parameters;
+use crate::schedule::Clip;
+
+/// The weights that a flat gradient covers.
+#[derive(Debug)]
+struct Cover {
+    /// First node they belong to.
+    first: usize,
+    /// Elements of them all.
+    total: i64,
+    /// How long each is, on the gradient's device.
+    lengths: Tensor,
+}
+
+/// Clips flat gradients.
+#[derive(Debug, Default)]
+pub struct Clipper {
+    /// Kept from step to step.
+    cover: Option<Cover>,
+}
+
+impl Clipper {
+    /// Clips `gradient` in place: that of the trainable weights of the nodes from `first` on, as far as it reaches.
+    pub fn apply(&mut self, clip: &Clip, gradient: &mut Tensor, parameters: &Parameters, first: usize) {
+        if *clip == Clip::default() {
+            return;
+        }
+        let total = gradient.numel() as i64;
+        if clip.norm.is_some() && self.cover.as_ref().is_none_or(|kept| (kept.first, kept.total) != (first, total)) {
+            let segments = parameters.segments().iter().filter(|segment| segment.trainable && segment.node >= first);
+            let mut left = total;
+            let lengths: Vec<i64> = segments
+                .map(|segment| segment.len)
+                .take_while(|length| {
+                    left -= length;
+                    left >= 0
+                })
+                .collect();
+            self.cover = Some(Cover { first, total, lengths: on_device(&lengths, gradient.device()) });
+        }
+        clip_flat(clip, gradient, self.cover.as_ref().map(|kept| &kept.lengths));
+    }
+}
+
+fn on_device(lengths: &[i64], device: Device) -> Tensor {
+    Tensor::from_slice(lengths).to_device(device)
+}
+
+/// Clips a flat gradient whose weights are as long as `lengths` says.
+pub(super) fn clip_flat(clip: &Clip, gradient: &mut Tensor, lengths: Option<&Tensor>) {
+    tch::no_grad(|| {
+        if let Some(value) = clip.value {
+            let _ = gradient.clamp_(-value, value);
+        }
+        if let (Some(norm), Some(lengths)) = (clip.norm, lengths) {
+            let none: Option<&Tensor> = None;
+            let squares = &*gradient * &*gradient;
+            let sums = Tensor::segment_reduce(&squares, "sum", Some(lengths), none, none, 0, true, 0.0);
+            let shares = sums.sqrt().clamp_min(norm).reciprocal() * norm;
+            let all = gradient.numel() as i64;
+            let _ = gradient.g_mul_(&shares.repeat_interleave_self_tensor(lengths, 0, all));
+        }
+        if let Some(norm) = clip.global_norm {
+            let share = gradient.norm().to_kind(Kind::Float).clamp_min(norm).reciprocal() * norm;
+            let _ = gradient.g_mul_(&share);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::backbone::{Options, build};
+    use crate::nn::init;
+
+    fn numbers(tensor: &Tensor) -> Vec<f32> {
+        Vec::try_from(tensor).expect("numbers")
+    }
+
+    #[test]
+    fn each_weight_is_shortened_by_itself() {
+        let lengths = on_device(&[2, 1, 3], Device::Cpu);
+        let mut gradient = Tensor::from_slice(&[3f32, 4.0, 0.5, 0.0, 0.0, 0.0]);
+        clip_flat(&Clip { norm: Some(1.0), ..Clip::default() }, &mut gradient, Some(&lengths));
+        let wanted = [0.6, 0.8, 0.5, 0.0, 0.0, 0.0];
+        assert!(numbers(&gradient).iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-6), "{gradient:?}");
+    }
+
+    #[test]
+    fn values_come_first_and_the_whole_last() {
+        let mut gradient = Tensor::from_slice(&[-9f32, 4.0, 0.0]);
+        clip_flat(&Clip { value: Some(3.0), norm: None, global_norm: Some(1.0) }, &mut gradient, None);
+        let length = 18f32.sqrt();
+        let wanted = [-3.0 / length, 3.0 / length, 0.0];
+        assert!(numbers(&gradient).iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-6), "{gradient:?}");
+    }
+
+    #[test]
+    fn the_weights_of_a_network_are_found() {
+        let graph = build("mobilefacenet", &Options { embedding_size: 16, dropout: 0.0, width: 0.1 }).expect("builds");
+        let parameters = Parameters::new(&graph, &init::weights(&graph, 3), Device::Cpu, Kind::Float);
+        let all = parameters.flat.numel() as i64;
+        let before = Tensor::randn([all], (Kind::Float, Device::Cpu));
+        let mut gradient = before.copy();
+        let clip = Clip { norm: Some(0.5), ..Clip::default() };
+        let mut clipper = Clipper::default();
+        clipper.apply(&clip, &mut gradient, &parameters, 0);
+        for segment in parameters.segments().iter().filter(|segment| segment.trainable) {
+            let piece = |tensor: &Tensor| tensor.narrow(0, segment.offset, segment.len);
+            let norm = piece(&before).norm().double_value(&[]);
+            let wanted = piece(&before) * (0.5 / norm.max(0.5));
+            assert!((piece(&gradient) - wanted).abs().max().double_value(&[]) < 1e-6);
+        }
+        // The same optimiser on the last layer only.
+        let last = graph.output();
+        let (offset, length) = parameters.range(last);
+        let mut part = before.narrow(0, offset, length).copy();
+        clipper.apply(&clip, &mut part, &parameters, last);
+        assert!((part - gradient.narrow(0, offset, length)).abs().max().double_value(&[]) < 1e-6);
+    }
+}

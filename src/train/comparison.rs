@@ -1,0 +1,191 @@
+//! The comparison of branches: the figures that each of them reaches, the starting point's, and the file that holds
+//! them, `<name>_branches.json`.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::engine::{Emit, bin_name};
+use super::error::TrainError;
+use super::leg::Standing;
+use super::session::Session;
+use crate::checkpoint::CheckpointError;
+use crate::checkpoint::atomic::write_atomically;
+use crate::event::{BinResult, BranchRow, CheckpointKind, Event, Level, Outcome};
+use crate::graph::Weights;
+use crate::nn::Network;
+use crate::schedule::Schedule;
+
+/// What the starting point is called in the table.
+pub const START: &str = "start";
+
+/// What a line of stages has reached.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    epoch: u32,
+    newest: Option<(f64, Option<f64>)>,
+    bins: Vec<BinResult>,
+    seconds: f64,
+    steps: u64,
+}
+
+impl Progress {
+    /// Nothing yet, from `standing` on.
+    pub fn new(standing: &Standing) -> Self {
+        Self { epoch: standing.epoch, newest: None, bins: Vec::new(), seconds: 0.0, steps: 0 }
+    }
+
+    /// Counts an epoch of `steps` steps in, after which the line stands at `standing`.
+    pub fn epoch_ended(&mut self, standing: &Standing, seconds: f64, steps: u64) {
+        self.epoch = standing.epoch;
+        self.newest = standing.newest;
+        self.bins.clone_from(&standing.figures);
+        self.seconds += seconds;
+        self.steps += steps;
+    }
+
+    /// As a line of the table.
+    pub fn row(self, name: String, outcome: Option<Outcome>) -> BranchRow {
+        let (loss, accuracy) = self.newest.map_or((None, None), |(loss, accuracy)| (Some(loss), accuracy));
+        BranchRow {
+            name,
+            epoch: self.epoch,
+            loss,
+            accuracy,
+            bins: self.bins,
+            seconds: self.seconds,
+            steps: self.steps,
+            outcome,
+        }
+    }
+}
+
+/// The line of the state that all branches start from; its bins are evaluated unless the stages before did that. None
+/// when the evaluation was interrupted.
+///
+/// # Errors
+/// A bin that cannot be read.
+pub fn start(session: &mut Session<'_>, standing: &mut Standing) -> Result<Option<BranchRow>, TrainError> {
+    if standing.figures.is_empty() && !session.bins.names().is_empty() {
+        let start = standing.start()?;
+        let graph = start.graph.cut(start.embedding, start.graph.name.clone());
+        let embedding = graph.output();
+        let weights = Weights { nodes: start.weights.nodes[..graph.nodes().len()].to_vec() };
+        let network = Network::new(graph, embedding, &weights, session.device, session.compute);
+        let results = session.bins.evaluate(&network, &session.emit, &mut session.control)?;
+        if session.control.poll() {
+            return Ok(None);
+        }
+        for result in &results {
+            (session.emit)(Event::BinEvaluated { index: 0, result: result.clone() });
+        }
+        standing.remember(results);
+    }
+    let (loss, accuracy) = standing.newest.map_or((None, None), |(loss, accuracy)| (Some(loss), accuracy));
+    Ok(Some(BranchRow {
+        name: START.to_owned(),
+        epoch: standing.epoch,
+        loss: loss.or_else(|| standing.history.last("loss")),
+        accuracy,
+        bins: standing.figures.clone(),
+        seconds: 0.0,
+        steps: 0,
+        outcome: None,
+    }))
+}
+
+/// The table so far.
+#[derive(Debug)]
+pub struct Table {
+    path: PathBuf,
+    /// The starting point.
+    pub start: Option<BranchRow>,
+    /// The branches that ended.
+    pub branches: Vec<BranchRow>,
+    /// Why the newest of them are not on disk.
+    unsaved: Option<TrainError>,
+}
+
+impl Table {
+    /// An empty one, to be written to `path`.
+    pub const fn new(path: PathBuf) -> Self {
+        Self { path, start: None, branches: Vec::new(), unsaved: None }
+    }
+
+    /// Writes it whole, and says so. What cannot be written now is tried again with the next branch.
+    pub fn write(&mut self, schedule: &Schedule, emit: &Emit) {
+        let began = Instant::now();
+        let table = json!({
+            "name": schedule.name,
+            "bins": schedule.data.bins.iter().map(|bin| bin_name(bin)).collect::<Vec<_>>(),
+            "start": self.start,
+            "branches": self.branches,
+        });
+        let text = format!("{table:#}\n");
+        let failed =
+            |reason: std::io::Error| CheckpointError::Write { path: self.path.clone(), reason: reason.to_string() };
+        match write_atomically(&self.path, |temporary| std::fs::write(temporary, &text).map_err(failed)) {
+            Ok(bytes) => {
+                self.unsaved = None;
+                emit(Event::CheckpointWritten {
+                    kind: CheckpointKind::Branches,
+                    path: self.path.display().to_string(),
+                    index: 0,
+                    bytes,
+                    seconds: began.elapsed().as_secs_f64(),
+                });
+            }
+            Err(error) => {
+                let error = TrainError::from_diagnostic(&error);
+                emit(Event::Log { level: Level::Error, message: error.message.clone() });
+                self.unsaved = Some(error);
+            }
+        }
+    }
+
+    /// How the whole comparison of `planned` branches ended.
+    ///
+    /// # Errors
+    /// No branch came to its end, or the table could not be written.
+    pub fn outcome(&mut self, planned: usize) -> Result<Outcome, TrainError> {
+        let count = |wanted: fn(&Outcome) -> bool| {
+            self.branches.iter().filter(|row| row.outcome.as_ref().is_some_and(wanted)).count()
+        };
+        let failed = count(|outcome| matches!(outcome, Outcome::Failed { .. }));
+        let stopped = count(|outcome| *outcome == Outcome::Stopped);
+        if let Some(error) = self.unsaved.take() {
+            return Err(error);
+        }
+        if self.branches.len() < planned || stopped > 0 {
+            return Ok(Outcome::Stopped);
+        }
+        if failed == planned {
+            return Err(TrainError::new("every branch failed").with_help("the lines above say of each why"));
+        }
+        Ok(Outcome::Completed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(outcomes: &[Outcome]) -> Table {
+        let mut table = Table::new(PathBuf::from("x_branches.json"));
+        for outcome in outcomes {
+            let standing = Progress { epoch: 1, newest: Some((1.0, None)), bins: Vec::new(), seconds: 1.0, steps: 2 };
+            table.branches.push(standing.row("x".into(), Some(outcome.clone())));
+        }
+        table
+    }
+
+    #[test]
+    fn a_comparison_fails_only_when_every_branch_does() {
+        let failed = Outcome::Failed { error: "NaN".into(), help: None };
+        assert_eq!(table(&[failed.clone(), Outcome::Completed]).outcome(2), Ok(Outcome::Completed));
+        assert!(table(&[failed.clone(), failed]).outcome(2).is_err());
+        assert_eq!(table(&[Outcome::Completed]).outcome(2), Ok(Outcome::Stopped));
+        assert_eq!(table(&[Outcome::Completed, Outcome::Stopped]).outcome(2), Ok(Outcome::Stopped));
+    }
+}

@@ -1,0 +1,148 @@
+//! What every line of stages of a run shares: the device, the training set and its loader, the bins, the requests.
+
+use std::sync::Arc;
+
+use crossbeam_channel::Receiver;
+use tch::{Device, Kind};
+
+use super::control::Control;
+use super::engine::{Emit, bin_name};
+use super::error::TrainError;
+use super::evaluate::Bins;
+use super::model::{self, Start};
+use crate::data;
+use crate::data::loader::{Loader, LoaderOptions};
+use crate::data::sampler::Sampler;
+use crate::data::source::Source;
+use crate::event::{BranchPlan, Command, Event, LeftOut, RunHeader, StagePlan};
+use crate::graph::{Graph, NodeId};
+use crate::nn::device;
+use crate::schedule::{HeadKind, Schedule, Stage};
+
+/// What is made once a run.
+pub struct Session<'a> {
+    /// What was asked for.
+    pub schedule: &'a Schedule,
+    /// Where events go.
+    pub emit: Emit,
+    /// What the user wants.
+    pub control: Control,
+    /// The training set.
+    pub data: Arc<dyn Source>,
+    /// Its decoded batches.
+    pub loader: Loader,
+    /// The evaluation bins.
+    pub bins: Bins,
+    /// Where it computes.
+    pub device: Device,
+    /// Number format of activations.
+    pub compute: Kind,
+}
+
+impl<'a> Session<'a> {
+    /// Lists the data, builds or reads the network, begins to decode the bins.
+    ///
+    /// # Errors
+    /// Anything that is not there or does not fit.
+    pub fn prepare(
+        schedule: &'a Schedule,
+        run_id: &str,
+        commands: Receiver<Command>,
+        emit: Emit,
+    ) -> Result<(Self, Start), TrainError> {
+        device::load_cuda();
+        let place = device::choose(schedule.device).map_err(|error| {
+            TrainError::new(error.to_string()).with_help("use `device: auto`, or `--set device=cpu`")
+        })?;
+        let compute = device::compute_kind(schedule.precision, place);
+        let progress = Arc::clone(&emit);
+        let data = data::open(&schedule.data.train, &move |done, total| {
+            progress(Event::Preparing { what: "listing images".to_owned(), done, total });
+        })
+        .map_err(|error| TrainError::from_diagnostic(&error))?;
+        emit(Event::Preparing { what: "building the network".to_owned(), done: 0, total: 0 });
+        let start = model::start(&schedule.model, schedule.seed)?;
+        let size = input_size(&start);
+        let bins = Bins::open(&schedule.data.bins, size);
+        let options = LoaderOptions { size, workers: schedule.data.workers, ..LoaderOptions::default() };
+        let loader = Loader::new(Arc::clone(&data), options).map_err(|error| TrainError::from_diagnostic(&error))?;
+        tracing::debug!("run `{run_id}` is prepared");
+        let control = Control::new(commands, Arc::clone(&emit));
+        Ok((Self { schedule, emit, control, data, loader, bins, device: place, compute }, start))
+    }
+
+    /// The order of a stage's images.
+    ///
+    /// # Errors
+    /// A training set that has no triplets.
+    pub fn sampler(&self, stage: &Stage) -> Result<Sampler, TrainError> {
+        let (size, seed) = (stage.batch_size as usize, self.schedule.seed);
+        let sampler = match stage.head {
+            HeadKind::Triplet => Sampler::triplet(self.data.labels(), size, seed),
+            HeadKind::Softmax | HeadKind::Arcface => Sampler::shuffled(self.data.len(), size, seed),
+        };
+        sampler.map_err(|error| TrainError::from_diagnostic(&error))
+    }
+
+    /// The facts of a run of `schedule` (the whole one or a branch's own) that begins with the network `graph`.
+    ///
+    /// # Errors
+    /// A stage that the training set does not fit.
+    pub fn header(
+        &self,
+        schedule: &Schedule,
+        run_id: &str,
+        (graph, embedding): (&Graph, NodeId),
+    ) -> Result<RunHeader, TrainError> {
+        let basic = graph.cut(embedding, graph.name.clone());
+        let (trainable, fixed) = basic.count_weights();
+        let plans = |stages: &[Stage]| stages.iter().map(|stage| self.plan(stage)).collect::<Result<Vec<_>, _>>();
+        let branches = schedule.branches.iter().map(|branch| {
+            Ok::<_, TrainError>(BranchPlan { name: branch.name.clone(), stages: plans(&branch.stages)? })
+        });
+        Ok(RunHeader {
+            run_id: run_id.to_owned(),
+            name: schedule.name.clone(),
+            schedule: schedule.path.display().to_string(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            model: basic.name.clone(),
+            parameters: trainable + fixed,
+            embedding_size: basic.output_shape().iter().product::<usize>() as u64,
+            classes: self.data.classes() as u64,
+            images: self.data.len() as u64,
+            batch_size: schedule.batch_size,
+            device: device::describe(self.device),
+            precision: if self.compute == Kind::Float { "fp32" } else { "bf16" }.to_owned(),
+            bins: schedule.data.bins.iter().map(|bin| bin_name(bin)).collect(),
+            stages: plans(&schedule.stages)?,
+            initial_epoch: schedule.initial_epoch,
+            pid: std::process::id(),
+            branches: branches.collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn plan(&self, stage: &Stage) -> Result<StagePlan, TrainError> {
+        let sampler = self.sampler(stage)?;
+        let left_out = sampler.left_out();
+        Ok(StagePlan {
+            loss: stage.loss.name().to_owned(),
+            optimizer: stage.optimizer.map_or("keep", |optimizer| optimizer.name()).to_owned(),
+            epochs: stage.epochs,
+            bottleneck_only: stage.bottleneck_only,
+            steps_per_epoch: sampler.steps() as u64,
+            name: stage.name.clone(),
+            batch_size: sampler.batch() as u64,
+            learning_rate: stage.learning_rate.base,
+            augment: stage.augment,
+            left_out: LeftOut { classes: left_out.classes as u64, images: left_out.images as u64 },
+        })
+    }
+}
+
+/// Width and height of a network's images.
+fn input_size(start: &Start) -> (u32, u32) {
+    match start.graph.input_shape().map(Vec::as_slice) {
+        Some([height, width, _]) => (*width as u32, *height as u32),
+        _ => (112, 112),
+    }
+}
