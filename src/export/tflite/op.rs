@@ -324,18 +324,16 @@ impl Op {
         let two = if int8 { 2 } else { 1 };
         match self {
             Self::Conv2d(_) if grouped(inputs) => 6,
-            Self::Conv2d(_) | Self::DepthwiseConv2d(..) if int8 => 3,
+            // For products, 2 would do where the factors are small; 3 takes all.
+            Self::Conv2d(_) | Self::DepthwiseConv2d(..) | Self::Mul(_) | Self::ReverseV2 if int8 => 3,
             Self::DepthwiseConv2d(at, _) if at.dilation != [1; 2] => 2,
             Self::FullyConnected(_, true) => 5,
             Self::FullyConnected(..) if int8 => 4,
-            // 2 would do where the factors are small; 3 takes all.
-            Self::Mul(_) if int8 => 3,
             Self::Dequantize if first.is_some_and(|tensor| tensor.kind == Kind::Float16) => 3,
             Self::Maximum | Self::Minimum | Self::Sub(_) if stretched && rank > 4 => 3,
             Self::Div(_) if stretched && rank > 4 => 2,
             Self::Transpose if rank > 5 => 6,
             Self::Transpose | Self::StridedSlice(..) | Self::Pad if rank > 4 => 4,
-            Self::ReverseV2 if int8 => 3,
             Self::ResizeBilinear => 3,
             Self::Add(_)
             | Self::Sub(_)

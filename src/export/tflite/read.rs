@@ -194,8 +194,9 @@ impl Reader<'_> {
             None => Vec::new(),
         };
         let axis = self.number(table, 6, 0)?.cast_signed();
+        let makes_sense = |scale: &f32| scale.is_finite() && *scale > 0.0;
         let alike = zeros.iter().all(|zero| Some(zero) == zeros.first());
-        if scales.is_empty() || scales.len() != zeros.len() || !alike || scales.iter().any(|scale| !(*scale > 0.0)) {
+        if scales.is_empty() || scales.len() != zeros.len() || !alike || !scales.iter().all(makes_sense) {
             return problem(format!("tensor `{name}` has no quantisation that makes sense"));
         }
         Ok(Quantization { scales, zero_point: zeros[0], axis })

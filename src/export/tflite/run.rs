@@ -52,7 +52,9 @@ impl<'a> Interpreter<'a> {
             let result = self.snapped(operator, self.apply(operator, &inputs));
             observe(operator.output, &result);
             values[operator.output] = Some(result);
-            released.iter().for_each(|id| values[*id] = None);
+            for id in released {
+                values[*id] = None;
+            }
         }
         values.swap_remove(self.model.output).unwrap_or_default()
     }

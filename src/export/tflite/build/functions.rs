@@ -31,7 +31,7 @@ impl Builder<'_> {
 
     /// `x * scale + offset`.
     pub(super) fn affine(&mut self, name: &str, x: TensorId, y: TensorId, scale: &[f32], offset: &[f32]) {
-        let none = |values: &[f32], nothing: f32| values.iter().all(|value| *value == nothing);
+        let none = |values: &[f32], nothing: f32| values.iter().all(|value| value.to_bits() == nothing.to_bits());
         let (scales, offsets) = (!none(scale, 1.0), !none(offset, 0.0));
         let mut last = x;
         if scales || !offsets {
