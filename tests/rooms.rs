@@ -28,6 +28,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("crossterm::", &["tui"]),
     ("malevich::", &["tui"]),
     ("hdf5::", &["checkpoint"]),
+    ("flatbuffers::", &["export"]),
     ("prost::", &["export"]),
     ("safetensors::", &["export"]),
     ("serde_yaml::", &["schedule"]),
