@@ -7,6 +7,7 @@ mod args;
 mod demo;
 mod memory;
 mod models;
+mod plot;
 mod synth;
 mod train;
 
@@ -40,6 +41,8 @@ pub enum Action {
     },
     /// Draw a data set of faces.
     Synth(synth::Request),
+    /// Draw runs as a figure.
+    Plot(plot::Request),
     /// List the backbones.
     Models {
         /// As JSON.
@@ -89,6 +92,7 @@ fn perform(action: Action) -> Result<(), Failure> {
         Action::Demo(request) => demo::demo(&request),
         Action::Check { schedule, overrides } => check(&schedule, &overrides),
         Action::Synth(request) => synth::synth(&request),
+        Action::Plot(request) => plot::plot(&request),
         Action::Models { json } => models::models(json),
         Action::Template => {
             say(schedule::template());
