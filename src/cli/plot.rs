@@ -46,7 +46,7 @@ pub(super) fn plot(request: &Request) -> Result<(), Failure> {
 pub(super) fn size(text: &str) -> Result<(u32, u32), String> {
     let wrong = || format!("`{text}` is no size; write WIDTHxHEIGHT in pixels, for example 960x380");
     let (width, height) = text.split_once(['x', 'X', '×']).ok_or_else(wrong)?;
-    let side = |side: &str| side.trim().parse::<u32>().map_err(|_| wrong());
+    let side = |side: &str| side.trim().parse::<u32>().map_err(|_error| wrong());
     let (width, height) = (side(width)?, side(height)?);
     if !(300..=4000).contains(&width) || !(200..=4000).contains(&height) {
         return Err(format!("`{text}` is out of range; widths go from 300 to 4000, heights from 200 to 4000"));

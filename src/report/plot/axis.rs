@@ -62,19 +62,14 @@ impl Axis {
         if self.log && self.high - self.low > 0.7 {
             return self.log_ticks(count);
         }
-        let (low, high) =
-            if self.log { (10f64.powf(self.low), 10f64.powf(self.high)) } else { (self.low, self.high) };
+        let (low, high) = if self.log { (10f64.powf(self.low), 10f64.powf(self.high)) } else { (self.low, self.high) };
         linear_ticks(low, high, count)
     }
 
     fn log_ticks(&self, count: usize) -> Vec<(f64, String)> {
         let (first, last) = (self.low.floor() as i32, self.high.ceil() as i32);
         let decades = (last - first).unsigned_abs() as usize;
-        let steps: &[f64] = match decades {
-            0..=2 if count > 5 => &[1.0, 2.0, 5.0],
-            0..=2 => &[1.0, 3.0],
-            _ => &[1.0],
-        };
+        let steps: &[f64] = if self.high - self.low < 2.3 { &[1.0, 2.0, 5.0] } else { &[1.0] };
         let stride = decades.div_ceil(count).max(1);
         let values = (first..=last).step_by(stride).flat_map(|power| steps.iter().map(move |step| (power, *step)));
         values
@@ -156,7 +151,10 @@ mod tests {
 
     #[test]
     fn values_are_told_as_in_the_reference() {
-        assert_eq!([0.96089, 53.00178, 0.0, 123_456.0, 1e-7].map(told), ["0.9609", "53.0018", "0.0000", "1.23e5", "1.00e-7"]);
+        assert_eq!(
+            [0.96089, 53.00178, 0.0, 123_456.0, 1e-7].map(told),
+            ["0.9609", "53.0018", "0.0000", "1.23e5", "1.00e-7"]
+        );
     }
 
     proptest! {

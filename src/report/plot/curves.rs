@@ -204,10 +204,8 @@ mod tests {
             at: 0.0,
             event: Event::RunStarted(Box::new(RunHeader { name: name.to_owned(), ..header(&[("softmax", false)]) })),
         };
-        let branch = |branch| Record {
-            at: 0.0,
-            event: Event::BranchStarted { branch, name: "b".into(), run_id: "r".into() },
-        };
+        let branch =
+            |branch| Record { at: 0.0, event: Event::BranchStarted { branch, name: "b".into(), run_id: "r".into() } };
         let mut records = vec![start("a")];
         records.extend(epoch(0, 1, 2.0, None));
         for at in 0..2 {

@@ -123,7 +123,9 @@ fn panels<'a>(runs: &'a [Curves], bins: &[String], log: bool) -> Vec<Panel<'a>> 
     let loss = all.clone().map(|at| series(at, &runs[at].loss, "loss")).collect();
     let accuracy = all.clone().map(|at| series(at, &runs[at].accuracy, "accuracy")).collect();
     let evaluation = all
-        .flat_map(|at| bins.iter().enumerate().filter_map(move |(bin, name)| Some((at, bin, table::values(&runs[at], name)?))))
+        .flat_map(|at| {
+            bins.iter().enumerate().filter_map(move |(bin, name)| Some((at, bin, table::values(&runs[at], name)?)))
+        })
         .map(|(at, bin, values)| Series {
             // The bins of one run are told apart by colour as well.
             colour: PALETTE[if runs.len() == 1 { bin } else { at } % PALETTE.len()],
@@ -137,7 +139,12 @@ fn panels<'a>(runs: &'a [Curves], bins: &[String], log: bool) -> Vec<Panel<'a>> 
         Panel { title: "accuracy", series: with_values(accuracy), best: Best::Highest, log: false },
         Panel { title: "evaluation accuracy", series: with_values(evaluation), best: Best::Highest, log: false },
     ];
-    panels.into_iter().enumerate().filter(|(at, panel)| *at == 0 || !panel.series.is_empty()).map(|(_, panel)| panel).collect()
+    panels
+        .into_iter()
+        .enumerate()
+        .filter(|(at, panel)| *at == 0 || !panel.series.is_empty())
+        .map(|(_, panel)| panel)
+        .collect()
 }
 
 /// What the figure shows, in words.

@@ -57,13 +57,7 @@ pub fn shortened(text: &str, size: f64, limit: f64) -> String {
 
 /// Draws the letters of a text, from the left end of its baseline. `missing` is told the corners of a letter that the
 /// font lacks: left, top, width, height.
-pub fn outline(
-    text: &str,
-    size: f64,
-    start: (f64, f64),
-    builder: &mut impl Pen,
-    mut missing: impl FnMut([f64; 4]),
-) {
+pub fn outline(text: &str, size: f64, start: (f64, f64), builder: &mut impl Pen, mut missing: impl FnMut([f64; 4])) {
     let mut x = start.0;
     for letter in text.chars() {
         let width = advance(letter) * size;

@@ -11,6 +11,12 @@ const DIRECTIONS: [(f64, f64); 8] =
 /// Distances from the point, in pixels.
 const DISTANCES: [f64; 5] = [4.5, 11.0, 20.0, 32.0, 48.0];
 
+/// Farthest distance at which a text needs no line that leads to its point.
+const BESIDE: f64 = 12.0;
+
+/// Cost of a leading line that crosses another text or mark, in drawn cells.
+const CROSSED: usize = 60;
+
 /// Left, top, right, bottom.
 type Area = [f64; 4];
 
@@ -83,20 +89,15 @@ impl Labels {
     /// place on which nothing is drawn will do.
     pub fn place(&mut self, point: (f64, f64), (width, height): (f64, f64), clear: bool) -> Option<Place> {
         let mut best: Option<(usize, f64, (f64, f64), Area)> = None;
-        for distance in DISTANCES {
+        // What must be clear must be beside its point too: without a line that leads there.
+        for distance in DISTANCES.into_iter().filter(|distance| !clear || *distance <= BESIDE) {
             for (right, down) in DIRECTIONS {
-                let middle = (
-                    point.0 + right * (distance + width / 2.0),
-                    point.1 + down * (distance + height / 2.0),
-                );
+                let middle = (point.0 + right * (distance + width / 2.0), point.1 + down * (distance + height / 2.0));
                 // Towards a corner the text comes nearer.
-                let middle = if right != 0.0 && down != 0.0 { (middle.0 - right * distance * 0.6, middle.1) } else { middle };
-                let area = [
-                    middle.0 - width / 2.0,
-                    middle.1 - height / 2.0,
-                    middle.0 + width / 2.0,
-                    middle.1 + height / 2.0,
-                ];
+                let middle =
+                    if right != 0.0 && down != 0.0 { (middle.0 - right * distance * 0.6, middle.1) } else { middle };
+                let area =
+                    [middle.0 - width / 2.0, middle.1 - height / 2.0, middle.0 + width / 2.0, middle.1 + height / 2.0];
                 let inside = area[0] >= self.area[0] + 1.0
                     && area[1] >= self.area[1] + 1.0
                     && area[2] <= self.area[2] - 1.0
@@ -104,7 +105,10 @@ impl Labels {
                 if !inside || self.taken.iter().any(|taken| overlap(taken, &area)) {
                     continue;
                 }
-                let cost = self.cost(area);
+                let mut cost = self.cost(area);
+                if distance > BESIDE && self.crosses(point, nearest(point, area)) {
+                    cost += CROSSED;
+                }
                 if best.is_none_or(|(least, ..)| cost < least) {
                     best = Some((cost, distance, middle, area));
                 }
@@ -118,10 +122,27 @@ impl Labels {
             return None;
         }
         self.taken.push([area[0] - 1.5, area[1] - 0.5, area[2] + 1.5, area[3] + 0.5]);
-        // The border of the text that is nearest to the point.
-        let near = (point.0.clamp(area[0], area[2]), point.1.clamp(area[1], area[3]));
-        Some(Place { at: (middle.0, middle.1 + 0.36 * height), leader: (distance > 12.0).then_some(near) })
+        let leader = (distance > BESIDE).then(|| nearest(point, area));
+        if let Some(leader) = leader {
+            self.line(&[leader, point]);
+        }
+        Some(Place { at: (middle.0, middle.1 + 0.36 * height), leader })
     }
+
+    /// Whether a line from a point would cross something that is taken, its own mark aside.
+    fn crosses(&self, from: (f64, f64), to: (f64, f64)) -> bool {
+        let inside = |area: &Area, (x, y): (f64, f64)| area[0] < x && x < area[2] && area[1] < y && y < area[3];
+        (1..24).any(|step| {
+            let share = f64::from(step) / 24.0;
+            let at = (from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1));
+            self.taken.iter().any(|taken| inside(taken, at) && !inside(taken, from))
+        })
+    }
+}
+
+/// The place of an area that is nearest to a point.
+fn nearest(point: (f64, f64), area: Area) -> (f64, f64) {
+    (point.0.clamp(area[0], area[2]), point.1.clamp(area[1], area[3]))
 }
 
 fn overlap(a: &Area, b: &Area) -> bool {

@@ -11,6 +11,8 @@ use super::stages::{self, Scheme};
 const SMALL: f64 = 10.0;
 /// Size of titles.
 const LARGE: f64 = 12.5;
+/// Space for a value to the right of a curve's end.
+const VALUE: f64 = 36.0;
 /// Most points of one panel whose values are written.
 const LABELS: usize = 60;
 /// Most points of a curve that are drawn as dots.
@@ -79,22 +81,20 @@ pub struct Panel<'a> {
 
 /// Draws a panel into `area` (left, top, right, bottom) over the epochs of `epochs`. Gives, for each scheme, whether its
 /// stages are told by numbers.
-pub fn draw(
-    scene: &mut Scene,
-    panel: &Panel<'_>,
-    schemes: &[Scheme],
-    epochs: (f64, f64),
-    area: [f64; 4],
-) -> Vec<bool> {
+pub fn draw(scene: &mut Scene, panel: &Panel<'_>, schemes: &[Scheme], epochs: (f64, f64), area: [f64; 4]) -> Vec<bool> {
     let [outer_left, outer_top, right, outer_bottom] = area;
     let top = outer_top + LARGE + 8.0 + stages::height(schemes);
     let bottom = (outer_bottom - 32.0).max(top + 1.0);
     let values = || panel.series.iter().flat_map(|series| series.values.iter().flatten().copied());
     let y = Axis::around(values(), panel.log).on(bottom, top);
-    let y_ticks = y.ticks(((bottom - top) / 36.0).clamp(2.0, 10.0) as usize);
+    let y_ticks = y.ticks(((bottom - top) / 28.0).clamp(2.0, 10.0) as usize);
     let widest = y_ticks.iter().map(|(_, text)| font::width(text, SMALL)).fold(0.0, f64::max);
     let left = (outer_left + widest + 7.0).min(right - 1.0);
-    let x = Axis::between(epochs.0, epochs.1).on(left, right);
+    // Most curves are best at their end: their values stand to the right of it, where there is space for them.
+    let late = |mark: &Mark| mark.overall && mark.epoch > epochs.1 - 0.1 * (epochs.1 - epochs.0) - 0.5;
+    let points: Vec<Mark> = panel.series.iter().flat_map(|series| best_points(series, panel.best)).collect();
+    let room = if points.iter().any(late) { VALUE.min(0.25 * (right - left)) } else { 0.0 };
+    let x = Axis::between(epochs.0, epochs.1).on(left, right - room);
     scene.text(
         (f64::midpoint(left, right), outer_top + LARGE),
         Anchor::Middle,
@@ -104,12 +104,10 @@ pub fn draw(
         "panel",
     );
     grid(scene, &x, &y, &y_ticks, [left, top, right, bottom]);
-    let numbered = stages::draw(scene, schemes, |epoch| x.at(epoch), (top, bottom), (left, right));
+    let numbered = stages::draw(scene, schemes, |epoch| x.at(epoch), (top, bottom), (left, right - room));
     let mut labels = Labels::new([left, top, right, bottom]);
-    let mut points = Vec::new();
     for series in &panel.series {
         curve(scene, series, panel, (&x, &y), &mut labels);
-        points.extend(best_points(series, panel.best));
     }
     if panel.series.iter().all(|series| series.values.iter().flatten().count() == 0) {
         let middle = (f64::midpoint(left, right), f64::midpoint(top, bottom));
@@ -257,7 +255,8 @@ fn mark(scene: &mut Scene, panel: &Panel<'_>, mut marks: Vec<Mark>, (x, y): (&Ax
         let at = (x.at(mark.epoch), y.at(mark.value));
         let radius = if mark.overall { 3.4 } else { 2.6 };
         let fill = if mark.overall { mark.colour } else { WHITE };
-        let stroke = Stroke::solid(if mark.overall { WHITE } else { mark.colour }, if mark.overall { 0.8 } else { 1.2 });
+        let stroke =
+            Stroke::solid(if mark.overall { WHITE } else { mark.colour }, if mark.overall { 0.8 } else { 1.2 });
         scene.items.push(Item::Point { at, radius, square: mark.square, fill, stroke, class: "best" });
         labels.take([at.0 - radius, at.1 - radius, at.0 + radius, at.1 + radius]);
     }
@@ -274,7 +273,7 @@ fn mark(scene: &mut Scene, panel: &Panel<'_>, mut marks: Vec<Mark>, (x, y): (&Ax
             anchor: Anchor::Middle,
             size,
             colour: mark.colour,
-            text,
+            content: text,
             rim: true,
             class: "value",
         }));

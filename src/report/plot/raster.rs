@@ -68,7 +68,7 @@ fn put(canvas: &mut Pixmap, item: &Item) {
 }
 
 fn put_text(canvas: &mut Pixmap, text: &Text) {
-    let width = font::width(&text.text, text.size);
+    let width = font::width(&text.content, text.size);
     let left = match text.anchor {
         Anchor::Start => text.at.0,
         Anchor::Middle => text.at.0 - width / 2.0,
@@ -76,7 +76,7 @@ fn put_text(canvas: &mut Pixmap, text: &Text) {
     };
     let mut letters = Outline(PathBuilder::new());
     let mut boxes = Vec::new();
-    font::outline(&text.text, text.size, (left, text.at.1), &mut letters, |area| boxes.push(area));
+    font::outline(&text.content, text.size, (left, text.at.1), &mut letters, |area| boxes.push(area));
     let path = letters.0.finish();
     if text.rim {
         draw(canvas, path.clone(), &Stroke::solid(WHITE, 3.0));

@@ -80,7 +80,7 @@ pub struct Text {
     /// Its colour.
     pub colour: Colour,
     /// What it says.
-    pub text: String,
+    pub content: String,
     /// Whether it has a white rim, which keeps it readable over lines.
     pub rim: bool,
     /// Its class in the SVG.
@@ -156,6 +156,6 @@ impl Scene {
         text: impl Into<String>,
         class: &'static str,
     ) {
-        self.items.push(Item::Text(Text { at, anchor, size, colour, text: text.into(), rim: false, class }));
+        self.items.push(Item::Text(Text { at, anchor, size, colour, content: text.into(), rim: false, class }));
     }
 }

@@ -50,7 +50,8 @@ pub fn load(names: &[String], runs: &Path) -> Result<Vec<Curves>, PlotError> {
 pub fn journal(path: &Path) -> Result<Vec<Curves>, PlotError> {
     let records = journal::read(path, false)
         .map_err(|error| PlotError::Read { path: path.to_path_buf(), reason: error.to_string() })?;
-    let folder = path.parent().and_then(Path::file_name).map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let folder =
+        path.parent().and_then(Path::file_name).map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let runs = Curves::of_journal(&folder, &records);
     if runs.is_empty() {
         return Err(PlotError::Empty(if folder.is_empty() { path.display().to_string() } else { folder }));
@@ -102,7 +103,7 @@ fn find(name: &str, runs: &Path) -> Result<PathBuf, PlotError> {
     let help = if near.is_empty() {
         format!("`{}` holds no runs; give a run's folder or a `_hist.json` file, or `--runs DIR`", runs.display())
     } else {
-        format!("`{}` holds {} runs, the nearest in name {}", runs.display(), known.len(), near.join(", "))
+        format!("the runs of `{}` that are nearest in name: {}", runs.display(), near.join(", "))
     };
     Err(PlotError::Missing { name: name.to_owned(), help })
 }

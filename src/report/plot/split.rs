@@ -26,12 +26,14 @@ impl std::str::FromStr for Split {
     fn from_str(text: &str) -> Result<Self, String> {
         let mut parts: Vec<Part> = Vec::new();
         for piece in text.split(',') {
-            let wrong = |what: &str| format!("`{}` {what}; write `NAME:FROM-TO`, for example `Softmax:0-15`", piece.trim());
+            let wrong =
+                |what: &str| format!("`{}` {what}; write `NAME:FROM-TO`, for example `Softmax:0-15`", piece.trim());
             let (name, range) = piece.rsplit_once(':').ok_or_else(|| wrong("has no `:`"))?;
             let (from, to) = range.split_once('-').ok_or_else(|| wrong("has no `-` between two epochs"))?;
             let number = |text: &str| {
                 let text = text.trim();
-                text.parse::<usize>().map_err(|_| wrong(&format!("has `{text}` where the number of an epoch belongs")))
+                text.parse::<usize>()
+                    .map_err(|_error| wrong(&format!("has `{text}` where the number of an epoch belongs")))
             };
             let from = number(from)?;
             let to = if matches!(to.trim(), "" | "-1") { None } else { Some(number(to)?) };
@@ -65,10 +67,7 @@ mod tests {
     fn the_references_ranges_are_read() {
         let split: Split = "Softmax:0-15, Bottleneck: Arcface:15-19,Arcface:19-".parse().expect("reads");
         let told: Vec<_> = split.parts.iter().map(|part| (part.name.as_str(), part.from, part.to)).collect();
-        assert_eq!(
-            told,
-            [("Softmax", 0, Some(15)), ("Bottleneck: Arcface", 15, Some(19)), ("Arcface", 19, None)]
-        );
+        assert_eq!(told, [("Softmax", 0, Some(15)), ("Bottleneck: Arcface", 15, Some(19)), ("Arcface", 19, None)]);
         assert_eq!("a:3--1".parse::<Split>().expect("reads").parts[0].to, None);
     }
 

@@ -126,7 +126,8 @@ pub fn notes(schemes: &[Scheme], numbered: &[bool], width: f64, size: f64) -> Ve
     let mut notes = Vec::new();
     for (scheme, _) in schemes.iter().zip(numbered).filter(|(_, numbered)| **numbered) {
         let colour = scheme.run.map_or(GREY, |run| PALETTE[run % PALETTE.len()]);
-        let whose = scheme.run.map_or_else(String::new, |_| format!(" of {}", font::shortened(&scheme.name, size, 200.0)));
+        let whose =
+            scheme.run.map_or_else(String::new, |_| format!(" of {}", font::shortened(&scheme.name, size, 200.0)));
         let mut line = format!("stages{whose}:");
         for (number, span) in scheme.spans.iter().enumerate() {
             let name = font::shortened(&span.name, size, (width * 0.6).max(20.0));

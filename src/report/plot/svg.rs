@@ -93,8 +93,8 @@ fn put_text(svg: &mut String, text: &Text) -> std::fmt::Result {
         number(text.at.1),
         number(text.size),
         hex(text.colour),
-        number(font::width(&text.text, text.size).max(0.1)),
-        escaped(&text.text)
+        number(font::width(&text.content, text.size).max(0.1)),
+        escaped(&text.content)
     )
 }
 
