@@ -9,6 +9,7 @@ mod export;
 mod inspect;
 mod memory;
 mod models;
+mod plot;
 mod synth;
 mod train;
 
@@ -42,6 +43,8 @@ pub enum Action {
     },
     /// Draw a data set of faces.
     Synth(synth::Request),
+    /// Draw runs as a figure.
+    Plot(plot::Request),
     /// List the backbones.
     Models {
         /// As JSON.
@@ -100,6 +103,7 @@ fn perform(action: Action) -> Result<(), Failure> {
         Action::Demo(request) => demo::demo(&request),
         Action::Check { schedule, overrides } => check(&schedule, &overrides),
         Action::Synth(request) => synth::synth(&request),
+        Action::Plot(request) => plot::plot(&request),
         Action::Models { json } => models::models(json),
         Action::Export(request) => export::export(&request),
         Action::Inspect { path, json } => inspect::inspect(&path, json),

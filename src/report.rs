@@ -1,5 +1,6 @@
-//! A run without a terminal: lines for people, JSON lines for programs.
+//! A run without a terminal: lines for people, JSON lines for programs, plots for papers.
 
 pub mod comparison;
 pub mod headless;
+pub mod plot;
 pub mod summary;

@@ -34,6 +34,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("serde_yaml::", &["schedule"]),
     ("clap::", &["cli"]),
     ("memmap2::", &["data"]),
+    ("tiny_skia::", &["report"]),
+    ("ttf_parser::", &["report"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

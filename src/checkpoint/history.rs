@@ -37,6 +37,11 @@ impl History {
         &mut self.lists[at].1
     }
 
+    /// The names of the lists, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.lists.iter().map(|(name, _)| name.as_str())
+    }
+
     /// The values of a name.
     pub fn values(&self, name: &str) -> &[f64] {
         self.lists.iter().find(|(known, _)| known == name).map_or(&[], |(_, values)| values)

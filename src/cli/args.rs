@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{Action, export, synth, train};
+use super::{Action, export, plot, synth, train};
+use crate::report::plot::figure::Look;
+use crate::report::plot::split::Split;
 
 /// Train face-recognition models from a terminal.
 ///
@@ -76,6 +78,30 @@ enum Subcommands {
         #[arg(long)]
         bins: bool,
     },
+    /// Draw loss, accuracy and evaluation accuracies of runs as a figure: SVG or PNG
+    Plot {
+        /// Runs to draw, one over another: a run's name under the folder of runs, its folder, or a `_hist.json` file
+        #[arg(required = true, value_name = "RUN")]
+        names: Vec<String>,
+        /// The file to write: its name ends in .svg or .png (twice as many pixels)
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+        /// Name the stages: epochs from 0, the end excluded, for example `Softmax:0-15,Arcface:15-`
+        #[arg(long, value_name = "NAME:FROM-TO,...")]
+        split: Option<Split>,
+        /// What stands above the figure
+        #[arg(long)]
+        title: Option<String>,
+        /// Width and height in pixels
+        #[arg(long, value_name = "WIDTHxHEIGHT", default_value = "960x380", value_parser = plot::size)]
+        size: (u32, u32),
+        /// Draw the loss on a logarithmic axis
+        #[arg(long)]
+        log: bool,
+        /// Folder of the runs
+        #[arg(long, default_value = "runs")]
+        runs: PathBuf,
+    },
     /// List the backbones with their sizes
     Models {
         /// Print JSON
@@ -107,6 +133,9 @@ impl Arguments {
             (Some(Subcommands::Check { schedule, set }), _) => Action::Check { schedule, overrides: set },
             (Some(Subcommands::Synth { folder, identities, images, seed, bins }), _) => {
                 Action::Synth(synth::Request { folder, identities, images, seed, bins })
+            }
+            (Some(Subcommands::Plot { names, output, split, title, size, log, runs }), _) => {
+                Action::Plot(plot::Request { names, output, runs, split, look: Look { title, size, log } })
             }
             (Some(Subcommands::Models { json }), _) => Action::Models { json },
             (Some(Subcommands::Export(arguments)), _) => Action::Export(arguments.into_request()),

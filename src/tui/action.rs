@@ -4,6 +4,8 @@
 //! of the view and a list of [`Effect`]s, and the loop carries those out. Nothing in between touches a terminal, a file
 //! or a channel, so that whole journeys are tested as plain function calls.
 
+use std::path::PathBuf;
+
 use crate::event::{Command, Record};
 use crate::run::history_api::PastRun;
 use crate::run::state::RunState;
@@ -73,6 +75,8 @@ pub enum Action {
     Zoom,
     /// Scroll, or choose a run in the history.
     Move(Motion),
+    /// Write the plot of the shown run beside its journal.
+    Plot,
     /// Show the chosen run of the history on the whole screen.
     Open,
     /// Read the list of runs again.
@@ -101,6 +105,8 @@ pub enum News<'a> {
         /// Its state, or a sentence.
         state: Box<Result<RunState, String>>,
     },
+    /// A plot was written there, or why it was not.
+    Plotted(Result<PathBuf, String>),
     /// A second passed.
     Tick,
 }
@@ -114,6 +120,8 @@ pub enum Effect {
     ListRuns,
     /// Read a past run, off this thread.
     OpenRun(PastRun),
+    /// Write the plot of the run of this journal, off this thread; of the live run when none is given.
+    Plot(Option<PathBuf>),
     /// Go to the background.
     Suspend,
     /// End the front end.

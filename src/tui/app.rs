@@ -2,9 +2,11 @@
 //! both change with the user's [`Action`]s and the world's [`News`]. Changes are plain function calls that return what
 //! the loop has to do.
 
+use std::path::PathBuf;
+
 use jiff::tz::TimeZone;
 
-use crate::event::{Command, Event, Outcome, Record, StopKind};
+use crate::event::{Command, Event, Level, Outcome, Record, StopKind};
 use crate::run::state::{Phase, RunState};
 
 use super::action::{Action, Effect, Motion, News, Tab};
@@ -15,6 +17,9 @@ use super::watched::Watched;
 
 /// Seconds after which the list of runs is read again while one of them is live and on screen.
 const REFRESH: u32 = 5;
+
+/// Seconds for which the header of a run that is trained says what became of a plot.
+const NOTICE: u32 = 6;
 
 /// Everything the screen is drawn from.
 #[derive(Debug)]
@@ -90,6 +95,9 @@ impl App {
 
     /// Does what the user asks for.
     pub(super) fn act(&mut self, action: Action) -> Vec<Effect> {
+        if !self.view.plotting {
+            self.view.notice = None;
+        }
         match action {
             Action::Show(tab) => self.show(tab),
             Action::NextTab => self.show(match self.view.tab {
@@ -128,6 +136,7 @@ impl App {
             Action::FocusPrevious => self.focus(Pane::ALL.len() - 1),
             Action::Zoom => flip(&mut self.view.zoomed),
             Action::Move(motion) => self.scroll(motion),
+            Action::Plot => self.plot(),
             Action::Open => {
                 self.history.full = self.history.shown().is_some_and(Result::is_ok);
                 Vec::new()
@@ -165,8 +174,36 @@ impl App {
                 }
                 Vec::new()
             }
+            News::Plotted(plot) => {
+                self.plotted(plot);
+                Vec::new()
+            }
             News::Tick => self.tick(),
         }
+    }
+
+    /// Has the run on screen plotted, or the chosen one of the list; one plot at a time.
+    fn plot(&mut self) -> Vec<Effect> {
+        let journal = match self.view.tab {
+            Tab::Training => self.live.as_ref().map(|_| None),
+            Tab::History => self.history.chosen().map(|run| Some(run.journal.clone())),
+        };
+        let Some(journal) = journal.filter(|_| !self.view.plotting) else { return Vec::new() };
+        self.view.plotting = true;
+        self.view.notice = Some("drawing the plot".to_owned());
+        vec![Effect::Plot(journal)]
+    }
+
+    /// Says what became of a plot: above the panes until the next key, and in the live run's log.
+    fn plotted(&mut self, plot: Result<PathBuf, String>) {
+        let (level, message) = match plot {
+            Ok(path) => (Level::Info, format!("wrote `{}`", path.display())),
+            Err(reason) => (Level::Warning, format!("no plot: {reason}")),
+        };
+        self.view.plotting = false;
+        self.view.notice_age = 0;
+        self.view.notice = Some(message.clone());
+        self.fold(&Record { at: self.now, event: Event::Log { level, message } });
     }
 
     /// Folds a record into the live run; a log that was scrolled up stays where it is.
@@ -203,6 +240,10 @@ impl App {
 
     fn tick(&mut self) -> Vec<Effect> {
         self.history.age = self.history.age.saturating_add(1);
+        self.view.notice_age = self.view.notice_age.saturating_add(1);
+        if self.view.notice_age >= NOTICE && !self.view.plotting {
+            self.view.notice = None;
+        }
         let due = self.follows_history() && self.history.age >= REFRESH;
         if due { self.refresh() } else { Vec::new() }
     }

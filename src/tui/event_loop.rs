@@ -4,6 +4,7 @@
 //! Nothing is drawn while nothing changes. Reading the history happens on a thread of its own.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, mpsc as blocking};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -18,7 +19,9 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout};
 
 use crate::event::{Command, Event, Level, Record, StopKind};
+use crate::report::plot;
 use crate::run::history_api::{HistorySource, PastRun};
+use crate::run::journal;
 use crate::run::state::RunState;
 
 use super::action::{Effect, News};
@@ -39,10 +42,11 @@ const BATCH: usize = 256;
 /// How long a signal lets the engine finish.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What came back from the history's thread.
+/// What came back from the threads of the history and of the plots.
 enum Read {
     Listed(Vec<PastRun>),
     Opened(String, Box<Result<RunState, String>>),
+    Plotted(Result<PathBuf, String>),
 }
 
 /// Whether to go on.
@@ -65,7 +69,8 @@ pub(super) async fn main(
     })?;
     let (events, commands) = live.map_or((None, None), |live| (Some(live.events), Some(live.commands)));
     let zone = options.zone.unwrap_or_else(TimeZone::system);
-    let (requests, read) = history_thread(history)?;
+    let (answers, read) = mpsc::unbounded_channel();
+    let requests = history_thread(history, answers.clone())?;
     let mut front = Front {
         app: App::new(events.is_some(), now(), zone),
         styles: Styles::new(options.abilities.unwrap_or_else(Abilities::detect)),
@@ -75,6 +80,8 @@ pub(super) async fn main(
         printed,
         requests,
         read,
+        answers,
+        journal: options.log_file.as_deref().map(|file| file.with_file_name(journal::FILE_NAME)),
         dirty: true,
         last_draw: None,
     };
@@ -120,6 +127,10 @@ struct Front {
     printed: UnboundedReceiver<String>,
     requests: blocking::Sender<Effect>,
     read: UnboundedReceiver<Read>,
+    /// Where threads answer.
+    answers: UnboundedSender<Read>,
+    /// The live run's journal.
+    journal: Option<PathBuf>,
     dirty: bool,
     last_draw: Option<Instant>,
 }
@@ -232,6 +243,7 @@ impl Front {
         let effects = match read {
             Read::Listed(runs) => self.app.hear(News::Listed(runs)),
             Read::Opened(id, state) => self.app.hear(News::Opened { id, state }),
+            Read::Plotted(plot) => self.app.hear(News::Plotted(plot)),
         };
         self.carry_out(effects)
     }
@@ -247,11 +259,29 @@ impl Front {
                 }
                 // A history thread that died leaves the list as it is.
                 Effect::ListRuns | Effect::OpenRun(_) => drop(self.requests.send(effect)),
+                Effect::Plot(journal) => self.plot(journal.or_else(|| self.journal.clone())),
                 Effect::Suspend => self.suspend()?,
                 Effect::Leave => return Ok(Next::Leave),
             }
         }
         Ok(Next::Go)
+    }
+
+    /// Writes a plot on a thread of its own, which answers when it is done.
+    fn plot(&self, journal: Option<PathBuf>) {
+        let answers = self.answers.clone();
+        let answer = move |plot| drop(answers.send(Read::Plotted(plot)));
+        let Some(journal) = journal else { return answer(Err("this run has no journal".to_owned())) };
+        let work = {
+            let answer = answer.clone();
+            move || {
+                let drawn = std::panic::catch_unwind(|| plot::beside(&journal).map_err(|error| error.to_string()));
+                answer(drawn.unwrap_or_else(|_| Err("drawing it failed".to_owned())));
+            }
+        };
+        if let Err(error) = thread::Builder::new().name("facetui-plot".to_owned()).spawn(work) {
+            answer(Err(error.to_string()));
+        }
     }
 
     /// Goes to the background with everything that runs in this process, and comes back on `fg`.
@@ -305,9 +335,9 @@ async fn next_event(events: &mut Option<UnboundedReceiver<Arc<Record>>>) -> Opti
 /// Starts the thread that lists and reads past runs, so that a slow disk never holds up a frame.
 fn history_thread(
     mut source: Box<dyn HistorySource>,
-) -> io::Result<(blocking::Sender<Effect>, UnboundedReceiver<Read>)> {
+    answers: UnboundedSender<Read>,
+) -> io::Result<blocking::Sender<Effect>> {
     let (requests, wishes) = blocking::channel::<Effect>();
-    let (answers, read): (UnboundedSender<Read>, _) = mpsc::unbounded_channel();
     thread::Builder::new().name("facetui-history".to_owned()).spawn(move || {
         while let Ok(first) = wishes.recv() {
             // Of several wishes of a kind only the newest matters: someone holds the arrow key down.
@@ -316,7 +346,7 @@ fn history_thread(
                 match wish {
                     Effect::ListRuns => list = true,
                     Effect::OpenRun(run) => open = Some(run),
-                    Effect::Send(_) | Effect::Suspend | Effect::Leave => {}
+                    Effect::Send(_) | Effect::Plot(_) | Effect::Suspend | Effect::Leave => {}
                 }
             }
             if list && answers.send(Read::Listed(source.list())).is_err() {
@@ -331,5 +361,5 @@ fn history_thread(
             }
         }
     })?;
-    Ok((requests, read))
+    Ok(requests)
 }

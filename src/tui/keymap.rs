@@ -77,6 +77,7 @@ pub(super) const BINDINGS: &[Binding] = &[
     bind(Scope::Live, &[letter('n')], Action::ToggleStop, "stop after this epoch, or go on after all", Some("stop")),
     bind(Scope::Live, &[letter('p')], Action::TogglePause, "pause or resume the training", Some("pause")),
     bind(Scope::History, &[plain(KeyCode::Enter)], Action::Open, "show the chosen run in full", Some("open")),
+    bind(Scope::History, &[letter('P')], Action::Plot, "write the chosen run's plot.svg", None),
     bind(Scope::History, &[letter('r')], Action::Refresh, "read the list of runs again", Some("refresh")),
     bind(Scope::Everywhere, &[plain(KeyCode::Esc)], Action::Close, "close what is open, go back", Some("back")),
     bind(Scope::Everywhere, &[letter('q')], Action::Leave, "leave; asks first while a run is trained", Some("quit")),
@@ -90,6 +91,7 @@ pub(super) const BINDINGS: &[Binding] = &[
     bind(Scope::Run, &[letter('s')], Action::ToggleSmoothing, "smooth the step curves or not", Some("smooth")),
     bind(Scope::Run, &[letter('z')], Action::ToggleSpan, "charts of the whole run or of the stage", Some("stage")),
     bind(Scope::Run, &[letter('f')], Action::Zoom, "the focused pane on the whole screen", Some("zoom")),
+    bind(Scope::Run, &[letter('P')], Action::Plot, "write the run's plot.svg beside its journal", None),
     bind(Scope::Run, &[plain(KeyCode::Right)], Action::FocusNext, "focus the next pane", None),
     bind(Scope::Run, &[plain(KeyCode::Left)], Action::FocusPrevious, "focus the pane before", None),
     bind(

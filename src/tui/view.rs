@@ -70,6 +70,12 @@ pub(super) struct View {
     pub(super) log_scroll: usize,
     pub(super) help_scroll: usize,
     pub(super) request: Option<Request>,
+    /// What became of the plot that was asked for last; until the next key, or for some seconds of a training.
+    pub(super) notice: Option<String>,
+    /// Seconds since that was said.
+    pub(super) notice_age: u32,
+    /// A plot is being written.
+    pub(super) plotting: bool,
     /// The user wants to leave as soon as the run ends well.
     pub(super) leave_when_ended: bool,
 }
@@ -85,6 +91,9 @@ impl View {
             log_scroll: 0,
             help_scroll: 0,
             request: None,
+            notice: None,
+            notice_age: 0,
+            plotting: false,
             leave_when_ended: false,
         }
     }

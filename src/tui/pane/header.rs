@@ -67,7 +67,14 @@ pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, app: &App, styles:
     let mut spans = vec![tab(Tab::Training, " 1 training "), Span::raw(" "), tab(Tab::History, " 2 history ")];
     let used: usize = spans.iter().map(|span| width(&span.content)).sum();
     let mut end = Vec::new();
-    if let Some(run) = &app.live {
+    let told = app.view.notice.as_ref().map(|notice| {
+        let room = usize::from(area.width).saturating_sub(used + 2);
+        super::cut(notice, room, styles.glyphs.ellipsis)
+    });
+    if let Some(told) = told {
+        end.push(Span::styled(told, styles.strong));
+        end.push(Span::raw(" "));
+    } else if let Some(run) = &app.live {
         let (word, style) = phase_word(&run.state, true, styles);
         let mut room = usize::from(area.width).saturating_sub(used + width(word) + 4);
         let notice = notice(app).unwrap_or_default();

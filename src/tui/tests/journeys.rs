@@ -255,3 +255,26 @@ fn the_curves_of_a_branch_are_its_own() {
     assert_eq!(live.state.total_steps(), 30);
     assert_eq!(*live, crate::tui::watched::Watched::of(live.state.clone()), "live or read back, it is the same");
 }
+
+#[test]
+fn a_plot_is_asked_for_once_and_its_path_is_told_until_the_next_key() {
+    let mut app = running();
+    assert_eq!(press(&mut app, "P"), [Effect::Plot(None)]);
+    assert!(press(&mut app, "P").is_empty(), "one at a time");
+    assert!(first_line(&app).contains("drawing the plot"));
+    app.hear(News::Plotted(Ok("runs/demo-1/plot.svg".into())));
+    assert!(first_line(&app).contains("wrote `runs/demo-1/plot.svg`"), "{}", first_line(&app));
+    let log = app.live.as_ref().and_then(|run| run.state.log.back().cloned()).expect("a line");
+    assert!(log.message.contains("plot.svg"));
+    press(&mut app, "s");
+    assert!(first_line(&app).contains("TRAINING") && !first_line(&app).contains("plot.svg"));
+    app.hear(News::Plotted(Ok("plot.svg".into())));
+    (0..6).for_each(|_| drop(app.hear(News::Tick)));
+    assert!(first_line(&app).contains("TRAINING"), "it does not hide the phase for long");
+    assert_eq!(press(&mut app, "P"), [Effect::Plot(None)]);
+    app.hear(News::Plotted(Err("`demo` has no finished epoch to plot".to_owned())));
+    assert!(first_line(&app).contains("no plot: `demo` has no finished epoch"));
+    press(&mut app, "2");
+    app.hear(News::Listed(three_runs()));
+    assert_eq!(press(&mut app, "P"), [Effect::Plot(Some(three_runs()[0].journal.clone()))]);
+}

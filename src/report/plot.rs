@@ -1,0 +1,141 @@
+//! Plots of runs, as the reference's `hist_plot` draws them: loss, accuracy and evaluation accuracies side by side, the
+//! stages named, the best points marked with their values. As SVG or PNG, for papers.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `curves`, `split`, `source` | what is plotted: from a journal or a history |
+//! | `figure`, `panel`, `stages`, `table`, `axis`, `labels` | where everything lies |
+//! | `scene`, `font` | shapes, and the widths of texts |
+//! | `svg`, `raster` | the files |
+
+mod axis;
+pub mod curves;
+pub mod figure;
+mod font;
+mod labels;
+mod panel;
+mod raster;
+mod scene;
+pub mod source;
+pub mod split;
+mod stages;
+mod svg;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use crate::checkpoint::CheckpointError;
+use crate::checkpoint::atomic::write_atomically;
+
+use curves::Curves;
+use figure::Look;
+
+/// Most runs of one plot.
+pub const RUNS: usize = 24;
+
+/// Why there is no plot.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum PlotError {
+    /// The file's name does not say what it is to be.
+    #[error("`{}` does not say whether it is an SVG or a PNG", .0.display())]
+    #[diagnostic(help("end its name in `.svg` (for papers and browsers) or `.png`"))]
+    Extension(PathBuf),
+    /// There is no such run.
+    #[error("there is no run `{name}`")]
+    Missing {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        #[help]
+        help: String,
+    },
+    /// A journal or a history cannot be read.
+    #[error("`{}` cannot be plotted: {reason}", path.display())]
+    #[diagnostic(help("give a run's folder, its name under `runs/`, or a `_hist.json` file"))]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// Nothing was trained yet.
+    #[error("`{0}` has no finished epoch to plot")]
+    #[diagnostic(help("wait for its first epoch to end"))]
+    Empty(String),
+    /// Too many curves to tell apart.
+    #[error("{0} runs are more than one plot can show ({RUNS})")]
+    #[diagnostic(help("make several plots"))]
+    TooMany(usize),
+    /// The picture cannot be made.
+    #[error("the picture cannot be drawn: {0}")]
+    #[diagnostic(help("choose a smaller `--size`"))]
+    Raster(String),
+    /// The file cannot be written.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Write(#[from] CheckpointError),
+}
+
+/// What a plot is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Text with shapes.
+    Svg,
+    /// Pixels, two for each of the figure's in both directions.
+    Png,
+}
+
+impl Format {
+    /// The format that a file's name asks for.
+    ///
+    /// # Errors
+    /// It ends in neither `.svg` nor `.png`.
+    pub fn of(path: &Path) -> Result<Self, PlotError> {
+        match path.extension().and_then(|end| end.to_str()).map(str::to_ascii_lowercase).as_deref() {
+            Some("svg") => Ok(Self::Svg),
+            Some("png") => Ok(Self::Png),
+            _ => Err(PlotError::Extension(path.to_path_buf())),
+        }
+    }
+}
+
+/// The bytes of a plot.
+///
+/// # Errors
+/// More than [`RUNS`] runs, or a picture that does not fit into the memory.
+pub fn render(runs: &[Curves], look: &Look, format: Format) -> Result<Vec<u8>, PlotError> {
+    if runs.len() > RUNS {
+        return Err(PlotError::TooMany(runs.len()));
+    }
+    let scene = figure::draw(runs, look);
+    match format {
+        Format::Svg => Ok(svg::render(&scene).into_bytes()),
+        Format::Png => raster::render(&scene).map_err(PlotError::Raster),
+    }
+}
+
+/// Writes a plot, whole or not at all.
+///
+/// # Errors
+/// As [`render`], and a folder that cannot be written.
+pub fn write(runs: &[Curves], look: &Look, path: &Path) -> Result<(), PlotError> {
+    let bytes = render(runs, look, Format::of(path)?)?;
+    write_atomically(path, |temporary| {
+        std::fs::write(temporary, &bytes)
+            .map_err(|error| CheckpointError::Write { path: path.to_path_buf(), reason: error.to_string() })
+    })?;
+    Ok(())
+}
+
+/// Plots the run of a journal as `plot.svg` beside it, and gives the plot's path.
+///
+/// # Errors
+/// A journal that cannot be read or has no finished epoch, and as [`write()`].
+pub fn beside(journal: &Path) -> Result<PathBuf, PlotError> {
+    let runs = source::journal(journal)?;
+    let path = journal.with_file_name("plot.svg");
+    write(&runs, &Look::default(), &path)?;
+    Ok(path)
+}
