@@ -4,9 +4,14 @@
 //! 130 it was left by a third Ctrl-C.
 
 mod args;
+mod compare;
 mod demo;
+mod embed;
+mod eval;
+mod inference;
 mod memory;
 mod models;
+mod progress;
 mod synth;
 mod train;
 
@@ -45,6 +50,12 @@ pub enum Action {
         /// As JSON.
         json: bool,
     },
+    /// Evaluate a saved model.
+    Eval(eval::Request),
+    /// Write the embeddings of images.
+    Embed(embed::Request),
+    /// Compare faces.
+    Compare(compare::Request),
     /// Print the demo schedule, which teaches the format.
     Template,
 }
@@ -90,6 +101,9 @@ fn perform(action: Action) -> Result<(), Failure> {
         Action::Check { schedule, overrides } => check(&schedule, &overrides),
         Action::Synth(request) => synth::synth(&request),
         Action::Models { json } => models::models(json),
+        Action::Eval(request) => eval::eval(&request),
+        Action::Embed(request) => embed::embed(&request),
+        Action::Compare(request) => compare::compare(&request),
         Action::Template => {
             say(schedule::template());
             Ok(())

@@ -3,6 +3,7 @@
 //! (`checkpoint`), its table ([`summary`]). There are no tensors here.
 
 pub mod backbone;
+pub mod embedding;
 pub mod keras;
 pub mod layer;
 pub mod shape;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{Action, synth, train};
+use super::{Action, compare, embed, eval, synth, train};
 
 /// Train face-recognition models from a terminal.
 ///
@@ -76,6 +76,12 @@ enum Subcommands {
         #[arg(long)]
         bins: bool,
     },
+    /// Evaluate a saved model on bins: accuracy, threshold, ten folds, TAR at FAR
+    Eval(eval::Request),
+    /// Write the embeddings of images as a .npy file
+    Embed(embed::Request),
+    /// Tell how alike faces are
+    Compare(compare::Request),
     /// List the backbones with their sizes
     Models {
         /// Print JSON
@@ -97,6 +103,9 @@ impl Arguments {
                 Action::Synth(synth::Request { folder, identities, images, seed, bins })
             }
             (Some(Subcommands::Models { json }), _) => Action::Models { json },
+            (Some(Subcommands::Eval(request)), _) => Action::Eval(request),
+            (Some(Subcommands::Embed(request)), _) => Action::Embed(request),
+            (Some(Subcommands::Compare(request)), _) => Action::Compare(request),
             (Some(Subcommands::Template), _) => Action::Template,
         }
     }
