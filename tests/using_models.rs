@@ -28,14 +28,13 @@ fn place() -> Place {
     let mut graph = build("mobilefacenet", &Options { embedding_size: 16, dropout: 0.2, width: 0.1 }).expect("builds");
     let embedding = graph.output();
     let mut weights = init::weights(&graph, 5);
-    // The statistics of a trained network: fresh ones make every face nearly the same.
+    // Shifts would outweigh what an untrained network makes of an image, so that all faces were the same.
     for (node, arrays) in graph.nodes().iter().zip(&mut weights.nodes) {
         for (spec, array) in node.weights.iter().zip(arrays) {
             for (at, value) in array.data.iter_mut().enumerate() {
                 let wave = ((at * 37 + 11) % 101) as f32 / 101.0;
                 match spec.name {
                     "gamma" => *value = 0.8 + 0.4 * wave,
-                    "beta" | "moving_mean" => *value = 0.2 * (wave - 0.5),
                     "moving_variance" => *value = 0.5 + wave,
                     _ => {}
                 }
@@ -51,7 +50,22 @@ fn place() -> Place {
 }
 
 fn model(place: &Place) -> Model {
-    Model::load(&place.path("basic.h5"), None, DeviceChoice::Cpu).expect("loads")
+    load(&place.path("basic.h5"))
+}
+
+/// A model whose layer `embedding` is the embedding. A file that this process wrote may still be open, and locked, in a
+/// child that another test is starting.
+fn load(path: &Path) -> Model {
+    let layer = EmbeddingLayer::Name("embedding".into());
+    let mut tries = 0;
+    loop {
+        match Model::load(path, Some(&layer), DeviceChoice::Cpu) {
+            Ok(model) => return model,
+            Err(error) => assert!(tries < 100, "{error}"),
+        }
+        tries += 1;
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
 }
 
 fn json_of(place: &Place, arguments: &[&str]) -> Value {
@@ -148,8 +162,9 @@ fn rows_of(model: &Model, files: &[PathBuf], flip: bool) -> Vec<f32> {
 
 fn assert_near(found: &[f32], wanted: &[f32]) {
     assert_eq!(found.len(), wanted.len());
+    let scale = wanted.iter().fold(0f32, |most, value| most.max(value.abs()));
     let worst = found.iter().zip(wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    assert!(worst < 1e-5, "{worst}");
+    assert!(worst < 1e-4 * scale, "{worst}, of {scale}");
 }
 
 #[test]
@@ -234,8 +249,7 @@ fn embed_reads_records_and_another_layer() {
     let expected: Value =
         serde_json::from_str(&std::fs::read_to_string(Path::new(&set).join("expected.json")).expect("reads"))
             .expect("JSON");
-    assert!(expected.to_string().matches("sha256").count() <= rows && rows > 1, "{rows}");
-    assert_eq!(columns, 4);
+    assert_eq!((json!(rows), columns), (expected["n_images"].clone(), 4));
 }
 
 #[test]
@@ -396,8 +410,7 @@ fn eval_agrees_with_keras() {
         cases.push((run.join("checkpoints/keras_tiny_facenet_32.h5"), bins));
     }
     for (model_path, bins) in cases {
-        let layer = EmbeddingLayer::Name("embedding".into());
-        let model = Model::load(&model_path, Some(&layer), DeviceChoice::Cpu).expect("loads");
+        let model = load(&model_path);
         let mut command = Command::new(&python);
         command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/eval_check.py"));
         command.args([&model_path]).arg("embedding").arg(place.path("keras.json"));
@@ -431,9 +444,8 @@ fn eval_agrees_with_keras() {
             assert!(near(&row["tar_at_far"][0]["threshold"], keras["tar_threshold"].as_f64().expect("one"), 1e-4));
             let rows = model.embed(&bin.images[..4 * model.size().0 as usize * model.size().1 as usize * 3], 4, false);
             let wanted = keras["raw"].as_array().expect("rows").iter().flat_map(|row| row.as_array().expect("a row"));
-            for (found, wanted) in rows.iter().zip(wanted) {
-                assert!((f64::from(*found) - wanted.as_f64().expect("a number")).abs() < 1e-4);
-            }
+            let wanted: Vec<f32> = wanted.map(|value| value.as_f64().expect("a number") as f32).collect();
+            assert_near(&rows, &wanted);
         }
     }
 }

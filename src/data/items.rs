@@ -302,7 +302,7 @@ mod tests {
         }
         std::os::unix::fs::symlink("..", root.join("b/up")).expect("links");
         std::os::unix::fs::symlink("../b.jpg", root.join("b/link.jpg")).expect("links");
-        let found = names(&[root.clone()], b"").expect("lists");
+        let found = names(std::slice::from_ref(&root), b"").expect("lists");
         let mut sorted = found.clone();
         sorted.sort_by(|one, other| Path::new(one).cmp(Path::new(other)));
         assert_eq!(found, sorted);
@@ -336,7 +336,7 @@ mod tests {
         if !set.exists() {
             return;
         }
-        let found = names(&[set.clone()], b"").expect("lists");
+        let found = names(std::slice::from_ref(&set), b"").expect("lists");
         assert_eq!(found.len(), RecordFile::open(&set, &|_, _| {}).expect("opens").len());
         assert!(found[0].starts_with("record 1 of "), "{}", found[0]);
     }

@@ -163,10 +163,12 @@ mod tests {
             .flat_map(|row| row.chunks_exact(3).rev().flatten().copied().collect::<Vec<u8>>())
             .collect();
         let (one, other) = (model.embed(&images, 2, false), model.embed(&mirrored, 2, false));
+        let scale = one.iter().fold(0f32, |most, value| most.max(value.abs()));
         for ((one, other), both) in one.iter().zip(&other).zip(model.embed(&images, 2, true)) {
-            assert!((f32::midpoint(*one, *other) - both).abs() < 1e-5);
+            assert!((f32::midpoint(*one, *other) - both).abs() < 1e-5 * scale);
         }
-        assert!(one.iter().zip(&other).any(|(one, other)| (one - other).abs() > 1e-4), "the mirror changes nothing");
+        let differ = one.iter().zip(&other).any(|(one, other)| (one - other).abs() > 1e-3 * scale);
+        assert!(differ, "the mirror changes nothing");
         assert_eq!(model.embed(&[], 0, true), [0f32; 0]);
     }
 
