@@ -217,7 +217,8 @@ fn embed_flips_normalises_and_reads_a_list() {
     let place = place();
     let folder = place.path("demo/faces_112x112_folders/0");
     let files: Vec<PathBuf> = (1..=6).rev().map(|number| folder.join(format!("{number}.jpg"))).collect();
-    let list: String = files.iter().map(|file| format!("{}\n", file.display())).collect();
+    let list: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    let list = list.join("\n");
     let mut child = Command::new(env!("CARGO_BIN_EXE_facetui"))
         .args(["embed", "basic.h5", "-", "-o", "e.npy", "--flip", "--normalize", "--device", "cpu"])
         .current_dir(place.path("."))

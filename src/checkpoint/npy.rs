@@ -56,16 +56,16 @@ pub fn write_rows<E: From<CheckpointError>>(
         let failed = |error: std::io::Error| CheckpointError::write(path, error);
         let mut file = BufWriter::new(fs_err::File::create(temporary).map_err(failed)?);
         file.write_all(&header(0, columns as u64)).map_err(failed)?;
-        let mut rows = Rows { file, path: path.to_path_buf(), columns, rows: 0 };
+        let mut rows = Rows { file, path: path.to_path_buf(), columns, count: 0 };
         fill(&mut rows)?;
-        let Rows { mut file, rows, .. } = rows;
+        let Rows { mut file, count, .. } = rows;
         let mut finish = || -> std::io::Result<()> {
             file.seek(SeekFrom::Start(0))?;
-            file.write_all(&header(rows, columns as u64))?;
+            file.write_all(&header(count, columns as u64))?;
             file.flush()
         };
         finish().map_err(failed)?;
-        written = rows;
+        written = count;
         Ok(())
     })?;
     Ok(written)
@@ -77,7 +77,7 @@ pub struct Rows {
     file: BufWriter<fs_err::File>,
     path: PathBuf,
     columns: usize,
-    rows: u64,
+    count: u64,
 }
 
 impl Rows {
@@ -91,7 +91,7 @@ impl Rows {
             return Err(CheckpointError::write(&self.path, reason));
         }
         put(&mut self.file, values).map_err(|error| CheckpointError::write(&self.path, error))?;
-        self.rows += (values.len() / self.columns) as u64;
+        self.count += (values.len() / self.columns) as u64;
         Ok(())
     }
 }

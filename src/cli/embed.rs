@@ -1,5 +1,6 @@
 //! `facetui embed`: the embeddings of images as a `.npy` file.
 
+use std::fmt::Write as _;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -144,10 +145,10 @@ fn write(request: &Request, model: &Model, mut names: Option<Names<'_>>) -> Resu
 fn told(path: &Path, counts: Counts, length: usize) -> String {
     let mut text = format!("wrote `{}`: {} x {length}, float32\n", path.display(), counts.images);
     if counts.unreadable > 0 {
-        text.push_str(&format!("{} of the images cannot be read: their rows are NaN\n", counts.unreadable));
+        let _ = writeln!(text, "{} of the images cannot be read: their rows are NaN", counts.unreadable);
     }
     if counts.not_finite > 0 {
-        text.push_str(&format!("{} of the embeddings are not finite\n", counts.not_finite));
+        let _ = writeln!(text, "{} of the embeddings are not finite", counts.not_finite);
     }
     text
 }

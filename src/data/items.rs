@@ -202,13 +202,11 @@ impl<R: BufRead> Items<R> {
                 return Ok(Some(item));
             }
             let path = if self.listing {
-                match self.next_line() {
-                    Some(line) => line?,
-                    None => {
-                        self.listing = false;
-                        continue;
-                    }
-                }
+                let Some(line) = self.next_line() else {
+                    self.listing = false;
+                    continue;
+                };
+                line?
             } else {
                 match self.inputs.next() {
                     None => return Ok(None),

@@ -127,7 +127,9 @@ pub fn normalize(rows: &mut [f32], length: usize) {
     for row in rows.chunks_exact_mut(length.max(1)) {
         let norm = row.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
         if norm > 0.0 && norm.is_finite() {
-            row.iter_mut().for_each(|value| *value = (f64::from(*value) / norm) as f32);
+            for value in row {
+                *value = (f64::from(*value) / norm) as f32;
+            }
         }
     }
 }
