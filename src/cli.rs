@@ -4,12 +4,17 @@
 //! 130 it was left by a third Ctrl-C.
 
 mod args;
+mod compare;
 mod demo;
+mod embed;
+mod eval;
 mod export;
+mod inference;
 mod inspect;
 mod memory;
 mod models;
 mod plot;
+mod progress;
 mod synth;
 mod train;
 
@@ -59,6 +64,12 @@ pub enum Action {
         /// Whether to print JSON.
         json: bool,
     },
+    /// Evaluate a saved model.
+    Eval(eval::Request),
+    /// Write the embeddings of images.
+    Embed(embed::Request),
+    /// Compare faces.
+    Compare(compare::Request),
     /// Print the demo schedule, which teaches the format.
     Template,
 }
@@ -107,6 +118,9 @@ fn perform(action: Action) -> Result<(), Failure> {
         Action::Models { json } => models::models(json),
         Action::Export(request) => export::export(&request),
         Action::Inspect { path, json } => inspect::inspect(&path, json),
+        Action::Eval(request) => eval::eval(&request),
+        Action::Embed(request) => embed::embed(&request),
+        Action::Compare(request) => compare::compare(&request),
         Action::Template => {
             say(schedule::template());
             Ok(())

@@ -3,6 +3,7 @@
 //! ```text
 //! folder (or any other Source) ─┐
 //! sampler ── EpochPlan ─────────┴→ loader: worker threads decode ahead ─→ Batch (u8 NHWC) ─→ augment (tensor, device)
+//! files, folders, lists ── items ── stream: worker threads decode ahead ─→ Decoded (u8 NHWC), to be embedded
 //! bin: pickled evaluation pairs, decoded once by the room `eval`
 //! ```
 //! A Source is a folder of folders or an MXNet record file: [`open`] tells which.
@@ -14,12 +15,14 @@ pub mod augment;
 pub mod bin;
 pub mod decode;
 pub mod folder;
+pub mod items;
 pub mod loader;
 pub mod pickle;
 pub mod random;
 pub mod recordio;
 pub mod sampler;
 pub mod source;
+pub mod stream;
 
 use std::path::Path;
 use std::sync::Arc;

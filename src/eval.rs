@@ -1,5 +1,9 @@
-//! Evaluation: how well embeddings tell the pairs of a bin apart, in the reference's figures. No network lives here: the
-//! engine hands in a function from images to embeddings.
+//! Evaluation: how well embeddings tell the pairs of a bin apart, in the reference's figures and in those of papers; and
+//! a saved network that makes embeddings. Training hands in the network it has, the commands read one ([`model`]).
 
 pub mod embed;
+pub mod measure;
 pub mod metrics;
+pub mod model;
+pub mod pairs;
+pub mod roc;

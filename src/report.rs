@@ -1,6 +1,8 @@
 //! A run without a terminal: lines for people, JSON lines for programs, plots for papers.
 
 pub mod comparison;
+pub mod evaluation;
 pub mod headless;
 pub mod plot;
+pub mod roc;
 pub mod summary;

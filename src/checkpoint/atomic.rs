@@ -13,11 +13,14 @@ const PREFIX: &str = ".facetui-";
 ///
 /// # Errors
 /// The folder cannot be written, the disk is full, or `write` failed.
-pub fn write_atomically(
+pub fn write_atomically<E: From<CheckpointError>>(
     path: &Path,
-    write: impl FnOnce(&Path) -> Result<(), CheckpointError>,
-) -> Result<u64, CheckpointError> {
+    write: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<u64, E> {
     let failed = |error: std::io::Error| CheckpointError::write(path, error);
+    if path.is_dir() {
+        return Err(CheckpointError::write(path, "it is a folder").into());
+    }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     remove_leftovers(folder);
     let temporary = tempfile::Builder::new()

@@ -1,15 +1,17 @@
-//! `NumPy`'s `.npy` files of fp32 matrices: what the reference keeps its class centers in.
+//! `NumPy`'s `.npy` files of fp32 matrices: what the reference keeps its class centers in, and embeddings go out as.
 //!
 //! Format: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>, versions 1 to 3 are read, 1 is
 //! written.
 
-use std::io::{BufWriter, Read as _, Write as _};
-use std::path::Path;
+use std::io::{BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
 
 use super::CheckpointError;
 use super::atomic::write_atomically;
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
+/// Length of the headers that are written: the numbers begin at a multiple of 64.
+const HEADER: usize = 128;
 /// No header of a plain array is longer.
 const LONGEST_HEADER: usize = 65_535;
 
@@ -28,26 +30,87 @@ pub struct Matrix {
 /// The file cannot be written.
 pub fn write(path: &Path, matrix: &Matrix) -> Result<u64, CheckpointError> {
     let [rows, columns] = matrix.shape;
-    let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
-    // The numbers begin at a multiple of 64; the header ends with a new line.
-    let unpadded = MAGIC.len() + 4 + header.len() + 1;
-    header.push_str(&" ".repeat(unpadded.next_multiple_of(64) - unpadded));
-    header.push('\n');
-    let length = (header.len() as u16).to_le_bytes();
     write_atomically(path, |temporary| {
         let put = || -> std::io::Result<()> {
             let mut file = BufWriter::new(fs_err::File::create(temporary)?);
-            file.write_all(MAGIC)?;
-            file.write_all(&[1, 0])?;
-            file.write_all(&length)?;
-            file.write_all(header.as_bytes())?;
-            for value in &matrix.data {
-                file.write_all(&value.to_le_bytes())?;
-            }
+            file.write_all(&header(rows as u64, columns as u64))?;
+            put(&mut file, &matrix.data)?;
             file.flush()
         };
         put().map_err(|error| CheckpointError::write(path, error))
     })
+}
+
+/// Writes a matrix whose number of rows is known only at its end: `fill` pushes them one after the other, and nothing
+/// but them is held. Whole or not at all; returns the number of rows.
+///
+/// # Errors
+/// The file cannot be written, or `fill` failed.
+pub fn write_rows<E: From<CheckpointError>>(
+    path: &Path,
+    columns: usize,
+    fill: impl FnOnce(&mut Rows) -> Result<(), E>,
+) -> Result<u64, E> {
+    let mut written = 0;
+    write_atomically::<E>(path, |temporary| {
+        let failed = |error: std::io::Error| CheckpointError::write(path, error);
+        let mut file = BufWriter::new(fs_err::File::create(temporary).map_err(failed)?);
+        file.write_all(&header(0, columns as u64)).map_err(failed)?;
+        let mut rows = Rows { file, path: path.to_path_buf(), columns, count: 0 };
+        fill(&mut rows)?;
+        let Rows { mut file, count, .. } = rows;
+        let mut finish = || -> std::io::Result<()> {
+            file.seek(SeekFrom::Start(0))?;
+            file.write_all(&header(count, columns as u64))?;
+            file.flush()
+        };
+        finish().map_err(failed)?;
+        written = count;
+        Ok(())
+    })?;
+    Ok(written)
+}
+
+/// A matrix that is being written; see [`write_rows`].
+#[derive(Debug)]
+pub struct Rows {
+    file: BufWriter<fs_err::File>,
+    path: PathBuf,
+    columns: usize,
+    count: u64,
+}
+
+impl Rows {
+    /// Adds rows: a multiple of the matrix's columns of numbers.
+    ///
+    /// # Errors
+    /// The file cannot be written, or the numbers are no whole rows.
+    pub fn push(&mut self, values: &[f32]) -> Result<(), CheckpointError> {
+        if self.columns == 0 || !values.len().is_multiple_of(self.columns) {
+            let reason = format!("{} numbers are no rows of {}", values.len(), self.columns);
+            return Err(CheckpointError::write(&self.path, reason));
+        }
+        put(&mut self.file, values).map_err(|error| CheckpointError::write(&self.path, error))?;
+        self.count += (values.len() / self.columns) as u64;
+        Ok(())
+    }
+}
+
+fn put(file: &mut impl std::io::Write, values: &[f32]) -> std::io::Result<()> {
+    values.iter().try_for_each(|value| file.write_all(&value.to_le_bytes()))
+}
+
+/// What a file of fp32 begins with: 128 bytes for any number of rows and columns, so that it can be put right later.
+fn header(rows: u64, columns: u64) -> [u8; HEADER] {
+    let text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
+    let mut header = [b' '; HEADER];
+    let length = ((HEADER - 10) as u16).to_le_bytes();
+    // Its text is shorter than 100 bytes, with two numbers of 20 digits.
+    for (place, byte) in header.iter_mut().zip(MAGIC.iter().chain(&[1, 0]).chain(&length).chain(text.as_bytes())) {
+        *place = *byte;
+    }
+    header[HEADER - 1] = b'\n';
+    header
 }
 
 /// Reads a matrix of fp32.
@@ -131,6 +194,30 @@ mod tests {
         let matrix = Matrix { shape: [3, 2], data: vec![1.0, -2.5, 0.0, f32::MIN_POSITIVE, 4.0, 5.0] };
         assert_eq!(write(&path, &matrix).expect("writes"), 128 + 24);
         assert_eq!(read(&path).expect("reads"), matrix);
+    }
+
+    #[test]
+    fn rows_of_unknown_number_are_written_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("x.npy");
+        let count = write_rows(&path, 3, |rows| {
+            rows.push(&[1.0, 2.0, 3.0])?;
+            rows.push(&[4.0, 5.0, 6.0, 7.0, 8.0, 9.0])
+        });
+        assert_eq!(count.expect("writes"), 3);
+        let data = (1..=9u8).map(f32::from).collect();
+        assert_eq!(read(&path).expect("reads"), Matrix { shape: [3, 3], data });
+        let broken = write_rows(&path, 2, |rows| rows.push(&[1.0, 2.0, 3.0]));
+        assert!(broken.expect_err("no whole rows").to_string().contains("3 numbers are no rows of 2"));
+        assert_eq!(read(&path).expect("is the old one").shape, [3, 3]);
+        assert_eq!(std::fs::read_dir(folder.path()).expect("reads").count(), 1);
+    }
+
+    #[test]
+    fn a_header_has_room_for_the_largest_numbers() {
+        let text = header(u64::MAX, u64::MAX);
+        assert!(text.ends_with(b" \n"));
+        assert_eq!(shape(&String::from_utf8_lossy(&text)).expect("a shape"), [usize::MAX, usize::MAX]);
     }
 
     /// `numpy.save` of `numpy.arange(4, dtype="float32").reshape(2, 2)`, NumPy 2.2.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{Action, export, plot, synth, train};
+use super::{Action, compare, embed, eval, export, plot, synth, train};
 use crate::report::plot::figure::Look;
 use crate::report::plot::split::Split;
 
@@ -102,6 +102,12 @@ enum Subcommands {
         #[arg(long, default_value = "runs")]
         runs: PathBuf,
     },
+    /// Evaluate a saved model on bins: accuracy, threshold, ten folds, TAR at FAR
+    Eval(eval::Request),
+    /// Write the embeddings of images as a .npy file
+    Embed(embed::Request),
+    /// Tell how alike faces are
+    Compare(compare::Request),
     /// List the backbones with their sizes
     Models {
         /// Print JSON
@@ -140,6 +146,9 @@ impl Arguments {
             (Some(Subcommands::Models { json }), _) => Action::Models { json },
             (Some(Subcommands::Export(arguments)), _) => Action::Export(arguments.into_request()),
             (Some(Subcommands::Inspect { file, json }), _) => Action::Inspect { path: file, json },
+            (Some(Subcommands::Eval(request)), _) => Action::Eval(request),
+            (Some(Subcommands::Embed(request)), _) => Action::Embed(request),
+            (Some(Subcommands::Compare(request)), _) => Action::Compare(request),
             (Some(Subcommands::Template), _) => Action::Template,
         }
     }

@@ -26,7 +26,7 @@ const LAYOUT: &str = "a data set is a folder with one folder per identity, each 
                       `<root>/0/1.jpg`, `<root>/1/2.jpg`, ...";
 
 /// Bytes of an image file that are read; no photograph of a face is larger.
-const LARGEST_FILE: u64 = 256 << 20;
+pub(super) const LARGEST_FILE: u64 = 256 << 20;
 
 /// Why a folder is no data set.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]

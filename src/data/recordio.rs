@@ -101,6 +101,18 @@ impl RecordFile {
     /// # Errors
     /// Files that are missing or damaged, a label that is no class, fewer than two classes.
     pub fn open(path: &Path, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Self, RecordError> {
+        let set = Self::open_any(path, progress)?;
+        if set.classes < 2 {
+            return Err(RecordError::TooFew { path: set.path, images: set.labels.len(), classes: set.classes });
+        }
+        Ok(set)
+    }
+
+    /// As [`RecordFile::open`], for images that are not trained on: one class, or none, will do.
+    ///
+    /// # Errors
+    /// Files that are missing or damaged, a label that is no class.
+    pub fn open_any(path: &Path, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Self, RecordError> {
         let path = if path.is_dir() { path.join(FILE) } else { path.to_owned() };
         let read = |error: std::io::Error| RecordError::Read { path: path.clone(), reason: error.to_string() };
         let file = std::fs::File::open(&path).map_err(read)?;
@@ -128,7 +140,7 @@ impl RecordFile {
             })
             .collect::<Result<_, RecordError>>()?;
         let classes = labels.iter().max().map_or(0, |highest| *highest as usize + 1);
-        if classes < 2 || u32::try_from(labels.len()).is_err() {
+        if u32::try_from(labels.len()).is_err() {
             return Err(RecordError::TooFew { path, images: labels.len(), classes });
         }
         let set = Self { path, map, records, labels, classes };

@@ -47,27 +47,52 @@ pub fn figures(embeddings: &[f32], same: &[bool]) -> Result<Figures, MetricsErro
 /// # Errors
 /// A value that is not finite, or no pairs at all.
 pub fn figures_of_pairs(embeddings: &[f32], pairs: &[[u32; 2]], same: &[bool]) -> Result<Figures, MetricsError> {
-    let rows = pairs.as_flattened().iter().max().map_or(0, |last| *last as usize + 1);
-    if rows == 0 || embeddings.len() < rows {
-        return Err(MetricsError::Empty);
-    }
-    let units = Units::new(embeddings, embeddings.len() / rows);
-    let mut measured: Vec<(f64, f64)> = Vec::with_capacity(pairs.len());
-    for (pair, [a, b]) in pairs.iter().enumerate() {
-        let (a, b) = (units.row(*a), units.row(*b));
-        if let Some(image) = [a, b].iter().position(|row| row.iter().any(|value| !value.is_finite())) {
-            return Err(MetricsError::NotFinite(2 * pair + image));
+    Ok(Measured::new(embeddings, pairs)?.figures(same))
+}
+
+/// How alike the two images of each pair are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measured {
+    /// Cosine similarities, -1 to 1.
+    pub similarities: Vec<f64>,
+    /// Squared distances of the embeddings scaled to length 1, 0 to 4.
+    pub distances: Vec<f64>,
+}
+
+impl Measured {
+    /// Measures pairs of raw embeddings, row-major (rows, E), as [`figures_of_pairs`] has them.
+    ///
+    /// # Errors
+    /// A value that is not finite, or no pairs at all.
+    pub fn new(embeddings: &[f32], pairs: &[[u32; 2]]) -> Result<Self, MetricsError> {
+        let rows = pairs.as_flattened().iter().max().map_or(0, |last| *last as usize + 1);
+        if rows == 0 || embeddings.len() < rows {
+            return Err(MetricsError::Empty);
         }
-        measured.push((dot(a, b), a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum()));
+        let units = Units::new(embeddings, embeddings.len() / rows);
+        let mut measured: Vec<(f64, f64)> = Vec::with_capacity(pairs.len());
+        for (pair, [a, b]) in pairs.iter().enumerate() {
+            let (a, b) = (units.row(*a), units.row(*b));
+            if let Some(image) = [a, b].iter().position(|row| row.iter().any(|value| !value.is_finite())) {
+                return Err(MetricsError::NotFinite(2 * pair + image));
+            }
+            measured.push((dot(a, b), a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum()));
+        }
+        let (similarities, distances) = measured.into_iter().unzip();
+        Ok(Self { similarities, distances })
     }
-    let (similarities, distances): (Vec<f64>, Vec<f64>) = measured.into_iter().unzip();
-    let (accuracy, threshold) = best_threshold(&similarities, same);
-    let folds = fold_accuracies(&distances, same);
-    let mean = folds.as_ref().map(|folds| folds.iter().sum::<f64>() / FOLDS as f64);
-    let deviation = folds
-        .zip(mean)
-        .map(|(folds, mean)| (folds.iter().map(|fold| (fold - mean).powi(2)).sum::<f64>() / FOLDS as f64).sqrt());
-    Ok(Figures { accuracy, threshold, fold_mean: mean, fold_deviation: deviation, pairs: same.len() })
+
+    /// The figures, given which pairs show one person.
+    pub fn figures(&self, same: &[bool]) -> Figures {
+        let Self { similarities, distances } = self;
+        let (accuracy, threshold) = best_threshold(similarities, same);
+        let folds = fold_accuracies(distances, same);
+        let mean = folds.as_ref().map(|folds| folds.iter().sum::<f64>() / FOLDS as f64);
+        let deviation = folds
+            .zip(mean)
+            .map(|(folds, mean)| (folds.iter().map(|fold| (fold - mean).powi(2)).sum::<f64>() / FOLDS as f64).sqrt());
+        Figures { accuracy, threshold, fold_mean: mean, fold_deviation: deviation, pairs: same.len() }
+    }
 }
 
 /// Rows of length 1; those of zeros stay zeros, as scikit-learn's `normalize` has it.

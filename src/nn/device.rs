@@ -12,7 +12,7 @@ use crate::schedule::{DeviceChoice, Precision};
 
 /// A device that is not there.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("the schedule asks for `cuda:{wanted}`, but {found}")]
+#[error("`cuda:{wanted}` was asked for, but {found}")]
 pub struct DeviceError {
     /// The number asked for.
     pub wanted: usize,

@@ -4,17 +4,15 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use tch::Tensor;
-
 use super::control::Control;
 use super::engine::{Emit, bin_name};
 use super::error::TrainError;
 use crate::data::bin::EvalBin;
 use crate::eval::embed::{self, DecodedBin};
 use crate::eval::metrics::MetricsError;
+use crate::eval::model;
 use crate::event::{BinResult, Event, Level};
-use crate::nn::network::normalize_images;
-use crate::nn::{Mode, Network};
+use crate::nn::Network;
 
 /// Images embedded at a time; each goes through the network twice, as it is and mirrored.
 const BATCH: usize = 64;
@@ -77,7 +75,7 @@ impl Bins {
                 if control.poll() {
                     return Err(Interruption::Asked);
                 }
-                Ok(embed_flipped(network, images, count, bin.size))
+                Ok(model::embed(network, images, count, bin.size, true))
             };
             match embed::evaluate(bin, BATCH, &mut embed, &tell) {
                 Ok(figures) => results.push(BinResult {
@@ -117,20 +115,4 @@ impl From<MetricsError> for Interruption {
 fn read(path: &Path, size: (u32, u32)) -> Result<DecodedBin, TrainError> {
     let bin = EvalBin::open(path).map_err(|error| TrainError::from_diagnostic(&error))?;
     DecodedBin::decode(&bin, size).map_err(|error| TrainError::from_diagnostic(&error))
-}
-
-/// `(f(x) + f(mirrored x)) / 2` of `count` images, both in one pass; row-major (count, E).
-fn embed_flipped(network: &Network, images: &[u8], count: usize, (width, height): (u32, u32)) -> Vec<f32> {
-    tch::no_grad(|| {
-        let bytes = Tensor::from_slice(images).view([count as i64, i64::from(height), i64::from(width), 3]);
-        let x = normalize_images(&bytes.to_device(network.device()));
-        let both = Tensor::cat(&[&x, &x.flip([3])], 0);
-        let both = both.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]);
-        let embeddings =
-            network.embed(&both, Mode::Infer).view([2, count as i64, -1]).mean_dim([0i64].as_slice(), false, None);
-        let host = embeddings.to_device(tch::Device::Cpu).contiguous();
-        let mut values = vec![0f32; host.numel()];
-        host.copy_data(&mut values, host.numel());
-        values
-    })
 }

@@ -6,8 +6,8 @@ use super::error::TrainError;
 use super::pretrained;
 use crate::checkpoint::{self, SavedOptimizer};
 use crate::event::Level;
-use crate::graph::embedding;
-pub use crate::graph::embedding::head_kind;
+use crate::graph::embedding::{self, cut};
+pub use crate::graph::embedding::{fits, head_kind};
 use crate::graph::layer::{Activation, Initializer, Layer};
 use crate::graph::{Graph, NodeId, Weights, backbone};
 use crate::nn::{Network, init};
@@ -101,32 +101,6 @@ fn origin(graph: &Graph, embedding: NodeId, path: &std::path::Path) -> String {
     )
 }
 
-/// Whether a part of a graph can be trained here: colour images of a known size in, a list of numbers out.
-///
-/// # Errors
-/// A sentence that names the layer, what it is and what it must be.
-pub fn fits(graph: &Graph, embedding: NodeId) -> Result<(), String> {
-    let input = graph.nodes().iter().find(|node| matches!(node.layer, Layer::Input { .. }));
-    let Some(input) = input else { return Err("the network has no input layer".to_owned()) };
-    match input.shape.as_slice() {
-        [height, width, 3] if *height > 0 && *width > 0 => {}
-        other => {
-            return Err(format!(
-                "the input `{}` has the shape {other:?}; expected images of three channels, (height, width, 3)",
-                input.name
-            ));
-        }
-    }
-    let node = &graph.nodes()[embedding];
-    match node.shape.as_slice() {
-        [_] => Ok(()),
-        other => Err(format!(
-            "the output of the layer `{}` has the shape {other:?}; an embedding is a list of numbers, as behind `Flatten`",
-            node.name
-        )),
-    }
-}
-
 /// A basic model that is frozen as a whole was saved in a bottleneck-only stage: it is made trainable again. Layers that
 /// are frozen by themselves stay so. Returns what happened, in a sentence.
 fn thaw(graph: &mut Graph, embedding: NodeId) -> Option<String> {
@@ -150,8 +124,7 @@ fn thaw(graph: &mut Graph, embedding: NodeId) -> Option<String> {
 fn keep_head(graph: &Graph, weights: &Weights, embedding: NodeId) -> (Graph, Weights) {
     // What leads to the head leads to the embedding: in the cut graph the head comes right behind it.
     let head = graph.nodes().iter().position(|node| node.inputs == [embedding] && head_kind(&node.layer).is_some());
-    let last = head.unwrap_or(embedding);
-    (graph.cut(last, graph.name.clone()), weights.cut(graph, last))
+    cut(graph, weights, head.unwrap_or(embedding))
 }
 
 /// The head layer of a kind for a number of classes, with the name the reference gives it.
@@ -278,18 +251,6 @@ mod tests {
         assert!(note(&start, HeadKind::Softmax, 7).contains("has 5 classes and the training set has 7"));
         assert!(note(&start, HeadKind::Arcface, 5).contains("takes the place of `softmax`"));
         assert!(note(&start, HeadKind::Triplet, 5).contains("taken off"));
-    }
-
-    #[test]
-    fn a_network_of_grey_images_or_of_maps_does_not_fit() {
-        let start = tiny();
-        assert_eq!(fits(&start.graph, start.embedding), Ok(()));
-        let map = start.graph.find("conv2d").expect("a convolution");
-        assert!(fits(&start.graph, map).is_err_and(|reason| reason.contains("`conv2d`")));
-        let mut grey = Graph::new("grey");
-        let input = grey.add("input_1", Layer::Input { shape: vec![112, 112, 1] }, &[]).expect("adds");
-        let flat = grey.add("flatten", Layer::Flatten, &[input]).expect("adds");
-        assert!(fits(&grey, flat).is_err_and(|reason| reason.contains("three channels")));
     }
 
     #[test]

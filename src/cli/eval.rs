@@ -1,0 +1,130 @@
+//! `facetui eval`: a saved model's figures on bins and folders of persons.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+
+use super::inference::{self, ModelArguments, Teller};
+use super::{Failure, say};
+use crate::checkpoint::CheckpointError;
+use crate::checkpoint::atomic::write_atomically;
+use crate::eval::measure::{self, Evaluation};
+use crate::eval::model::Model;
+use crate::eval::pairs::PairSet;
+use crate::nn::device;
+use crate::report::{evaluation, roc};
+
+/// What to evaluate.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct Request {
+    #[command(flatten)]
+    model: ModelArguments,
+
+    /// Evaluation bins, or folders with a folder of images for each person
+    #[arg(required = true)]
+    bins: Vec<PathBuf>,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+
+    /// Also give the threshold for this false accept rate (may be repeated)
+    #[arg(long, value_name = "RATE", value_parser = inference::rate)]
+    far: Vec<f64>,
+
+    /// Draw the ROC curves into this .svg file
+    #[arg(long, value_name = "FILE.svg", value_parser = picture)]
+    roc: Option<PathBuf>,
+
+    /// Put the points of the ROC curves into the JSON
+    #[arg(long, requires = "json")]
+    points: bool,
+
+    /// Pairs to draw from a folder of persons, half of them of one person
+    #[arg(long, value_name = "N", default_value_t = 6000, value_parser = clap::value_parser!(u32).range(2..=10_000_000))]
+    pairs: u32,
+
+    /// Seed of those pairs: the same seed draws the same pairs
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+}
+
+fn picture(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.extension().is_some_and(|kind| kind.eq_ignore_ascii_case("svg")) {
+        Ok(path)
+    } else {
+        Err("expected a file that ends with .svg".to_owned())
+    }
+}
+
+/// Evaluates the model. A set that cannot be used is told, the others go on; the exit code is then 1.
+pub(super) fn eval(request: &Request) -> Result<(), Failure> {
+    inference::caught(|| {
+        if let Some(path) = &request.roc {
+            // Told now rather than after the work.
+            folder_of(path)?;
+        }
+        let model = request.model.load()?;
+        let mut rates = evaluation::RATES.to_vec();
+        rates.extend(&request.far);
+        let (mut rows, mut failed) = (Vec::new(), false);
+        for path in &request.bins {
+            match one(request, &model, path, &rates) {
+                Ok(row) => rows.push(row),
+                Err(report) => {
+                    failed = true;
+                    let _ = writeln!(std::io::stderr(), "{report:?}");
+                }
+            }
+        }
+        if let Some(path) = request.roc.as_ref().filter(|_| !rows.is_empty()) {
+            let svg = roc::svg(&rows, &request.model.model.display().to_string());
+            write_atomically(path, |temporary| {
+                fs_err::write(temporary, &svg)
+                    .map_err(|error| CheckpointError::Write { path: path.clone(), reason: error.to_string() })
+            })
+            .map_err(|error| Failure::Run(error.into()))?;
+        }
+        tell(request, &model, &rows);
+        if failed { Err(Failure::Told(1)) } else { Ok(()) }
+    })
+}
+
+fn one(request: &Request, model: &Model, path: &Path, rates: &[f64]) -> Result<Evaluation, miette::Report> {
+    let set = PairSet::open(path, request.pairs as usize, request.seed)?;
+    let mut teller = Teller::new(set.name.clone(), Some(set.items.len() as u64));
+    let row = measure::evaluate(model, &set, request.model.batch(), rates, &mut teller)?;
+    teller.finish();
+    Ok(row)
+}
+
+fn tell(request: &Request, model: &Model, rows: &[Evaluation]) {
+    if request.json {
+        let bins: Vec<_> = rows.iter().map(|row| evaluation::json(row, request.points)).collect();
+        let value = json!({
+            "model": request.model.model.display().to_string(),
+            "embedding": { "layer": model.layer(), "size": model.length() },
+            "device": device::describe(model.device()),
+            "bins": bins,
+        });
+        say(&format!("{value:#}\n"));
+    } else if !rows.is_empty() {
+        say(&evaluation::text(rows, &request.far));
+    }
+}
+
+/// Fails when a file's folder is not there.
+pub(super) fn folder_of(path: &Path) -> Result<(), Failure> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let reason = if path.is_dir() {
+        "it is a folder".to_owned()
+    } else if folder.is_dir() {
+        return Ok(());
+    } else {
+        format!("there is no folder `{}`", folder.display())
+    };
+    Err(Failure::Run(CheckpointError::Write { path: path.to_path_buf(), reason }.into()))
+}
