@@ -1,4 +1,4 @@
-//! Keras's `model_config` JSON: read into a [`Graph`](super::Graph), written from one.
+//! Keras's `model_config` JSON: read into a [`Graph`], written from one.
 //!
 //! Every dialect in use is read: Keras 2.1 (`Model`, `batch_input_shape`, inputs as `[[["conv2d", 0, 0, {}]]]`) up to
 //! Keras 3 (`Functional`, `batch_shape`, policies instead of type names, inputs as `{"args": [...]}`), sequential models,

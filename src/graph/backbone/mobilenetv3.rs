@@ -4,7 +4,7 @@
 //!
 //! Keras 2 writes the arithmetic of `hard_sigmoid`, `relu6(x + 3) * (1 / 6)`, as operations that Keras 3 does not read;
 //! here two `Rescaling` layers take their places and names. Layers with weights have Keras 3's names, because Keras 3
-//! allows no `/` in them: [`Spelling`](super::Spelling) gives Keras 2's.
+//! allows no `/` in them: [`Spelling`] gives Keras 2's.
 
 use super::builder::{Builder, conv, correct_pad, depthwise, divisible, norm, relu, same, scaled, valid};
 use super::{GraphError, Options, Spelling};
