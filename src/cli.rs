@@ -7,6 +7,8 @@ mod args;
 mod demo;
 mod memory;
 mod models;
+mod prepare;
+mod progress;
 mod synth;
 mod train;
 
@@ -40,6 +42,8 @@ pub enum Action {
     },
     /// Draw a data set of faces.
     Synth(synth::Request),
+    /// Make a data set or a bin of another.
+    Prepare(prepare::Request),
     /// List the backbones.
     Models {
         /// As JSON.
@@ -89,6 +93,7 @@ fn perform(action: Action) -> Result<(), Failure> {
         Action::Demo(request) => demo::demo(&request),
         Action::Check { schedule, overrides } => check(&schedule, &overrides),
         Action::Synth(request) => synth::synth(&request),
+        Action::Prepare(request) => prepare::prepare(&request),
         Action::Models { json } => models::models(json),
         Action::Template => {
             say(schedule::template());

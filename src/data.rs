@@ -16,6 +16,7 @@ pub mod decode;
 pub mod folder;
 pub mod loader;
 pub mod pickle;
+pub mod prepare;
 pub mod random;
 pub mod recordio;
 pub mod sampler;
@@ -49,7 +50,8 @@ pub enum OpenError {
 /// Whatever is no training set.
 pub fn open(path: &Path, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Arc<dyn Source>, OpenError> {
     if recordio::is_record_set(path) {
-        return Ok(Arc::new(recordio::RecordFile::open(path, progress)?));
+        let cache = folder::default_cache();
+        return Ok(Arc::new(recordio::RecordFile::open_cached(path, cache.as_deref(), progress)?));
     }
     Ok(Arc::new(folder::FolderSet::open(path, folder::default_cache().as_deref(), progress)?))
 }

@@ -29,7 +29,6 @@ const CRATES: &[(&str, &[&str])] = &[
     ("hdf5::", &["checkpoint"]),
     ("serde_yaml::", &["schedule"]),
     ("clap::", &["cli"]),
-    ("memmap2::", &["data"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

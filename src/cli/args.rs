@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{Action, synth, train};
+use super::{Action, prepare, synth, train};
 
 /// Train face-recognition models from a terminal.
 ///
@@ -76,6 +76,11 @@ enum Subcommands {
         #[arg(long)]
         bins: bool,
     },
+    /// Make a data set or an evaluation bin of another: folders, records, bins, parts
+    Prepare {
+        #[command(subcommand)]
+        what: prepare::Request,
+    },
     /// List the backbones with their sizes
     Models {
         /// Print JSON
@@ -96,6 +101,7 @@ impl Arguments {
             (Some(Subcommands::Synth { folder, identities, images, seed, bins }), _) => {
                 Action::Synth(synth::Request { folder, identities, images, seed, bins })
             }
+            (Some(Subcommands::Prepare { what }), _) => Action::Prepare(what),
             (Some(Subcommands::Models { json }), _) => Action::Models { json },
             (Some(Subcommands::Template), _) => Action::Template,
         }

@@ -18,8 +18,7 @@ use std::time::SystemTime;
 
 use rayon::prelude::*;
 
-use crate::data::decode;
-use crate::data::source::{ImageError, ImageRead, Source};
+use crate::data::source::{ImageError, Source};
 
 /// What every message about a data set's shape can point to.
 const LAYOUT: &str = "a data set is a folder with one folder per identity, each with JPEG or PNG images: \
@@ -274,18 +273,22 @@ impl Source for FolderSet {
         self.path(index).display().to_string()
     }
 
-    fn read(
-        &self,
-        index: usize,
-        size: (u32, u32),
-        scratch: &mut Vec<u8>,
-        pixels: &mut [u8],
-    ) -> Result<ImageRead, ImageError> {
+    fn names_of_classes(&self) -> Vec<String> {
+        let mut names: Vec<String> = (0..self.classes).map(|label| label.to_string()).collect();
+        for (label, folder) in self.labels.iter().zip(&self.folders) {
+            // Numbers without leading zeros, as other sources write them.
+            names[*label as usize] =
+                number(&folder.name).map_or_else(|| lossy(&folder.name), |number| number.to_string());
+        }
+        names
+    }
+
+    fn encoded(&self, index: usize, bytes: &mut Vec<u8>) -> Result<(), ImageError> {
         use std::io::Read;
 
-        scratch.clear();
-        std::fs::File::open(self.path(index))?.take(LARGEST_FILE).read_to_end(scratch)?;
-        Ok(decode::decode_into(scratch, size, pixels)?)
+        bytes.clear();
+        std::fs::File::open(self.path(index))?.take(LARGEST_FILE).read_to_end(bytes)?;
+        Ok(())
     }
 }
 

@@ -267,6 +267,9 @@ mod tests {
         fn name(&self, index: usize) -> String {
             format!("{index}.jpg")
         }
+        fn encoded(&self, _: usize, _: &mut Vec<u8>) -> Result<(), ImageError> {
+            Err(ImageError::Decoder)
+        }
         fn read(
             &self,
             index: usize,

@@ -15,6 +15,8 @@ pub enum Use {
     Augment = 2,
     /// The groups of a triplet epoch.
     Groups = 3,
+    /// The pairs of an evaluation bin.
+    Pairs = 4,
 }
 
 /// A stream of random numbers.
