@@ -4,6 +4,7 @@
 //! 130 it was left by a third Ctrl-C.
 
 mod args;
+mod data;
 mod demo;
 mod memory;
 mod models;
@@ -42,6 +43,8 @@ pub enum Action {
     },
     /// Draw a data set of faces.
     Synth(synth::Request),
+    /// Say what is in a data set or a bin.
+    Data(data::Request),
     /// Make a data set or a bin of another.
     Prepare(prepare::Request),
     /// List the backbones.
@@ -93,6 +96,7 @@ fn perform(action: Action) -> Result<(), Failure> {
         Action::Demo(request) => demo::demo(&request),
         Action::Check { schedule, overrides } => check(&schedule, &overrides),
         Action::Synth(request) => synth::synth(&request),
+        Action::Data(request) => data::data(&request),
         Action::Prepare(request) => prepare::prepare(&request),
         Action::Models { json } => models::models(json),
         Action::Template => {

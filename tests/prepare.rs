@@ -288,6 +288,91 @@ fn a_subset_keeps_the_first_classes_with_enough_images() {
 }
 
 #[test]
+fn several_sets_train_as_one_with_their_classes_beside_each_other_or_merged() {
+    let place = Place::new(4, 6);
+    place.runs(&["prepare", "records", FACES, "-o", "set"]);
+    place.runs(&["prepare", "subset", FACES, "-o", "part", "--classes", "2"]);
+    let header = |name: &str, train: &str| {
+        place.write(
+            "run.yaml",
+            &format!(
+                "name: {name}\nmodel: {{backbone: mobilefacenet, embedding: 16, width: 0.1}}\n\
+                 data: {{train: {train}, bins: []}}\nbatch_size: 16\ndevice: cpu\n\
+                 stages: [{{loss: softmax, optimizer: adam, epochs: 1}}]\n"
+            ),
+        );
+        place.runs(&["run.yaml", "--headless"]);
+        let journal = place.journals(name).swap_remove(0);
+        let started = journal.iter().find_map(|record| match &record.event {
+            facetui::event::Event::RunStarted(header) => Some((header.images, header.classes)),
+            _ => None,
+        });
+        started.expect("started")
+    };
+    assert_eq!(header("beside", "[set, part]"), (36, 6));
+    assert_eq!(header("merged", "[set, {path: part, labels: merge}]"), (36, 4));
+    let refused = place.run(&["check", "run.yaml", "--set", "data.train=[set, nowhere]"]);
+    assert!(refused.status.code() == Some(2) && plain(&refused).contains("`nowhere` does not exist"));
+}
+
+#[test]
+fn data_says_what_is_in_a_set_and_in_a_bin() {
+    let place = Place::new(4, 6);
+    let copy = |from: &str, to: &str| {
+        std::fs::copy(place.path(&format!("{FACES}/{from}")), place.path(&format!("{FACES}/{to}"))).expect("copies");
+    };
+    copy("0/1.jpg", "1/x.jpg");
+    copy("2/13.jpg", "2/y.jpg");
+    place.runs(&["prepare", "bin", FACES, "-o", "own.bin", "--pairs", "2", "--seed", "1"]);
+    place.write(&format!("{FACES}/3/z.jpg"), "no picture");
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        let output = place.run(arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", plain(&output));
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    };
+    let found = json(&["data", FACES, "--bin", "own.bin", "--json"]);
+    let expected = [
+        ("images", 27),
+        ("classes", 4),
+        ("present_classes", 4),
+        ("least", 6),
+        ("median", 7),
+        ("most", 7),
+        ("unreadable", 1),
+        ("duplicates_within", 1),
+        ("duplicates_across", 1),
+    ];
+    for (key, value) in expected {
+        assert_eq!(found[key], value, "{key}: {found}");
+    }
+    assert_eq!(found["sizes"], serde_json::json!({"112x112": 26}));
+    assert_eq!(found["formats"], serde_json::json!({"JPEG": 26}));
+    assert_eq!(found["duplicates_names"][0]["classes"], serde_json::json!([0, 1]));
+    assert!(found["unreadable_names"][0]["name"].as_str().expect("a name").ends_with("3/z.jpg"));
+    let overlap = &found["overlaps"][0];
+    assert_eq!((&overlap["same_bytes"], &overlap["same_pixels"]), (&overlap["images"], &overlap["images"]));
+    let text = place.runs(&["data", FACES]);
+    assert!(text.contains("27 images of 4 classes") && text.contains("4-7 ####"), "{text}");
+
+    let images = [std::fs::read(place.path(&format!("{FACES}/0/1.jpg"))).expect("reads"), b"no picture".to_vec()];
+    let all = [0, 0, 0, 1, 1, 0].map(|at: usize| images[at].clone());
+    std::fs::write(place.path("odd.bin"), facetui::synth::pickle::pairs(&all, &[false, true, true])).expect("writes");
+    let found = json(&["data", "odd.bin", "--json"]);
+    for (key, value) in [
+        ("pairs", 3),
+        ("same", 2),
+        ("different", 1),
+        ("images", 2),
+        ("repeated_pairs", 1),
+        ("pairs_with_itself", 1),
+        ("different_but_equal", 1),
+    ] {
+        assert_eq!(found[key], value, "{key}: {found}");
+    }
+    assert!(place.runs(&["data", "odd.bin"]).contains("3 pairs, 2 of one person, 1 of two"));
+}
+
+#[test]
 fn damaged_records_are_named() {
     let place = Place::new(2, 3);
     place.runs(&["prepare", "records", FACES, "-o", "set"]);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{Action, prepare, synth, train};
+use super::{Action, data, prepare, synth, train};
 
 /// Train face-recognition models from a terminal.
 ///
@@ -76,6 +76,17 @@ enum Subcommands {
         #[arg(long)]
         bins: bool,
     },
+    /// Say what is in a data set or a bin: images, classes, sizes, what cannot be read, what is there twice
+    Data {
+        /// A folder of class folders, a folder with train.rec, a .rec file, or a bin
+        path: PathBuf,
+        /// A bin whose images are looked for in the set (may be repeated)
+        #[arg(long = "bin", value_name = "BIN")]
+        bins: Vec<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Make a data set or an evaluation bin of another: folders, records, bins, parts
     Prepare {
         #[command(subcommand)]
@@ -101,6 +112,7 @@ impl Arguments {
             (Some(Subcommands::Synth { folder, identities, images, seed, bins }), _) => {
                 Action::Synth(synth::Request { folder, identities, images, seed, bins })
             }
+            (Some(Subcommands::Data { path, bins, json }), _) => Action::Data(data::Request { path, bins, json }),
             (Some(Subcommands::Prepare { what }), _) => Action::Prepare(what),
             (Some(Subcommands::Models { json }), _) => Action::Models { json },
             (Some(Subcommands::Template), _) => Action::Template,

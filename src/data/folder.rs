@@ -377,7 +377,7 @@ fn labels(root: &Path, folders: &[ClassFolder]) -> Result<Vec<u32>, FolderError>
     }
 }
 
-/// The sorted names of the images in a class folder.
+/// The names of the images in a class folder: numbers in their order, then the others by name.
 fn image_names(folder: &Path) -> Result<Names, FolderError> {
     let list = |source| FolderError::List { path: folder.to_owned(), source };
     let mut found = Vec::new();
@@ -388,7 +388,11 @@ fn image_names(folder: &Path) -> Result<Names, FolderError> {
             found.push(name);
         }
     }
-    found.sort_unstable();
+    // Records that were made into files keep their order: 9.jpg comes before 10.jpg.
+    found.sort_by_cached_key(|name| {
+        let number = Path::new(name).file_stem().and_then(|stem| stem.to_str()?.parse::<u64>().ok());
+        (number.unwrap_or(u64::MAX), name.clone())
+    });
     let mut names = Names::default();
     for name in found {
         names.push(name.as_bytes());
@@ -434,6 +438,14 @@ mod tests {
         assert_eq!(set.labels().collect::<Vec<_>>(), [2, 10, 10]);
         assert_eq!((set.classes(), set.gaps(), set.label(1)), (11, 9, 10));
         assert_eq!(count_classes(root.path()).expect("counts"), 11);
+    }
+
+    #[test]
+    fn numbered_images_stand_in_their_order() {
+        let root = files(&["0/10.jpg", "0/9.jpg", "0/b.jpg", "0/a.jpg", "0/010.jpg", "1/1.jpg"]);
+        let set = open(root.path()).expect("lists");
+        let names: Vec<_> = (0..5).map(|at| set.path(at).file_name().expect("one").to_owned()).collect();
+        assert_eq!(names, ["9.jpg", "010.jpg", "10.jpg", "a.jpg", "b.jpg"]);
     }
 
     #[test]

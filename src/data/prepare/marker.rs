@@ -105,7 +105,9 @@ fn fingerprint(source: &dyn Source) -> String {
     for index in 0..source.len() {
         add(&source.number(index).to_le_bytes());
         add(&source.label(index).to_le_bytes());
-        add(source.name(index).as_bytes());
+        // The file's name alone: the same set may be named by another path.
+        let name = source.name(index);
+        add(name.rsplit('/').next().unwrap_or_default().as_bytes());
     }
     format!("{sum:016x}")
 }
