@@ -5,6 +5,7 @@
 
 mod args;
 mod compare;
+mod data;
 mod demo;
 mod embed;
 mod eval;
@@ -14,6 +15,7 @@ mod inspect;
 mod memory;
 mod models;
 mod plot;
+mod prepare;
 mod progress;
 mod synth;
 mod train;
@@ -50,6 +52,10 @@ pub enum Action {
     Synth(synth::Request),
     /// Draw runs as a figure.
     Plot(plot::Request),
+    /// Say what is in a data set or a bin.
+    Data(data::Request),
+    /// Make a data set or a bin of another.
+    Prepare(prepare::Request),
     /// List the backbones.
     Models {
         /// As JSON.
@@ -115,6 +121,8 @@ fn perform(action: Action) -> Result<(), Failure> {
         Action::Check { schedule, overrides } => check(&schedule, &overrides),
         Action::Synth(request) => synth::synth(&request),
         Action::Plot(request) => plot::plot(&request),
+        Action::Data(request) => data::data(&request),
+        Action::Prepare(request) => prepare::prepare(&request),
         Action::Models { json } => models::models(json),
         Action::Export(request) => export::export(&request),
         Action::Inspect { path, json } => inspect::inspect(&path, json),

@@ -16,13 +16,16 @@ pub mod bin;
 pub mod decode;
 pub mod folder;
 pub mod items;
+pub mod joined;
 pub mod loader;
 pub mod pickle;
+pub mod prepare;
 pub mod random;
 pub mod recordio;
 pub mod sampler;
 pub mod source;
 pub mod stream;
+pub mod survey;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -30,6 +33,7 @@ use std::sync::Arc;
 use miette::Diagnostic;
 use thiserror::Error;
 
+use crate::schedule::TrainSet;
 use source::Source;
 
 /// Why there is no training set.
@@ -43,6 +47,10 @@ pub enum OpenError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Records(#[from] recordio::RecordError),
+    /// Together.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Joined(#[from] joined::TooMany),
 }
 
 /// Opens the training set at `path`: a `.rec` file, a folder that holds `train.rec`, or a folder of class folders, whose
@@ -52,7 +60,21 @@ pub enum OpenError {
 /// Whatever is no training set.
 pub fn open(path: &Path, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Arc<dyn Source>, OpenError> {
     if recordio::is_record_set(path) {
-        return Ok(Arc::new(recordio::RecordFile::open(path, progress)?));
+        let cache = folder::default_cache();
+        return Ok(Arc::new(recordio::RecordFile::open_cached(path, cache.as_deref(), progress)?));
     }
     Ok(Arc::new(folder::FolderSet::open(path, folder::default_cache().as_deref(), progress)?))
+}
+
+/// Opens the training sets of a schedule, as one where there are several ([`joined`]). `progress` as in [`open`], for
+/// each of them.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_all(sets: &[TrainSet], progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Arc<dyn Source>, OpenError> {
+    if let [one] = sets {
+        return open(&one.path, progress);
+    }
+    let sources = sets.iter().map(|set| Ok((open(&set.path, progress)?, set.labels)));
+    Ok(Arc::new(joined::Joined::new(sources.collect::<Result<_, OpenError>>()?)?))
 }

@@ -220,14 +220,35 @@ impl Backbone {
 /// What a run reads.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Data {
-    /// The training set: a folder of folders of images.
-    pub train: PathBuf,
+    /// The training sets, at least one, in order: folders of folders of images, or records.
+    pub train: Vec<TrainSet>,
     /// Evaluation bins, in order; the last one decides which basic model is best.
     pub bins: Vec<PathBuf>,
     /// The reference's `random_status`, 0 to 3.
     pub augment: u8,
     /// Threads that decode images; none means all cores but one.
     pub workers: Option<usize>,
+    /// Share of unreadable images above which the run stops, 0 to 1; 0.01 unless given.
+    pub most_bad: f64,
+}
+
+/// A training set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrainSet {
+    /// A folder of class folders, a folder with `train.rec`, or a `.rec` file.
+    pub path: PathBuf,
+    /// How its classes go with those of the sets before it.
+    pub labels: Labels,
+}
+
+/// How the classes of a training set go with those of the sets before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Labels {
+    /// All of them are new.
+    #[default]
+    Offset,
+    /// Those whose name (the folder's, or the number) is known are the same class; the others are new.
+    Merge,
 }
 
 /// The learning rate of a global epoch `e`, counted from 0: `base` while `e < hold`, then

@@ -33,7 +33,6 @@ const CRATES: &[(&str, &[&str])] = &[
     ("safetensors::", &["export"]),
     ("serde_yaml::", &["schedule"]),
     ("clap::", &["cli"]),
-    ("memmap2::", &["data"]),
     ("tiny_skia::", &["report"]),
     ("ttf_parser::", &["report"]),
 ];

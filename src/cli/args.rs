@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{Action, compare, embed, eval, export, plot, synth, train};
+use super::{Action, compare, data, embed, eval, export, plot, prepare, synth, train};
 use crate::report::plot::figure::Look;
 use crate::report::plot::split::Split;
 
@@ -108,6 +108,22 @@ enum Subcommands {
     Embed(embed::Request),
     /// Tell how alike faces are
     Compare(compare::Request),
+    /// Say what is in a data set or a bin: images, classes, sizes, what cannot be read, what is there twice
+    Data {
+        /// A folder of class folders, a folder with train.rec, a .rec file, or a bin
+        path: PathBuf,
+        /// A bin whose images are looked for in the set (may be repeated)
+        #[arg(long = "bin", value_name = "BIN")]
+        bins: Vec<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a data set or an evaluation bin of another: folders, records, bins, parts
+    Prepare {
+        #[command(subcommand)]
+        what: prepare::Request,
+    },
     /// List the backbones with their sizes
     Models {
         /// Print JSON
@@ -143,6 +159,8 @@ impl Arguments {
             (Some(Subcommands::Plot { names, output, split, title, size, log, runs }), _) => {
                 Action::Plot(plot::Request { names, output, runs, split, look: Look { title, size, log } })
             }
+            (Some(Subcommands::Data { path, bins, json }), _) => Action::Data(data::Request { path, bins, json }),
+            (Some(Subcommands::Prepare { what }), _) => Action::Prepare(what),
             (Some(Subcommands::Models { json }), _) => Action::Models { json },
             (Some(Subcommands::Export(arguments)), _) => Action::Export(arguments.into_request()),
             (Some(Subcommands::Inspect { file, json }), _) => Action::Inspect { path: file, json },

@@ -40,6 +40,11 @@ impl Progress {
         let _ = out.flush();
     }
 
+    /// `done` of `total` of what is counted, `faces drawn` for instance.
+    pub(super) fn count(&self, what: &str, done: u64, total: u64) {
+        self.tell(|| format!("{what}: {done} of {total}"), done == total);
+    }
+
     /// A line of its own.
     pub(super) fn line(&self, text: &str) {
         let Ok(mut state) = self.state.lock() else { return };

@@ -38,9 +38,7 @@ pub(super) fn draw(request: &Request) -> Result<(), Failure> {
     let options =
         SynthOptions { identities: request.identities, images: request.images, seed: request.seed, bins: request.bins };
     let progress = Progress::new();
-    generate(&request.folder, &options, &|done, total| {
-        progress.tell(|| format!("drawing faces: {done} of {total}"), done == total);
-    })
-    .map_err(|error| Failure::Run(miette::Report::new(error)))?;
+    generate(&request.folder, &options, &|done, total| progress.count("faces drawn", done, total))
+        .map_err(|error| Failure::Run(miette::Report::new(error)))?;
     Ok(())
 }

@@ -54,18 +54,7 @@ pub fn decode_into(bytes: &[u8], size: (u32, u32), pixels: &mut [u8]) -> Result<
     if pixels.len() != image_bytes(size) {
         return Err(DecodeError::Buffer(pixels.len(), image_bytes(size)));
     }
-    let format = match bytes {
-        [0xff, 0xd8, 0xff, ..] => ImageFormat::Jpeg,
-        [0x89, b'P', b'N', b'G', ..] => ImageFormat::Png,
-        _ => return Err(DecodeError::Format { start: bytes[..bytes.len().min(8)].to_vec() }),
-    };
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(LONGEST_SIDE);
-    limits.max_image_height = Some(LONGEST_SIDE);
-    limits.max_alloc = Some(MOST_MEMORY);
-    reader.limits(limits);
-    let decoder = reader.into_decoder().map_err(broken)?;
+    let (decoder, _) = decoder(bytes)?;
     let found = decoder.dimensions();
     if found == size && decoder.color_type() == ColorType::Rgb8 {
         decoder.read_image(pixels).map_err(broken)?;
@@ -79,6 +68,46 @@ pub fn decode_into(bytes: &[u8], size: (u32, u32), pixels: &mut [u8]) -> Result<
     let resized = image::imageops::resize(&image, size.0, size.1, image::imageops::FilterType::Triangle);
     pixels.copy_from_slice(resized.as_raw());
     Ok(ImageRead { resized_from: Some(found) })
+}
+
+/// A whole image, in its own size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// `JPEG` or `PNG`.
+    pub format: &'static str,
+    /// Pixels of a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// RGB, rows of pixels of three channels.
+    pub pixels: Vec<u8>,
+}
+
+/// Decodes `bytes` in the size the image has.
+///
+/// # Errors
+/// Bytes that are no JPEG or PNG image, or one of absurd size.
+pub fn decode_whole(bytes: &[u8]) -> Result<Picture, DecodeError> {
+    let (decoder, format) = decoder(bytes)?;
+    let image = DynamicImage::from_decoder(decoder).map_err(broken)?.into_rgb8();
+    let format = if format == ImageFormat::Png { "PNG" } else { "JPEG" };
+    Ok(Picture { format, width: image.width(), height: image.height(), pixels: image.into_raw() })
+}
+
+/// Reads an image's header.
+fn decoder(bytes: &[u8]) -> Result<(impl ImageDecoder + '_, ImageFormat), DecodeError> {
+    let format = match bytes {
+        [0xff, 0xd8, 0xff, ..] => ImageFormat::Jpeg,
+        [0x89, b'P', b'N', b'G', ..] => ImageFormat::Png,
+        _ => return Err(DecodeError::Format { start: bytes[..bytes.len().min(8)].to_vec() }),
+    };
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(LONGEST_SIDE);
+    limits.max_image_height = Some(LONGEST_SIDE);
+    limits.max_alloc = Some(MOST_MEMORY);
+    reader.limits(limits);
+    Ok((reader.into_decoder().map_err(broken)?, format))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "handed to map_err")]

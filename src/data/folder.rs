@@ -18,8 +18,7 @@ use std::time::SystemTime;
 
 use rayon::prelude::*;
 
-use crate::data::decode;
-use crate::data::source::{ImageError, ImageRead, Source};
+use crate::data::source::{ImageError, Source};
 
 /// What every message about a data set's shape can point to.
 const LAYOUT: &str = "a data set is a folder with one folder per identity, each with JPEG or PNG images: \
@@ -274,18 +273,22 @@ impl Source for FolderSet {
         self.path(index).display().to_string()
     }
 
-    fn read(
-        &self,
-        index: usize,
-        size: (u32, u32),
-        scratch: &mut Vec<u8>,
-        pixels: &mut [u8],
-    ) -> Result<ImageRead, ImageError> {
+    fn names_of_classes(&self) -> Vec<String> {
+        let mut names: Vec<String> = (0..self.classes).map(|label| label.to_string()).collect();
+        for (label, folder) in self.labels.iter().zip(&self.folders) {
+            // Numbers without leading zeros, as other sources write them.
+            names[*label as usize] =
+                number(&folder.name).map_or_else(|| lossy(&folder.name), |number| number.to_string());
+        }
+        names
+    }
+
+    fn encoded(&self, index: usize, bytes: &mut Vec<u8>) -> Result<(), ImageError> {
         use std::io::Read;
 
-        scratch.clear();
-        std::fs::File::open(self.path(index))?.take(LARGEST_FILE).read_to_end(scratch)?;
-        Ok(decode::decode_into(scratch, size, pixels)?)
+        bytes.clear();
+        std::fs::File::open(self.path(index))?.take(LARGEST_FILE).read_to_end(bytes)?;
+        Ok(())
     }
 }
 
@@ -374,7 +377,7 @@ fn labels(root: &Path, folders: &[ClassFolder]) -> Result<Vec<u32>, FolderError>
     }
 }
 
-/// The sorted names of the images in a class folder.
+/// The names of the images in a class folder: numbers in their order, then the others by name.
 fn image_names(folder: &Path) -> Result<Names, FolderError> {
     let list = |source| FolderError::List { path: folder.to_owned(), source };
     let mut found = Vec::new();
@@ -385,7 +388,11 @@ fn image_names(folder: &Path) -> Result<Names, FolderError> {
             found.push(name);
         }
     }
-    found.sort_unstable();
+    // Records that were made into files keep their order: 9.jpg comes before 10.jpg.
+    found.sort_by_cached_key(|name| {
+        let number = Path::new(name).file_stem().and_then(|stem| stem.to_str()?.parse::<u64>().ok());
+        (number.unwrap_or(u64::MAX), name.clone())
+    });
     let mut names = Names::default();
     for name in found {
         names.push(name.as_bytes());
@@ -431,6 +438,14 @@ mod tests {
         assert_eq!(set.labels().collect::<Vec<_>>(), [2, 10, 10]);
         assert_eq!((set.classes(), set.gaps(), set.label(1)), (11, 9, 10));
         assert_eq!(count_classes(root.path()).expect("counts"), 11);
+    }
+
+    #[test]
+    fn numbered_images_stand_in_their_order() {
+        let root = files(&["0/10.jpg", "0/9.jpg", "0/b.jpg", "0/a.jpg", "0/010.jpg", "1/1.jpg"]);
+        let set = open(root.path()).expect("lists");
+        let names: Vec<_> = (0..5).map(|at| set.path(at).file_name().expect("one").to_owned()).collect();
+        assert_eq!(names, ["9.jpg", "010.jpg", "10.jpg", "a.jpg", "b.jpg"]);
     }
 
     #[test]

@@ -62,7 +62,10 @@ pub enum LoaderError {
         "{bad} of {images} images cannot be used, more than {} %; the first is `{first}`: {reason}",
         (most_bad * 100.0).round()
     )]
-    #[diagnostic(help("replace or remove the named image and its like; JPEG and PNG files are expected"))]
+    #[diagnostic(help(
+        "replace or remove the named image and its like; JPEG and PNG files are expected; `facetui data PATH` lists \
+         them, and `data.most_bad` in the schedule sets how many a run bears"
+    ))]
     TooManyBad {
         /// How many.
         bad: usize,
@@ -267,6 +270,9 @@ mod tests {
         fn name(&self, index: usize) -> String {
             format!("{index}.jpg")
         }
+        fn encoded(&self, _: usize, _: &mut Vec<u8>) -> Result<(), ImageError> {
+            Err(ImageError::Decoder)
+        }
         fn read(
             &self,
             index: usize,
@@ -316,6 +322,42 @@ mod tests {
         assert_eq!(batches.iter().map(|(_, labels)| labels.len()).sum::<usize>(), 49);
         let error = epoch(2, Numbers(50, vec![7, 8, 9]), 0.05).expect_err("too many").to_string();
         assert!(error.contains(".jpg") && error.contains("of 50"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_vanishes_or_shrinks_between_epochs_is_a_bad_image() {
+        let root = tempfile::tempdir().expect("a folder");
+        let path = |class: usize, image: usize| root.path().join(format!("{class}/{image}.png"));
+        for class in 0..2 {
+            std::fs::create_dir(root.path().join(class.to_string())).expect("makes");
+            for image in 0..6 {
+                let bytes = crate::data::decode::tests::png(2, 2, [image as u8; 3]);
+                std::fs::write(path(class, image), bytes).expect("writes");
+            }
+        }
+        let source = crate::data::folder::FolderSet::open(root.path(), None, &|_, _| {}).expect("lists");
+        let options = LoaderOptions { size: (2, 2), workers: Some(2), most_bad: 0.5 };
+        let mut loader = Loader::new(Arc::new(source), options).expect("starts");
+        let sampler = Sampler::shuffled(12, 4, 3).expect("a sampler");
+        let mut images = |epoch| {
+            loader.start_epoch(sampler.plan(epoch));
+            let mut count = 0;
+            while let Some(batch) = loader.next_batch() {
+                count += batch.expect("goes on").labels.len();
+            }
+            (count, loader.take_bad_images())
+        };
+        assert_eq!(images(0), (12, vec![]));
+        std::fs::remove_file(path(0, 3)).expect("removes");
+        std::fs::write(path(1, 2), b"\x89PNG").expect("cuts");
+        let (count, bad) = images(1);
+        assert_eq!((count, bad.len()), (10, 2));
+        assert!(
+            bad.iter().any(|bad| bad.name.ends_with("0/3.png") && bad.reason.contains("cannot be read")),
+            "{bad:?}"
+        );
+        let (count, bad) = images(2);
+        assert_eq!((count, bad.len()), (10, 0), "known already");
     }
 
     #[test]

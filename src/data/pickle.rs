@@ -11,6 +11,7 @@ mod calls;
 mod machine;
 pub mod object;
 mod text;
+pub mod write;
 
 #[cfg(test)]
 mod tests;

@@ -1,26 +1,24 @@
 //! MXNet's `RecordIO` data sets: `train.rec`, with `train.idx` and `property` beside it.
 //!
 //! A record is a magic number, a word of length and flag, its bytes and padding to four; a record whose bytes hold the
-//! magic number is split there. An image's record begins with a header (flag, label, id, id2): with a flag above 0 that
-//! many labels follow, of which the first is the class. Record 0, where it has such labels, says at which record the
-//! images end.
+//! magic number is split there ([`frame`]). An image's record begins with a header (flag, label, id, id2): with a flag
+//! above 0 that many labels follow, of which the first is the class. Record 0, where it has such labels, says at which
+//! record the images end.
 //!
-//! The file is mapped into memory, never copied; it must not be cut short while it is in use.
+//! In memory an image is its record's number, its offset and its label: 16 bytes. They are kept in the user's cache
+//! folder ([`cache`]), since reading the labels of millions of records takes minutes on a slow disk.
 
-use std::borrow::Cow;
+mod cache;
+pub(crate) mod frame;
+
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use memmap2::Mmap;
 use rayon::prelude::*;
 
-use super::decode;
-use super::source::{ImageError, ImageRead, Source};
-
-/// How every part of a record begins.
-const MAGIC: [u8; 4] = 0xced7_230a_u32.to_le_bytes();
-
-/// Bytes of a record's header: flag, label, id, id2.
-const HEADER: usize = 24;
+use super::source::{ImageError, Source};
+use frame::{Frames, HEADER};
 
 /// File name of the records in a data set's folder.
 pub const FILE: &str = "train.rec";
@@ -31,7 +29,7 @@ pub fn is_record_set(path: &Path) -> bool {
     if path.is_dir() { path.join(FILE).is_file() } else { named && path.is_file() }
 }
 
-/// Labels are below this.
+/// Labels are below this; so are the record numbers that a 32-bit float holds exactly.
 const MOST_CLASSES: f32 = 16_777_216.0;
 
 /// Why records are no data set.
@@ -70,6 +68,14 @@ pub enum RecordError {
         /// What was found, and what was expected.
         reason: String,
     },
+    /// More than can be numbered.
+    #[error("`{}` holds {images} records, more than {} can be numbered", path.display(), u32::MAX)]
+    TooMany {
+        /// The file.
+        path: PathBuf,
+        /// How many.
+        images: usize,
+    },
     /// Nothing to train on.
     #[error("`{}` holds {images} images of {classes} classes", path.display())]
     #[diagnostic(help("training needs images of two identities at least"))]
@@ -83,15 +89,24 @@ pub enum RecordError {
     },
 }
 
-/// A mapped `RecordIO` data set. Images are numbered from 0 in the order of their records.
+/// What is known of the images, in the order of their records.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+struct Index {
+    /// Where each record begins.
+    offsets: Vec<u64>,
+    /// The records' numbers.
+    numbers: Vec<u32>,
+    labels: Vec<u32>,
+}
+
+/// An open `RecordIO` data set. Images are numbered from 0 in the order of their records.
 #[derive(Debug)]
 pub struct RecordFile {
     path: PathBuf,
-    map: Mmap,
-    /// Number and offset of each image's record.
-    records: Vec<(u64, u64)>,
-    labels: Vec<u32>,
+    frames: Frames,
+    index: Index,
     classes: usize,
+    from_cache: bool,
 }
 
 impl RecordFile {
@@ -101,9 +116,21 @@ impl RecordFile {
     /// # Errors
     /// Files that are missing or damaged, a label that is no class, fewer than two classes.
     pub fn open(path: &Path, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Self, RecordError> {
-        let set = Self::open_any(path, progress)?;
+        Self::open_cached(path, None, progress)
+    }
+
+    /// As [`RecordFile::open`], with the folder of kept indices; none reads the records anew and keeps nothing.
+    ///
+    /// # Errors
+    /// As [`RecordFile::open`].
+    pub fn open_cached(
+        path: &Path,
+        cache: Option<&Path>,
+        progress: &(dyn Fn(u64, u64) + Sync),
+    ) -> Result<Self, RecordError> {
+        let set = Self::open_with(path, cache, progress)?;
         if set.classes < 2 {
-            return Err(RecordError::TooFew { path: set.path, images: set.labels.len(), classes: set.classes });
+            return Err(RecordError::TooFew { path: set.path, images: set.index.labels.len(), classes: set.classes });
         }
         Ok(set)
     }
@@ -113,37 +140,31 @@ impl RecordFile {
     /// # Errors
     /// Files that are missing or damaged, a label that is no class.
     pub fn open_any(path: &Path, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Self, RecordError> {
+        Self::open_with(path, None, progress)
+    }
+
+    fn open_with(path: &Path, cache: Option<&Path>, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Self, RecordError> {
         let path = if path.is_dir() { path.join(FILE) } else { path.to_owned() };
         let read = |error: std::io::Error| RecordError::Read { path: path.clone(), reason: error.to_string() };
-        let file = std::fs::File::open(&path).map_err(read)?;
-        #[expect(unsafe_code, reason = "a mapped file that another program cuts short ends this one")]
-        // SAFETY: the map is only read, as bytes; nothing relies on them staying the same.
-        let map = unsafe { Mmap::map(&file) }.map_err(read)?;
-        let index = path.with_extension("idx");
-        let all = match std::fs::read_to_string(&index) {
-            Ok(text) => parse_index(&text).map_err(|(line, found)| RecordError::Index { path: index, line, found })?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => list(&path, &map)?,
-            Err(error) => return Err(RecordError::Read { path: index, reason: error.to_string() }),
+        let frames = Frames::open(&path).map_err(read)?;
+        let facts = cache::Facts::of(&path);
+        let kept = cache.zip(facts).and_then(|(cache, facts)| cache::load(cache, &path, facts));
+        let from_cache = kept.is_some();
+        let index = match kept {
+            Some(index) => index,
+            None => read_index(&path, &frames, progress)?,
         };
-        let records = images(&path, &map, all)?;
-        let total = records.len() as u64;
-        let done = std::sync::atomic::AtomicU64::new(0);
-        let labels: Vec<u32> = records
-            .par_iter()
-            .map(|record| {
-                let label = label(&path, &map, *record)?;
-                let done = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
-                if done.is_multiple_of(10_000) || done == total {
-                    progress(done, total);
-                }
-                Ok(label)
-            })
-            .collect::<Result<_, RecordError>>()?;
-        let classes = labels.iter().max().map_or(0, |highest| *highest as usize + 1);
-        if u32::try_from(labels.len()).is_err() {
-            return Err(RecordError::TooFew { path, images: labels.len(), classes });
+        let classes = index.labels.par_iter().max().map_or(0, |highest| *highest as usize + 1);
+        if u32::try_from(index.labels.len()).is_err() {
+            return Err(RecordError::TooFew { path, images: index.labels.len(), classes });
         }
-        let set = Self { path, map, records, labels, classes };
+        if let Some((cache, facts)) = cache.zip(facts)
+            && !from_cache
+            && let Err(error) = cache::store(cache, &path, facts, &index)
+        {
+            tracing::warn!("the index of `{}` could not be kept in `{}`: {error}", path.display(), cache.display());
+        }
+        let set = Self { path, frames, index, classes, from_cache };
         if let Some(declared) = set.declared_classes()
             && declared != classes
         {
@@ -154,32 +175,41 @@ impl RecordFile {
 
     /// Number of images.
     pub const fn len(&self) -> usize {
-        self.records.len()
+        self.index.offsets.len()
     }
 
     /// Whether there are no images; never true of a file that was opened.
     pub const fn is_empty(&self) -> bool {
-        self.records.is_empty()
+        self.index.offsets.is_empty()
     }
 
     /// Class of image `index`, counted from 0.
     pub fn label(&self, index: usize) -> u32 {
-        self.labels[index]
+        self.index.labels[index]
     }
 
-    /// The encoded image `index`, counted from 0; borrowed from the file but for the rare split record.
+    /// Whether the index came from the cache.
+    pub const fn from_cache(&self) -> bool {
+        self.from_cache
+    }
+
+    /// The encoded image `index`, counted from 0.
     ///
     /// # Errors
     /// A record that changed since the file was opened.
-    pub fn image_bytes(&self, index: usize) -> Result<Cow<'_, [u8]>, RecordError> {
-        let (record, offset) = self.records[index];
+    pub fn image_bytes(&self, index: usize) -> Result<Vec<u8>, RecordError> {
+        let mut bytes = Vec::new();
+        self.read_bytes(index, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn read_bytes(&self, index: usize, bytes: &mut Vec<u8>) -> Result<(), RecordError> {
+        let (record, offset) = (u64::from(self.index.numbers[index]), self.index.offsets[index]);
         let wrong = |reason| RecordError::Record { path: self.path.clone(), record, offset, reason };
-        let (bytes, _) = payload(&self.map, offset).map_err(wrong)?;
-        let header = Header::read(&bytes).map_err(wrong)?;
-        Ok(match bytes {
-            Cow::Borrowed(bytes) => Cow::Borrowed(&bytes[header.end..]),
-            Cow::Owned(mut bytes) => Cow::Owned(bytes.split_off(header.end)),
-        })
+        self.frames.record(offset, bytes).map_err(wrong)?;
+        let header = Header::read(bytes, bytes.len()).map_err(wrong)?;
+        bytes.drain(..header.end);
+        Ok(())
     }
 
     /// The number of classes that the file `property` gives (`classes,height,width`), where there is one.
@@ -202,19 +232,20 @@ impl Source for RecordFile {
         self.label(index)
     }
 
-    fn name(&self, index: usize) -> String {
-        format!("record {} of {}", self.records[index].0, self.path.display())
+    fn labels(&self) -> Vec<u32> {
+        self.index.labels.clone()
     }
 
-    fn read(
-        &self,
-        index: usize,
-        size: (u32, u32),
-        _scratch: &mut Vec<u8>,
-        pixels: &mut [u8],
-    ) -> Result<ImageRead, ImageError> {
-        let bytes = self.image_bytes(index).map_err(std::io::Error::other)?;
-        Ok(decode::decode_into(&bytes, size, pixels)?)
+    fn number(&self, index: usize) -> u64 {
+        u64::from(self.index.numbers[index])
+    }
+
+    fn name(&self, index: usize) -> String {
+        format!("record {} of {}", self.index.numbers[index], self.path.display())
+    }
+
+    fn encoded(&self, index: usize, bytes: &mut Vec<u8>) -> Result<(), ImageError> {
+        Ok(self.read_bytes(index, bytes).map_err(std::io::Error::other)?)
     }
 }
 
@@ -229,81 +260,103 @@ struct Header {
 }
 
 impl Header {
-    fn read(bytes: &[u8]) -> Result<Self, String> {
+    /// Reads it from a record's first `bytes`; the whole record has `length`.
+    fn read(bytes: &[u8], length: usize) -> Result<Self, String> {
         let word = |at: usize| bytes.get(at..)?.first_chunk::<4>().copied();
-        let short = || format!("it holds {} bytes, less than its header", bytes.len());
+        let short = || format!("it holds {length} bytes, less than its header");
         let (flag, label) = word(0).zip(word(4)).filter(|_| bytes.len() >= HEADER).ok_or_else(short)?;
         let flag = u32::from_le_bytes(flag);
         let end = usize::try_from(flag).ok().and_then(|flag| flag.checked_mul(4)?.checked_add(HEADER));
-        let end = end.filter(|end| *end <= bytes.len()).ok_or_else(|| {
-            format!("its header promises {flag} labels, more than its {} bytes can hold", bytes.len())
-        })?;
+        let end = end
+            .filter(|end| *end <= length)
+            .ok_or_else(|| format!("its header promises {flag} labels, more than its {length} bytes can hold"))?;
         let label = if flag == 0 { label } else { word(HEADER).ok_or_else(short)? };
         Ok(Self { flag, label: f32::from_le_bytes(label), end })
     }
-}
 
-/// The bytes of the record at `offset`, its parts joined, and where the next record begins.
-fn payload(file: &[u8], offset: u64) -> Result<(Cow<'_, [u8]>, u64), String> {
-    let mut at = usize::try_from(offset).ok().filter(|at| *at < file.len());
-    let mut joined: Option<Vec<u8>> = None;
-    loop {
-        let Some(place) = at else { return Err(format!("it lies beyond the file's end at byte {}", file.len())) };
-        let Some(start) = file[place..].first_chunk::<8>() else {
-            return Err("the file is cut short in the record's first words".to_owned());
-        };
-        let (magic, word) = (&start[..4], u32::from_le_bytes([start[4], start[5], start[6], start[7]]));
-        if *magic != MAGIC {
-            return Err(format!("no record begins at byte {place}: found `{}`", magic.escape_ascii()));
-        }
-        let (part, length) = (word >> 29, (word & 0x1fff_ffff) as usize);
-        let begin = place + 8;
-        let Some(bytes) = file[begin..].get(..length) else {
-            return Err(format!("{length} bytes were announced, {} are left: cut short", file.len() - begin));
-        };
-        let next = begin + length.next_multiple_of(4);
-        // 0 is a whole record; 1, 2 and 3 are the first, a middle and the last part of one.
-        match (part, &mut joined) {
-            (0, None) => return Ok((Cow::Borrowed(bytes), next as u64)),
-            (1, None) => joined = Some(bytes.to_vec()),
-            (2 | 3, Some(joined)) => {
-                joined.extend(MAGIC);
-                joined.extend(bytes);
-            }
-            (part, _) => return Err(format!("a part of kind {part} stands where none can be")),
-        }
-        if part == 3
-            && let Some(joined) = joined.take()
-        {
-            return Ok((Cow::Owned(joined), next as u64));
-        }
-        at = Some(next).filter(|next| *next < file.len());
+    /// The header of the record at `offset`, and whether an image follows it.
+    fn at(frames: &Frames, offset: u64, scratch: &mut Vec<u8>) -> Result<(Self, bool), String> {
+        let length = frames.head(offset, scratch)?;
+        let header = Self::read(scratch, length)?;
+        let image = header.end < length;
+        Ok((header, image))
     }
 }
 
-/// Number and offset of every record, from the lines of an index; the line that is wrong otherwise.
-fn parse_index(text: &str) -> Result<Vec<(u64, u64)>, (usize, String)> {
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    lines
-        .map(|(at, line)| {
-            let mut words = line.split_whitespace().map(str::parse);
-            match (words.next(), words.next(), words.next()) {
-                (Some(Ok(number)), Some(Ok(offset)), None) => Ok((number, offset)),
-                _ => Err((at + 1, line.chars().take(40).collect())),
+/// Numbers, offsets and labels of the images of a file.
+fn read_index(path: &Path, frames: &Frames, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Index, RecordError> {
+    let index = path.with_extension("idx");
+    let all = match std::fs::File::open(&index) {
+        Ok(file) => parse_index(&index, std::io::BufReader::with_capacity(1 << 20, file))?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => list(path, frames)?,
+        Err(error) => return Err(RecordError::Read { path: index, reason: error.to_string() }),
+    };
+    let records = images(path, frames, all)?;
+    let mut index = Index {
+        offsets: records.iter().map(|(_, offset)| *offset).collect(),
+        numbers: records.iter().map(|(number, _)| *number).collect(),
+        labels: Vec::new(),
+    };
+    drop(records);
+    let total = index.offsets.len() as u64;
+    let done = AtomicU64::new(0);
+    index.labels = (&index.offsets, &index.numbers)
+        .into_par_iter()
+        .map_init(Vec::new, |scratch, (offset, number)| {
+            let label = label(path, frames, (*number, *offset), scratch)?;
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            if done.is_multiple_of(10_000) || done == total {
+                progress(done, total);
             }
+            Ok(label)
         })
-        .collect()
+        .collect::<Result<_, RecordError>>()?;
+    Ok(index)
+}
+
+/// Number and offset of every record, from the lines of an index.
+fn parse_index(path: &Path, mut text: impl BufRead) -> Result<Vec<(u32, u64)>, RecordError> {
+    /// No line of an index is longer.
+    const LONGEST_LINE: u64 = 256;
+    let mut records = Vec::new();
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        let read = std::io::Read::take(&mut text, LONGEST_LINE)
+            .read_until(b'\n', &mut line)
+            .map_err(|error| RecordError::Read { path: path.to_owned(), reason: error.to_string() })?;
+        if read == 0 {
+            break;
+        }
+        if line.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        let text = std::str::from_utf8(&line).ok();
+        let entry = text.and_then(|text| {
+            let mut words = text.split_whitespace();
+            let entry = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+            words.next().is_none().then_some(entry)
+        });
+        records.push(entry.ok_or_else(|| RecordError::Index {
+            path: path.to_owned(),
+            line: number,
+            found: String::from_utf8_lossy(&line).trim_end().chars().take(40).collect(),
+        })?);
+    }
+    Ok(records)
 }
 
 /// Number and offset of every record, read from the records.
-fn list(path: &Path, file: &[u8]) -> Result<Vec<(u64, u64)>, RecordError> {
+fn list(path: &Path, frames: &Frames) -> Result<Vec<(u32, u64)>, RecordError> {
     let mut records = Vec::new();
     let mut offset = 0;
-    while offset < file.len() as u64 {
-        let record = records.len() as u64;
-        let (_, next) = payload(file, offset).map_err(|reason| RecordError::Record {
+    while offset < frames.len() {
+        let Ok(record) = u32::try_from(records.len()) else {
+            return Err(RecordError::TooMany { path: path.to_owned(), images: records.len() });
+        };
+        let next = frames.skip(offset).map_err(|reason| RecordError::Record {
             path: path.to_owned(),
-            record,
+            record: u64::from(record),
             offset,
             reason,
         })?;
@@ -314,30 +367,47 @@ fn list(path: &Path, file: &[u8]) -> Result<Vec<(u64, u64)>, RecordError> {
 }
 
 /// The records that are images: 1 up to what record 0 says, or all when it is an image itself.
-fn images(path: &Path, file: &[u8], mut all: Vec<(u64, u64)>) -> Result<Vec<(u64, u64)>, RecordError> {
-    all.sort_unstable();
+fn images(path: &Path, frames: &Frames, mut all: Vec<(u32, u64)>) -> Result<Vec<(u32, u64)>, RecordError> {
+    if !all.is_sorted() {
+        all.par_sort_unstable();
+    }
     all.dedup_by_key(|(number, _)| *number);
     let Some(&(0, offset)) = all.first() else { return Ok(all) };
     let wrong = |reason| RecordError::Record { path: path.to_owned(), record: 0, offset, reason };
-    let header = payload(file, offset).and_then(|(bytes, _)| Header::read(&bytes)).map_err(wrong)?;
+    let mut scratch = Vec::new();
+    let (header, _) = Header::at(frames, offset, &mut scratch).map_err(wrong)?;
     if header.flag == 0 {
         return Ok(all);
     }
     if !(header.label >= 1.0 && header.label.fract() == 0.0) {
         return Err(wrong(format!("it should say at which record the images end, but says {}", header.label)));
     }
-    let end = header.label as u64;
-    all.retain(|(number, _)| (1..end).contains(number));
+    let mut end = header.label as u64;
+    if header.label > MOST_CLASSES {
+        // Rounded to what a 32-bit float holds: the images end where the first record without one lies nearby.
+        let off = (f64::from(header.label.next_up()) - f64::from(header.label)) as u64;
+        let first = all.partition_point(|(number, _)| u64::from(*number) < end.saturating_sub(off));
+        let near = all[first..].iter().take_while(|(number, _)| u64::from(*number) <= end + off);
+        let images = near.take_while(|(_, offset)| matches!(Header::at(frames, *offset, &mut scratch), Ok((_, true))));
+        if let Some((last, _)) = images.last() {
+            end = u64::from(*last) + 1;
+        }
+    }
+    all.retain(|(number, _)| (1..end).contains(&u64::from(*number)));
     if all.len() as u64 != end - 1 {
         return Err(wrong(format!("it promises {} images, but the index has {} of them", end - 1, all.len())));
     }
     Ok(all)
 }
 
-fn label(path: &Path, file: &[u8], (record, offset): (u64, u64)) -> Result<u32, RecordError> {
-    let wrong = |reason| RecordError::Record { path: path.to_owned(), record, offset, reason };
-    let (bytes, _) = payload(file, offset).map_err(wrong)?;
-    let label = Header::read(&bytes).map_err(wrong)?.label;
+fn label(
+    path: &Path,
+    frames: &Frames,
+    (record, offset): (u32, u64),
+    scratch: &mut Vec<u8>,
+) -> Result<u32, RecordError> {
+    let wrong = |reason| RecordError::Record { path: path.to_owned(), record: u64::from(record), offset, reason };
+    let label = Header::at(frames, offset, scratch).map_err(wrong)?.0.label;
     if label.fract() == 0.0 && (0.0..MOST_CLASSES).contains(&label) {
         Ok(label as u32)
     } else {
@@ -351,6 +421,7 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::frame::MAGIC;
     use super::*;
 
     fn part(kind: u32, bytes: &[u8]) -> Vec<u8> {
@@ -405,9 +476,9 @@ mod tests {
         for index in [Some(index.as_str()), None] {
             let set = open(&file, index).expect("opens");
             assert_eq!((set.len(), set.classes(), set.label(0), set.label(1)), (2, 2, 0, 1));
-            assert_eq!(&*set.image_bytes(0).expect("reads"), b"abcde");
+            assert_eq!(set.image_bytes(0).expect("reads"), b"abcde");
             let joined = [&b"xy"[..], &MAGIC, b"1234", &MAGIC, b"z"].concat();
-            assert_eq!(&*set.image_bytes(1).expect("reads"), joined);
+            assert_eq!(set.image_bytes(1).expect("reads"), joined);
             assert!(set.name(1).starts_with("record 2 of "), "{}", set.name(1));
         }
     }
@@ -435,6 +506,59 @@ mod tests {
         assert!(message(&one, None).contains("1 images of 1 classes"));
         let missing = RecordFile::open(Path::new("/nowhere/train.rec"), &|_, _| {}).expect_err("is missing");
         assert!(missing.to_string().contains("/nowhere/train.rec"));
+    }
+
+    #[test]
+    fn a_file_that_shrinks_or_grows_bad_gives_errors_and_no_signal() {
+        let (file, index) = small();
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join(FILE), &file).expect("writes");
+        std::fs::write(folder.path().join("train.idx"), index).expect("writes");
+        let set = RecordFile::open(folder.path(), &|_, _| {}).expect("opens");
+        let written = std::fs::OpenOptions::new().write(true).open(folder.path().join(FILE)).expect("opens");
+        written.set_len(60).expect("cuts");
+        let mut pixels = vec![0; 12];
+        for at in 0..2 {
+            let error = set.image_bytes(at).expect_err("is gone").to_string();
+            assert!(error.contains("cut short"), "{error}");
+            assert!(set.read(at, (2, 2), &mut Vec::new(), &mut pixels).is_err());
+        }
+    }
+
+    #[test]
+    fn a_kept_index_is_used_until_a_file_changes() {
+        let (file, index) = small();
+        let folder = tempfile::tempdir().expect("a folder");
+        let (rec, cache) = (folder.path().join(FILE), folder.path().join("cache"));
+        std::fs::write(&rec, &file).expect("writes");
+        std::fs::write(folder.path().join("train.idx"), index).expect("writes");
+        let open = || RecordFile::open_cached(&rec, Some(&cache), &|_, _| {}).expect("opens");
+        let age = |name: &str, minutes| {
+            let past = std::time::SystemTime::now() - std::time::Duration::from_mins(minutes);
+            let file = std::fs::File::options().append(true).open(folder.path().join(name)).expect("opens");
+            file.set_modified(past).expect("sets the time");
+        };
+        open();
+        assert!(!open().from_cache(), "changed a moment ago, so not to be trusted");
+        age(FILE, 2);
+        age("train.idx", 2);
+        let (first, second) = (open(), open());
+        assert!(!first.from_cache() && second.from_cache());
+        assert_eq!(first.index, second.index);
+        age("train.idx", 3);
+        assert!(!open().from_cache() && open().from_cache());
+
+        let kept = std::fs::read_dir(&cache).expect("reads").flatten().next().expect("a file").path();
+        let whole = std::fs::read(&kept).expect("reads");
+        let mut flipped = whole.clone();
+        let last = flipped.len() - 12;
+        flipped[last] ^= 1;
+        for damaged in [&whole[..whole.len() - 8], &[], &flipped, &[whole.as_slice(), b"x"].concat()] {
+            std::fs::write(&kept, damaged).expect("writes");
+            let set = open();
+            assert!(!set.from_cache());
+            assert_eq!(set.index, first.index);
+        }
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! What the loader can read: anything with numbered, labelled images. A data source is one new file that implements
 //! [`Source`].
 
-use crate::data::decode::DecodeError;
+use crate::data::decode::{self, DecodeError};
 
 /// Why an image cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -53,16 +53,38 @@ pub trait Source: Send + Sync {
         labels.len()
     }
 
+    /// The number that image `index` goes by: its record's, or its place counted from 1.
+    fn number(&self, index: usize) -> u64 {
+        index as u64 + 1
+    }
+
+    /// The names of all classes, by label: their folders', or their numbers.
+    fn names_of_classes(&self) -> Vec<String> {
+        (0..self.classes()).map(|label| label.to_string()).collect()
+    }
+
     /// How messages name image `index`: its path, or what stands for one.
     fn name(&self, index: usize) -> String;
 
+    /// Reads the encoded image `index`, a JPEG or PNG file, into `bytes`, in place of what is in there.
+    ///
+    /// # Errors
+    /// An image that is gone, or shorter than it was.
+    fn encoded(&self, index: usize, bytes: &mut Vec<u8>) -> Result<(), ImageError>;
+
     /// Reads image `index` as RGB bytes, rows of pixels of three channels, in the size `(width, height)` into `pixels`
     /// (`width * height * 3` bytes). `scratch` is the caller's, kept from image to image, to spare allocations.
+    ///
+    /// # Errors
+    /// An image that cannot be read or decoded.
     fn read(
         &self,
         index: usize,
         size: (u32, u32),
         scratch: &mut Vec<u8>,
         pixels: &mut [u8],
-    ) -> Result<ImageRead, ImageError>;
+    ) -> Result<ImageRead, ImageError> {
+        self.encoded(index, scratch)?;
+        Ok(decode::decode_into(scratch, size, pixels)?)
+    }
 }

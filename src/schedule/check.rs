@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::call::Call;
 use super::expand::home;
-use super::file::{RateFile, ScheduleFile, StageFile, Workers};
+use super::file::{RateFile, ScheduleFile, StageFile, TrainFile, Workers};
 use super::names::{Name, any_of, fold, nearest};
 use super::params::{self, real};
 use super::paths::Places;
@@ -13,12 +13,14 @@ use super::range::Range;
 use super::reader::{Field, Reader};
 use super::source::{At, Span};
 use super::{
-    Data, DeviceChoice, HeadKind, LearningRate, Loss, ModelSource, Optimizer, Precision, Schedule, Stage, branches,
-    center, loss, model, optimizer,
+    Data, DeviceChoice, HeadKind, Labels, LearningRate, Loss, ModelSource, Optimizer, Precision, Schedule, Stage,
+    TrainSet, branches, center, loss, model, optimizer,
 };
 
 /// Images a step unless given; the reference's.
 const BATCH_SIZE: u64 = 128;
+/// Share of unreadable images that a run bears unless given.
+const MOST_BAD: f64 = 0.01;
 /// Images of one class in a group of a triplet batch.
 const TRIPLET_GROUP: f64 = 4.0;
 /// Keys of the history that no bin may be called.
@@ -30,7 +32,7 @@ pub(super) fn check(source_name: &str, file: &ScheduleFile, reader: &mut Reader)
     let name = check_name(source_name, &file.name, reader);
     let model = model::check(file, reader);
     let train = match &file.train {
-        Field::Given(given) => check_path("data.train", given, reader),
+        Field::Given(given) => check_train(&given.value, reader),
         Field::Broken => None,
         Field::Absent => {
             reader.problems.error(
@@ -57,6 +59,7 @@ pub(super) fn check(source_name: &str, file: &ScheduleFile, reader: &mut Reader)
         }
         _ => None,
     };
+    let most_bad = share(reader, "most_bad", &file.most_bad, MOST_BAD, Range::closed(0.0, 1.0));
     let seed = whole(reader, "seed", &file.seed, 0, 0, u64::MAX);
     let precision = check_precision(&file.precision, reader);
     let device = check_device(&file.device, reader);
@@ -76,7 +79,7 @@ pub(super) fn check(source_name: &str, file: &ScheduleFile, reader: &mut Reader)
     let bins = bins?;
     let places = Places {
         sources: reader.sources.clone(),
-        train: file.train.given()?.at,
+        train: file.train.given()?.value.iter().map(|set| set.path.at).collect(),
         bins: bins.iter().map(|bin| bin.at).collect(),
         model: model_at,
         embedding: file.model.given().and_then(|model| model.value.embedding.given()).map(|given| given.at),
@@ -96,7 +99,7 @@ pub(super) fn check(source_name: &str, file: &ScheduleFile, reader: &mut Reader)
         path: PathBuf::from(source_name),
         name: name?,
         model,
-        data: Data { train, bins: bins.into_iter().map(|bin| bin.value).collect(), augment, workers },
+        data: Data { train, bins: bins.into_iter().map(|bin| bin.value).collect(), augment, workers, most_bad },
         batch_size,
         seed,
         learning_rate,
@@ -216,6 +219,21 @@ pub(super) fn file_name(given: &At<String>, reader: &mut Reader) -> Option<Strin
         "`name` is the stem of the checkpoints' names; their folder is `checkpoints`".to_owned(),
     );
     None
+}
+
+/// The training sets.
+fn check_train(sets: &[TrainFile], reader: &mut Reader) -> Option<Vec<TrainSet>> {
+    const KNOWN: &[Name] = &[Name::new("offset", &[]), Name::new("merge", &["merged"])];
+    let mut checked = Vec::with_capacity(sets.len());
+    for set in sets {
+        let path = check_path("data.train", &set.path, reader)?;
+        let labels = match choice("labels", &set.labels, KNOWN, reader) {
+            Some("merge") => Labels::Merge,
+            _ => Labels::Offset,
+        };
+        checked.push(TrainSet { path, labels });
+    }
+    Some(checked)
 }
 
 /// The bins; their stems name the history's lists and so must differ.

@@ -49,7 +49,10 @@ const DATA: &[Name] = &[
     Name::new("augment", &["random_status"]),
     Name::new("workers", &[]),
     Name::new("classes", &["num_classes"]),
+    Name::new("most_bad", &[]),
 ];
+
+const TRAIN: &[Name] = &[Name::new("path", &[]), Name::new("labels", &[])];
 
 const RATE: &[Name] = &[Name::new("base", &["lr_base"]), Name::new("decay", &["lr_decay"]), Name::new("hold", &[])];
 
@@ -87,7 +90,7 @@ fn belongs(written: &str) -> Option<String> {
 pub(super) struct ScheduleFile {
     pub name: Field<String>,
     pub model: Field<ModelFile>,
-    pub train: Field<String>,
+    pub train: Field<Vec<TrainFile>>,
     pub bins: Field<Vec<At<String>>>,
     pub augment: Field<i128>,
     pub workers: Field<Workers>,
@@ -102,6 +105,7 @@ pub(super) struct ScheduleFile {
     pub stages: Field<Stages>,
     pub branches: Field<Vec<At<Option<BranchFile>>>>,
     pub classes: Field<i128>,
+    pub most_bad: Field<f64>,
     /// Where to point when something is missing: the first name.
     pub start: Span,
     /// Where to point when something is missing of the data.
@@ -136,6 +140,12 @@ pub(super) struct ModelFile {
 pub(super) enum Embedding {
     Number(i128),
     Text(String),
+}
+
+/// One of `data.train`.
+pub(super) struct TrainFile {
+    pub path: At<String>,
+    pub labels: Field<String>,
 }
 
 /// The field `data.workers`.
@@ -195,10 +205,7 @@ impl ScheduleFile {
                 sound,
                 reader.field("model", top.all("model"), |reader, _, node| ModelFile::read(node, reader)),
             ),
-            train: or_broken(
-                sound && !data_broken,
-                reader.field("data.train", data.all("train").chain(top.all("data_path")), Reader::text),
-            ),
+            train: or_broken(sound && !data_broken, read_train(reader, data.all("train").chain(top.all("data_path")))),
             bins: read_bins(reader, data.all("bins").chain(top.all("eval_paths"))),
             augment: reader.field("augment", data.all("augment").chain(top.all("random_status")), Reader::integer),
             workers: reader.field("workers", data.all("workers"), |reader, name, node| match &node.value {
@@ -216,6 +223,7 @@ impl ScheduleFile {
             stages,
             branches,
             classes: reader.field("classes", data.all("classes"), Reader::integer),
+            most_bad: reader.field("most_bad", data.all("most_bad"), Reader::number),
             start,
             data_at,
         }
@@ -323,6 +331,43 @@ impl RateFile {
             base: reader.field("learning_rate", base, Reader::number),
             decay: reader.field("decay", parts.all("decay").chain(fields.all("lr_decay")), Reader::number),
             hold: reader.field("hold", parts.all("hold"), Reader::integer),
+        }
+    }
+}
+
+/// The training sets: one path, or a list of paths and of maps with one.
+fn read_train<'n>(reader: &mut Reader, entries: impl IntoIterator<Item = &'n Entry>) -> Field<Vec<TrainFile>> {
+    reader.field("data.train", entries, |reader, name, node| match &node.value {
+        Value::List(items) if items.is_empty() => {
+            reader.mismatch(name, node, "a path or a list of them", None);
+            None
+        }
+        Value::List(items) => {
+            let sets: Vec<_> =
+                items.iter().filter_map(|item| TrainFile::read("a set of `data.train`", item, reader)).collect();
+            (sets.len() == items.len()).then_some(sets)
+        }
+        _ => Some(vec![TrainFile::read(name, node, reader)?]),
+    })
+}
+
+impl TrainFile {
+    /// Reads a path, or a map with one.
+    fn read(what: &str, node: &Node, reader: &mut Reader) -> Option<Self> {
+        let Value::Map(_) = &node.value else {
+            return Some(Self { path: At { value: reader.text(what, node)?, at: node.at }, labels: Field::Absent });
+        };
+        let fields = reader.fields(what, node, TRAIN, &|_| None)?;
+        match reader.field("path", fields.all("path"), Reader::text) {
+            Field::Given(path) => {
+                Some(Self { path, labels: reader.field("labels", fields.all("labels"), Reader::text) })
+            }
+            Field::Broken => None,
+            Field::Absent => {
+                let help = "name the set: - {path: /datasets/faces, labels: offset}".to_owned();
+                reader.problems.error(node.at, format!("{what} has no `path`"), "`path` is missing", help);
+                None
+            }
         }
     }
 }

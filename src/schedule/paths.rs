@@ -14,7 +14,7 @@ use super::{Backbone, Loaded, ModelSource, Place};
 #[derive(Debug, Clone)]
 pub(super) struct Places {
     pub sources: Sources,
-    pub train: Span,
+    pub train: Vec<Span>,
     pub bins: Vec<Span>,
     /// The saved model, or the file of a backbone's first weights.
     pub model: Option<Span>,
@@ -30,7 +30,10 @@ impl Places {
             Place::Embedding => self.embedding.or(self.model),
             Place::Classes(at) => self.classes.get(at).map(|said| said.at),
         };
-        Problem::new(Severity::Error, &self.sources, at.unwrap_or(self.train), message, label, Some(help))
+        // There is a training set in every checked schedule.
+        let start = Span { source: 0, start: 0, len: 0 };
+        let at = at.or(self.train.first().copied()).unwrap_or(start);
+        Problem::new(Severity::Error, &self.sources, at, message, label, Some(help))
     }
 }
 
@@ -84,8 +87,10 @@ pub fn check_paths(loaded: &Loaded) -> Vec<Problem> {
     {
         note(at, wrong, help);
     }
-    if let Some(wrong) = wrong_training_set(&schedule.data.train) {
-        note(places.train, wrong, TRAIN_LAYOUT);
+    for (set, at) in schedule.data.train.iter().zip(&places.train) {
+        if let Some(wrong) = wrong_training_set(&set.path) {
+            note(*at, wrong, TRAIN_LAYOUT);
+        }
     }
     for (bin, at) in schedule.data.bins.iter().zip(&places.bins) {
         if let Some(wrong) = wrong_file("evaluation bin", bin) {
@@ -156,7 +161,7 @@ fn nearest_existing(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parse;
+    use super::super::{Labels, parse};
     use super::*;
 
     fn loaded(train: &Path, bin: &Path) -> Loaded {
@@ -177,6 +182,28 @@ mod tests {
         assert_eq!(lines, [3, 5]);
         assert!(problems[0].message().ends_with("faces` does not exist"), "{}", problems[0].message());
         assert!(problems[1].message().contains("lfw.bin` does not exist"));
+    }
+
+    #[test]
+    fn several_training_sets_are_read_and_each_is_looked_for() {
+        let text = "model: {backbone: mobilefacenet}\ndata:\n  bins: []\n  most_bad: 0.2\n  train:\n    - /nowhere/a\n    \
+                    - {path: /nowhere/b, labels: merge}\nstages: [{loss: softmax, epochs: 1}]\n";
+        let loaded = parse("x.yaml", text, &[], &|_| None).unwrap();
+        let sets: Vec<_> = loaded.schedule.data.train.iter().map(|set| (set.path.clone(), set.labels)).collect();
+        assert_eq!(sets, [("/nowhere/a".into(), Labels::Offset), ("/nowhere/b".into(), Labels::Merge)]);
+        assert!((loaded.schedule.data.most_bad - 0.2).abs() < 1e-12);
+        let lines: Vec<usize> = check_paths(&loaded).iter().map(Problem::line).collect();
+        assert_eq!(lines, [6, 7]);
+        for (from, to, words) in [
+            ("labels: merge", "labels: merg", "there is no labels `merg`"),
+            ("path: /nowhere/b, ", "", "has no `path`"),
+            ("labels: merge", "label: merge", "has no field `label`"),
+            ("0.2", "1.5", "`most_bad`"),
+        ] {
+            let error = parse("x.yaml", &text.replace(from, to), &[], &|_| None).unwrap_err();
+            let said = format!("{:?}", miette::Report::new(error));
+            assert!(said.contains(words), "{said}");
+        }
     }
 
     #[test]

@@ -310,14 +310,14 @@ impl Leg {
             }
             bins.check()?;
             let asked = Instant::now();
-            let batch = match loader.next_batch() {
-                Some(batch) => batch.map_err(|error| TrainError::from_diagnostic(&error))?,
-                None => break,
-            };
+            let next = loader.next_batch();
             let waited = asked.elapsed();
+            // Those that were too many are listed too.
             for bad in loader.take_bad_images() {
                 emit(Event::BadImage { path: bad.name, reason: bad.reason, count: bad.count });
             }
+            let Some(batch) = next else { break };
+            let batch = batch.map_err(|error| TrainError::from_diagnostic(&error))?;
             if batch.labels.is_empty() {
                 continue;
             }

@@ -5,7 +5,7 @@ use super::model;
 use crate::checkpoint;
 use crate::data::folder;
 use crate::graph::{Graph, embedding};
-use crate::schedule::{EmbeddingLayer, Loaded, ModelSource, Place, Problem};
+use crate::schedule::{EmbeddingLayer, Loaded, ModelSource, Place, Problem, TrainSet};
 
 /// Every problem, each at its line. Call it when [`check_paths`](crate::schedule::check_paths) has found nothing.
 ///
@@ -26,7 +26,8 @@ pub fn check(loaded: &Loaded) -> Vec<Problem> {
             }
         }
     }
-    let train = &loaded.schedule.data.train;
+    // What several sets have together is known once they are listed.
+    let [TrainSet { path: train, .. }] = loaded.schedule.data.train.as_slice() else { return problems };
     let mut said = loaded.classes().enumerate().peekable();
     if said.peek().is_some()
         && let Ok(found) = folder::count_classes(train)

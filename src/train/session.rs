@@ -56,7 +56,7 @@ impl<'a> Session<'a> {
         })?;
         let compute = device::compute_kind(schedule.precision, place);
         let progress = Arc::clone(&emit);
-        let data = data::open(&schedule.data.train, &move |done, total| {
+        let data = data::open_all(&schedule.data.train, &move |done, total| {
             progress(Event::Preparing { what: "listing images".to_owned(), done, total });
         })
         .map_err(|error| TrainError::from_diagnostic(&error))?;
@@ -64,7 +64,7 @@ impl<'a> Session<'a> {
         let start = model::start(&schedule.model, schedule.seed)?;
         let size = input_size(&start);
         let bins = Bins::open(&schedule.data.bins, size);
-        let options = LoaderOptions { size, workers: schedule.data.workers, ..LoaderOptions::default() };
+        let options = LoaderOptions { size, workers: schedule.data.workers, most_bad: schedule.data.most_bad };
         let loader = Loader::new(Arc::clone(&data), options).map_err(|error| TrainError::from_diagnostic(&error))?;
         tracing::debug!("run `{run_id}` is prepared");
         let control = Control::new(commands, Arc::clone(&emit));

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{ClassFolder, Names};
 
-const MAGIC: &[u8] = b"facetui listing 1\n";
+const MAGIC: &[u8] = b"facetui listing 2\n";
 
 /// How long after a change a folder's time of change may still not show a second change.
 const TICK: Duration = Duration::from_secs(2);

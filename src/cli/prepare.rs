@@ -1,0 +1,143 @@
+//! `facetui prepare`: data sets and bins made of others, with progress on the standard error.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Subcommand;
+
+use super::progress::Progress;
+use super::{Failure, say};
+use crate::data::prepare::{self, Made, PrepareError, Subset, Wanted};
+use crate::data::source::Source;
+use crate::data::{self, recordio};
+
+/// What to make. Whatever was interrupted goes on when the same command runs again; what is there is left alone.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Request {
+    /// A set of records (train.rec) as folders, `<class>/<record>.jpg`, the images' bytes unchanged
+    Folders {
+        /// The set: a folder with train.rec, a .rec file, or a folder of class folders
+        set: PathBuf,
+        /// Folder to make
+        #[arg(short, long)]
+        output: PathBuf,
+    },
+    /// Folders as a set of records that mxnet reads: train.rec, train.idx and property
+    Records {
+        /// The set: a folder of class folders
+        set: PathBuf,
+        /// Folder to make
+        #[arg(short, long)]
+        output: PathBuf,
+    },
+    /// An evaluation bin: balanced pairs drawn from a set of people, or the pairs of a file such as LFW's pairs.txt
+    Bin {
+        /// The set of people, or the pairs file
+        source: PathBuf,
+        /// Bin to make
+        #[arg(short, long)]
+        output: PathBuf,
+        /// Pairs to draw, half of one person and half of two [default: 6000]
+        #[arg(long)]
+        pairs: Option<u64>,
+        /// Seed: the same seed draws the same pairs [default: 0]
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Folder of the images that a pairs file names; the folder it lies in unless given
+        #[arg(long)]
+        images: Option<PathBuf>,
+    },
+    /// A bin of any dialect as JPEG bytes under pickle protocol 4
+    Reencode {
+        /// The bin
+        bin: PathBuf,
+        /// Bin to make
+        #[arg(short, long)]
+        output: PathBuf,
+    },
+    /// The first classes of a set, those with few images left out, in the set's own layout
+    Subset {
+        /// The set: a folder with train.rec, a .rec file, or a folder of class folders
+        set: PathBuf,
+        /// Folder to make
+        #[arg(short, long)]
+        output: PathBuf,
+        /// Classes at most; all unless given
+        #[arg(long, value_parser = clap::value_parser!(u32).range(2..))]
+        classes: Option<u32>,
+        /// Images that a class must have
+        #[arg(long, default_value_t = 1)]
+        min_images: u64,
+    },
+}
+
+/// Makes it and says what was made.
+pub(super) fn prepare(request: &Request) -> Result<(), Failure> {
+    let progress = Progress::new();
+    let tell = |what: &str, done, total| progress.count(what, done, total);
+    let open = |set: &Path| data::open(set, &|done, total| tell("images listed", done, total));
+    let (output, what, made) = match request {
+        Request::Folders { set, output } => {
+            let source = open(set).map_err(failed)?;
+            (output, "images", prepare::folders(&*source, output, &tell))
+        }
+        Request::Records { set, output } => {
+            let source = open(set).map_err(failed)?;
+            (output, "images", prepare::records(&*source, output, &tell))
+        }
+        Request::Bin { source, output, pairs, seed, images } if is_pairs_file(source) => {
+            if pairs.is_some() || seed.is_some() {
+                return Err(Failure::Usage(miette::miette!(
+                    help = "leave --pairs and --seed out, or name a folder of people",
+                    "`{}` is a pairs file: nothing is drawn",
+                    source.display()
+                )));
+            }
+            (output, "pairs", prepare::from_pairs_file(source, images.as_deref(), output, &tell))
+        }
+        Request::Bin { images: Some(_), source, .. } => {
+            return Err(Failure::Usage(miette::miette!(
+                help = "leave --images out, or name a pairs file",
+                "`{}` is no pairs file: its own images are used",
+                source.display()
+            )));
+        }
+        Request::Bin { source, output, pairs, seed, images: None } => {
+            let people = open(source).map_err(failed)?;
+            let (pairs, seed) = (pairs.unwrap_or(6000), seed.unwrap_or(0));
+            (output, "pairs", prepare::from_people(&*people, output, pairs, seed, &tell))
+        }
+        Request::Reencode { bin, output } => (output, "pairs", prepare::reencode(bin, output, &tell)),
+        Request::Subset { set, output, classes, min_images } => {
+            let source: Arc<dyn Source> = open(set).map_err(failed)?;
+            let wanted = Wanted { classes: classes.map(|classes| classes as usize), least_images: *min_images };
+            let part = Subset::new(source, wanted).map_err(failed)?;
+            let made = if recordio::is_record_set(set) {
+                prepare::records(&part, output, &tell)
+            } else {
+                prepare::folders(&part, output, &tell)
+            };
+            (output, "images", made)
+        }
+    };
+    tell_made(made.map_err(failed)?, what, output);
+    Ok(())
+}
+
+fn tell_made(Made { total, written }: Made, what: &str, output: &Path) {
+    let output = output.display();
+    say(&match written {
+        0 => format!("nothing to do: all {total} {what} are in `{output}`\n"),
+        _ if written == total => format!("wrote {total} {what} to `{output}`, and read them again\n"),
+        _ => format!("wrote the missing {written} of {total} {what} to `{output}`, and read all again\n"),
+    });
+}
+
+/// Anything that is a file and no record file.
+fn is_pairs_file(path: &Path) -> bool {
+    path.is_file() && !recordio::is_record_set(path)
+}
+
+fn failed(error: impl Into<PrepareError>) -> Failure {
+    Failure::Run(miette::Report::new(error.into()))
+}

@@ -1,0 +1,82 @@
+//! A set of 42 million records opens within 40 bytes an image, and an epoch's order is drawn within five seconds. Needs
+//! 2.5 GB of disk and some minutes, so it runs when asked for: `cargo test --test scale -- --ignored --nocapture`.
+
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use facetui::data::recordio::RecordFile;
+use facetui::data::sampler::Sampler;
+
+/// Images.
+const IMAGES: u64 = 42_000_000;
+/// Images of a class.
+const CLASS: u64 = 21;
+/// Bytes of memory an image may take.
+const LIMIT: u64 = 40;
+
+/// A line of this process's status, in bytes; none where the system does not say.
+fn status(line: &str) -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|found| found.strip_prefix(line))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
+}
+
+/// A header and images of one byte, with their index.
+fn write(folder: &Path) {
+    let file = |name: &str| BufWriter::with_capacity(1 << 20, std::fs::File::create(folder.join(name)).expect("makes"));
+    let (mut records, mut index) = (file("train.rec"), file("train.idx"));
+    let mut offset = 0;
+    let mut put = |number: u64, flag: u32, label: f32, content: &[u8]| {
+        let mut record = 0xced7_230a_u32.to_le_bytes().to_vec();
+        record.extend((24 + content.len() as u32).to_le_bytes());
+        record.extend(flag.to_le_bytes());
+        record.extend(label.to_le_bytes());
+        record.extend(number.to_le_bytes());
+        record.extend(0u64.to_le_bytes());
+        record.extend(content);
+        record.resize(record.len().next_multiple_of(4), 0);
+        records.write_all(&record).expect("writes");
+        writeln!(index, "{number}\t{offset}").expect("writes");
+        offset += record.len();
+    };
+    let ends = [(IMAGES + 1) as f32, (IMAGES + 2) as f32].map(f32::to_le_bytes);
+    put(0, 2, 0.0, &ends.concat());
+    for image in 0..IMAGES {
+        put(image + 1, 0, (image / CLASS) as f32, b"x");
+    }
+    put(IMAGES + 1, 2, 0.0, &[1.0f32, 22.0].map(f32::to_le_bytes).concat());
+    records.flush().expect("writes");
+    index.flush().expect("writes");
+}
+
+#[test]
+#[ignore = "takes minutes and 2.5 GB of disk"]
+fn forty_two_million_images_open_within_the_bound() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path());
+    let cache = folder.path().join("cache");
+    // What changed a moment ago is not kept.
+    std::thread::sleep(Duration::from_secs(3));
+    let before = status("VmHWM:").unwrap_or_default();
+    for kept in [false, true] {
+        let started = Instant::now();
+        let set = RecordFile::open_cached(folder.path(), Some(&cache), &|_, _| {}).expect("opens");
+        let took = started.elapsed().as_secs_f64();
+        assert_eq!((set.from_cache(), set.len() as u64, set.label(set.len() - 1)), (kept, IMAGES, 1_999_999));
+        let started = Instant::now();
+        let plan = Sampler::shuffled(set.len(), 512, 1).expect("is valid").plan(3);
+        let drawn = started.elapsed();
+        assert_eq!(plan.order.len() as u64, IMAGES);
+        let now = status("VmRSS:").unwrap_or_default();
+        let peak = status("VmHWM:").unwrap_or_default().saturating_sub(before);
+        eprintln!(
+            "opened in {took:.1} s (kept: {kept}), order in {:.2} s, {:.1} bytes an image at most so far, {:.1} now",
+            drawn.as_secs_f64(),
+            peak as f64 / IMAGES as f64,
+            now as f64 / IMAGES as f64
+        );
+        assert!(drawn < Duration::from_secs(5));
+        assert!(peak < LIMIT * IMAGES, "{peak} bytes");
+    }
+}
