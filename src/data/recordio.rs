@@ -1,12 +1,12 @@
 //! MXNet's `RecordIO` data sets: `train.rec`, with `train.idx` and `property` beside it.
 //!
 //! A record is a magic number, a word of length and flag, its bytes and padding to four; a record whose bytes hold the
-//! magic number is split there ([`frame`]). An image's record begins with a header (flag, label, id, id2): with a flag
+//! magic number is split there (`frame`). An image's record begins with a header (flag, label, id, id2): with a flag
 //! above 0 that many labels follow, of which the first is the class. Record 0, where it has such labels, says at which
 //! record the images end.
 //!
 //! In memory an image is its record's number, its offset and its label: 16 bytes. They are kept in the user's cache
-//! folder ([`cache`]), since reading the labels of millions of records takes minutes on a slow disk.
+//! folder (`cache`), since reading the labels of millions of records takes minutes on a slow disk.
 
 mod cache;
 pub(crate) mod frame;

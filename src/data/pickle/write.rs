@@ -21,15 +21,12 @@ pub fn bin(images: &[Vec<u8>], places: &[u32], same: &[bool]) -> Vec<u8> {
             continue;
         }
         let image = &images[place];
-        match u32::try_from(image.len()) {
-            Ok(length) => {
-                out.push(b'B'); // BINBYTES
-                out.extend(length.to_le_bytes());
-            }
-            Err(_) => {
-                out.push(0x8e); // BINBYTES8
-                out.extend((image.len() as u64).to_le_bytes());
-            }
+        if let Ok(length) = u32::try_from(image.len()) {
+            out.push(b'B'); // BINBYTES
+            out.extend(length.to_le_bytes());
+        } else {
+            out.push(0x8e); // BINBYTES8
+            out.extend((image.len() as u64).to_le_bytes());
         }
         out.extend(image);
         if uses[place] > 1 {

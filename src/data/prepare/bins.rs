@@ -160,10 +160,13 @@ fn of_two(people: &[Vec<u32>], wanted: u64, stream: &mut Stream) -> Result<Vec<[
     Ok(pairs)
 }
 
+/// Reads the encoded image of a number into the bytes.
+type Read<'a> = dyn Fn(u32, &mut Vec<u8>) -> Result<(), ImageError> + Sync + 'a;
+
 /// Reads the images of pairs, each once, and writes the bin. All must be images.
 fn write_pairs(
     pairs: &[([u32; 2], bool)],
-    read: &(dyn Fn(u32, &mut Vec<u8>) -> Result<(), ImageError> + Sync),
+    read: &Read<'_>,
     name: &(dyn Fn(u32) -> String + Sync),
     to: &Path,
     progress: Progress<'_>,

@@ -77,7 +77,7 @@ fn pair(words: &[&str], root: &Path) -> Result<Pair, String> {
 
 /// The path of LFW's image `NAME/NAME_0004.jpg`.
 fn numbered(root: &Path, name: &str, number: &str) -> Result<PathBuf, String> {
-    let number: u32 = number.parse().map_err(|_| format!("`{}` is no image's number", number.escape_debug()))?;
+    let number: u32 = number.parse().map_err(|_ignored| format!("`{}` is no image's number", number.escape_debug()))?;
     let stem = root.join(name).join(format!("{name}_{number:04}"));
     let mut paths = ENDINGS.map(|ending| PathBuf::from(format!("{}.{ending}", stem.display()))).into_iter();
     let first = PathBuf::from(format!("{}.jpg", stem.display()));

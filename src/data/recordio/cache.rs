@@ -205,7 +205,9 @@ impl<W: Write> Writer<W> {
         let mut block = Vec::with_capacity(BLOCK);
         for part in values.chunks(BLOCK / N) {
             block.clear();
-            part.iter().for_each(|value| block.extend(give(*value)));
+            for value in part {
+                block.extend(give(*value));
+            }
             block.resize(block.len().next_multiple_of(8), 0);
             self.bytes(&block)?;
         }

@@ -82,9 +82,8 @@ impl Frames {
             }
             // 0 is a whole record; 1, 2 and 3 are the first, a middle and the last part of one.
             match (part.kind, parts) {
-                (0, 0) => return Ok(part.next()),
+                (0, 0) | (3, 1..) => return Ok(part.next()),
                 (1, 0) | (2, 1..) => bytes.extend(MAGIC),
-                (3, 1..) => return Ok(part.next()),
                 (kind, _) => return Err(format!("a part of kind {kind} stands where none can be")),
             }
             parts += 1;

@@ -1,5 +1,5 @@
-//! Each operation in ONNX's words: all but the functions ([`activations`](super::activations)) and what slides over maps
-//! ([`spatial`](super::spatial)).
+//! Each operation in ONNX's words: all but the functions ([`activations`]) and what slides over maps
+//! ([`spatial`]).
 
 use super::writer::{TO_NCHW, TO_NHWC, Writer, axis, dims, float, int, ints, last_axis};
 use super::{activations, spatial};
