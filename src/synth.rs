@@ -21,7 +21,6 @@ mod capture;
 mod dice;
 mod identity;
 mod noise;
-pub mod pickle;
 mod render;
 mod store;
 mod vector;
@@ -39,6 +38,8 @@ use capture::{Capture, Scene};
 use dice::{Dice, Purpose};
 use identity::Identity;
 use store::Store;
+
+use crate::data::pickle::write;
 
 /// Name of the folder of training pictures inside the data set, one folder an identity: `0/1.jpg`, `0/2.jpg`, ...
 pub const FACES: &str = "faces_112x112_folders";
@@ -165,7 +166,7 @@ pub fn generate(
     }
     for bin in missing {
         let pairs = bin.draw(options.seed, PAIRS, &step)?;
-        store.write(bin.file(), &pickle::pairs(&pairs.jpegs, &pairs.same))?;
+        store.write(bin.file(), &write::pairs(&pairs.jpegs, &pairs.same))?;
         report.drawn += pairs.jpegs.len() as u64;
     }
     store.finish()?;

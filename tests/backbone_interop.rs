@@ -3,17 +3,20 @@
 //!
 //! As in `tests/keras_interop.rs`, a missing Keras fails the test in CI only.
 
+#[path = "support/trained.rs"]
+mod trained;
+
 use std::path::Path;
 use std::process::Command;
 
 use facetui::checkpoint::{self, SavedModel};
 use facetui::graph::backbone::{Options, build};
-use facetui::graph::{Graph, Weights};
 use facetui::nn::network::normalize_images;
 use facetui::nn::{Mode, Network, init};
 use facetui::train::pretrained;
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
+use trained::trained_like;
 
 /// Runs a script of `tests/python` with both Kerases; false where they are not installed.
 fn run(script: &str, arguments: &[&Path]) -> bool {
@@ -49,26 +52,6 @@ fn numbers(value: &Value) -> Vec<f32> {
         Value::Array(values) => values.iter().flat_map(numbers).collect(),
         value => vec![value.as_f64().expect("a number") as f32],
     }
-}
-
-/// Statistics as different from fresh ones as training makes them.
-fn trained_like(graph: &Graph) -> Weights {
-    let mut weights = init::weights(graph, 11);
-    for (node, arrays) in graph.nodes().iter().zip(&mut weights.nodes) {
-        for (spec, array) in node.weights.iter().zip(arrays) {
-            for (at, value) in array.data.iter_mut().enumerate() {
-                let wave = ((at * 37 + 11) % 101) as f32 / 101.0;
-                match spec.name {
-                    "gamma" => *value = 0.8 + 0.4 * wave,
-                    "beta" | "moving_mean" | "bias" => *value = 0.2 * (wave - 0.5),
-                    "moving_variance" => *value = 0.5 + wave,
-                    "alpha" => *value = 0.1 + 0.3 * wave,
-                    _ => {}
-                }
-            }
-        }
-    }
-    weights
 }
 
 #[test]

@@ -3,6 +3,9 @@
 //!
 //! `cargo xtask test` installs both beside Keras; in CI a missing one fails the test.
 
+#[path = "support/trained.rs"]
+mod trained;
+
 use std::collections::HashMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -13,31 +16,10 @@ use facetui::export::lower::{InputKind, Layout, Options, lower};
 use facetui::export::onnx::run::Program;
 use facetui::export::{Model, check, onnx};
 use facetui::graph::{Graph, Weights, backbone};
-use facetui::nn::init;
 use facetui::schedule::EmbeddingLayer;
 use serde_json::json;
 use tch::Tensor;
-
-/// Weights and statistics as different from fresh ones as training makes them.
-fn trained_like(graph: &Graph) -> Weights {
-    let mut weights = init::weights(graph, 11);
-    for (node, arrays) in graph.nodes().iter().zip(&mut weights.nodes) {
-        for (spec, array) in node.weights.iter().zip(arrays) {
-            let wave = |at: usize| ((at * 37 + 11) % 101) as f32 / 101.0;
-            let change = |at: usize, value: f32| match spec.name {
-                "gamma" => 0.8 + 0.4 * wave(at),
-                "beta" | "moving_mean" | "bias" => 0.2 * (wave(at) - 0.5),
-                "moving_variance" => 0.5 + wave(at),
-                "alpha" => 0.1 + 0.3 * wave(at),
-                _ => value,
-            };
-            for (at, value) in array.data.iter_mut().enumerate() {
-                *value = change(at, *value);
-            }
-        }
-    }
-    weights
-}
+use trained::trained_like;
 
 fn options(input: InputKind, layout: Layout, flip: bool, normalize: bool) -> Options {
     Options { input, layout, flip, normalize }

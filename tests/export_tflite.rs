@@ -2,7 +2,10 @@
 //! backbone and every layer.
 //!
 //! As in `tests/keras_interop.rs`, a missing Python fails the test in CI only: TensorFlow, which is there for Keras, brings
-//! the interpreter. One process runs all files.
+//! the interpreter. Each test starts one process for all its files.
+
+#[path = "support/trained.rs"]
+mod trained;
 
 use std::path::{Path, PathBuf};
 
@@ -16,9 +19,9 @@ use facetui::export::{Request, export};
 use facetui::graph::backbone::{self, build};
 use facetui::graph::layer::{Activation, Initializer, Layer, Padding, Window};
 use facetui::graph::{Graph, Weights};
-use facetui::nn::init;
 use facetui::synth;
 use tch::{Kind, Tensor};
+use trained::trained_like;
 
 /// A file and what facetui makes of the images that it is to be run on.
 struct Case {
@@ -111,26 +114,6 @@ fn cosines(one: &Tensor, other: &Tensor) -> (f64, f64) {
     let rows = |x: &Tensor| x.reshape([x.size()[0], -1]);
     let cosines = Tensor::cosine_similarity(&rows(one), &rows(other), 1, 1e-12);
     (cosines.mean(None).double_value(&[]), cosines.min().double_value(&[]))
-}
-
-/// Weights and statistics as different from fresh ones as training makes them.
-fn trained_like(graph: &Graph) -> Weights {
-    let mut weights = init::weights(graph, 11);
-    for (node, arrays) in graph.nodes().iter().zip(&mut weights.nodes) {
-        for (spec, array) in node.weights.iter().zip(arrays) {
-            for (at, value) in array.data.iter_mut().enumerate() {
-                let wave = ((at * 37 + 11) % 101) as f32 / 101.0;
-                match spec.name {
-                    "gamma" => *value = 0.8 + 0.4 * wave,
-                    "beta" | "moving_mean" | "bias" => *value = 0.2 * (wave - 0.5),
-                    "moving_variance" => *value = 0.5 + wave,
-                    "alpha" => *value = 0.1 + 0.3 * wave,
-                    _ => {}
-                }
-            }
-        }
-    }
-    weights
 }
 
 #[test]

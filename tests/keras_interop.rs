@@ -4,6 +4,9 @@
 //! `cargo xtask test` installs both Kerases and sets `FACETUI_TEST_PYTHON` and `FACETUI_KERAS_PYTHONPATH` for plain `cargo test`
 //! too. In CI a missing Keras fails the test.
 
+#[path = "support/trained.rs"]
+mod trained;
+
 use std::path::Path;
 use std::process::Command;
 
@@ -11,32 +14,11 @@ use facetui::checkpoint::history::History;
 use facetui::checkpoint::{self, SavedModel};
 use facetui::graph::backbone::{Options, TABLE, build};
 use facetui::graph::layer::{Activation, Initializer, Layer};
-use facetui::graph::{Graph, Weights};
 use facetui::nn::network::normalize_images;
-use facetui::nn::{Mode, Network, init};
+use facetui::nn::{Mode, Network};
 use serde_json::json;
 use tch::{Device, Kind, Tensor};
-
-/// Weights and statistics as different from fresh ones as training makes them.
-fn trained_like(graph: &Graph) -> Weights {
-    let mut weights = init::weights(graph, 11);
-    for (node, arrays) in graph.nodes().iter().zip(&mut weights.nodes) {
-        for (spec, array) in node.weights.iter().zip(arrays) {
-            let wave = |at: usize| ((at * 37 + 11) % 101) as f32 / 101.0;
-            let change = |at: usize, value: f32| match spec.name {
-                "gamma" => 0.8 + 0.4 * wave(at),
-                "beta" | "moving_mean" | "bias" => 0.2 * (wave(at) - 0.5),
-                "moving_variance" => 0.5 + wave(at),
-                "alpha" => 0.1 + 0.3 * wave(at),
-                _ => value,
-            };
-            for (at, value) in array.data.iter_mut().enumerate() {
-                *value = change(at, *value);
-            }
-        }
-    }
-    weights
-}
+use trained::trained_like;
 
 /// Python with both Kerases; none when they are not installed, which only CI may not accept.
 fn keras(script: &str) -> Option<Command> {

@@ -249,7 +249,7 @@ fn bins_of_png_images_become_jpeg() {
             .unwrap_or_else(|error| panic!("{at}: {error}"));
     }
     let same = [true, false, true];
-    std::fs::write(place.path("png.bin"), facetui::synth::pickle::pairs(&pngs, &same)).expect("writes");
+    std::fs::write(place.path("png.bin"), facetui::data::pickle::write::pairs(&pngs, &same)).expect("writes");
     place.runs(&["prepare", "reencode", "png.bin", "-o", "jpeg.bin"]);
     assert!(place.runs(&["prepare", "reencode", "png.bin", "-o", "jpeg.bin"]).contains("nothing to do"));
     let bytes = std::fs::read(place.path("jpeg.bin")).expect("reads");
@@ -356,7 +356,8 @@ fn data_says_what_is_in_a_set_and_in_a_bin() {
 
     let images = [std::fs::read(place.path(&format!("{FACES}/0/1.jpg"))).expect("reads"), b"no picture".to_vec()];
     let all = [0, 0, 0, 1, 1, 0].map(|at: usize| images[at].clone());
-    std::fs::write(place.path("odd.bin"), facetui::synth::pickle::pairs(&all, &[false, true, true])).expect("writes");
+    std::fs::write(place.path("odd.bin"), facetui::data::pickle::write::pairs(&all, &[false, true, true]))
+        .expect("writes");
     let found = json(&["data", "odd.bin", "--json"]);
     for (key, value) in [
         ("pairs", 3),

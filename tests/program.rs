@@ -62,7 +62,7 @@ impl Place {
             images.extend([image(pair % 4, pair / 4), image((pair + pair % 2) % 4, 9 - pair / 4)]);
             same.push(pair % 2 == 0);
         }
-        let bytes = facetui::synth::pickle::pairs(&images, &same);
+        let bytes = facetui::data::pickle::write::pairs(&images, &same);
         std::fs::write(self.path("tiny.bin"), bytes).expect("writes");
     }
 

@@ -141,7 +141,8 @@ fn eval_goes_on_after_a_bin_that_is_damaged() {
     let bytes = std::fs::read(place.path("demo/age.bin")).expect("reads");
     std::fs::write(place.path("short.bin"), &bytes[..bytes.len() / 2]).expect("writes");
     let images: Vec<Vec<u8>> = (0..4).map(|_| b"text".to_vec()).collect();
-    std::fs::write(place.path("text.bin"), facetui::synth::pickle::pairs(&images, &[true, false])).expect("writes");
+    std::fs::write(place.path("text.bin"), facetui::data::pickle::write::pairs(&images, &[true, false]))
+        .expect("writes");
     let output = place.run(&["eval", "basic.h5", "short.bin", "text.bin", "no.bin", "demo/pose.bin"]);
     let said = plain(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");

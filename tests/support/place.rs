@@ -56,7 +56,7 @@ impl Place {
             files.extend([image(class, pair + shift), image(other, pair + shift + 3)]);
             same.push(pair % 2 == 0);
         }
-        let bytes = facetui::synth::pickle::pairs(&files, &same);
+        let bytes = facetui::data::pickle::write::pairs(&files, &same);
         std::fs::write(self.path(name), bytes).expect("writes");
     }
 

@@ -1,6 +1,12 @@
 //! Writing a bin: `(list of byte strings, list of booleans)` under protocol 4, which Python 3.4 and later read without
 //! any encoding. An image that several pairs show is written once and referred to.
 
+/// Pickles images in their order, two a pair, and `same`.
+pub fn pairs(images: &[Vec<u8>], same: &[bool]) -> Vec<u8> {
+    let places: Vec<u32> = (0..images.len() as u32).collect();
+    bin(images, &places, same)
+}
+
 /// Pickles `images` in the order of `places`, and `same`.
 pub fn bin(images: &[Vec<u8>], places: &[u32], same: &[bool]) -> Vec<u8> {
     let mut uses = vec![0u32; images.len()];
