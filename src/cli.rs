@@ -93,6 +93,14 @@ pub enum Failure {
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
     memory::keep_large_blocks();
+    // What is worth a word beside the events goes where libraries print: a run's front end keeps it in a file.
+    tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::WARN)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .without_time()
+        .with_target(false)
+        .init();
     let action = match args::Arguments::try_parse() {
         Ok(arguments) => arguments.into_action(),
         Err(error) => {

@@ -66,6 +66,18 @@ pub fn open(path: &Path, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Arc<dyn
     Ok(Arc::new(folder::FolderSet::open(path, folder::default_cache().as_deref(), progress)?))
 }
 
+/// Number of classes of the training sets of a schedule. That of a folder is read from the names of its folders; others
+/// are opened, which the run after it does again from their kept listings.
+///
+/// # Errors
+/// As [`open`].
+pub fn count_classes(sets: &[TrainSet]) -> Result<usize, OpenError> {
+    match sets {
+        [one] if !recordio::is_record_set(&one.path) => Ok(folder::count_classes(&one.path)?),
+        sets => Ok(open_all(sets, &|_, _| {})?.classes()),
+    }
+}
+
 /// Opens the training sets of a schedule, as one where there are several ([`joined`]). `progress` as in [`open`], for
 /// each of them.
 ///

@@ -166,12 +166,6 @@ impl Graph {
         self.nodes.iter_mut().for_each(|node| node.trainable = true);
     }
 
-    /// The nodes with weights that are not trainable, in order; uses of shared weights are not counted again.
-    pub fn frozen_layers(&self) -> Vec<NodeId> {
-        let frozen = self.nodes.iter().enumerate().filter(|(_, node)| !node.trainable && !node.weights.is_empty());
-        frozen.map(|(at, _)| at).collect()
-    }
-
     /// Sets what keeps a weight small; does nothing where the node has no weight of that place.
     pub fn set_regularizer(&mut self, node: NodeId, place: usize, regularizer: Option<Regularizer>) {
         if let Some(weight) = self.nodes[node].weights.get_mut(place) {

@@ -255,6 +255,13 @@ fn a_model_goes_on_from_a_file_in_every_way() {
             ["bad.yaml:2", "has 4 classes, not 9", "classes"],
         ),
         (
+            with("checkpoints/begin.h5", stages).replace(
+                "train: demo/faces_112x112_folders",
+                "classes: 4, train: [demo/faces_112x112_folders, demo/faces_112x112_folders]",
+            ),
+            ["bad.yaml:2", "has 8 classes, not 4", "classes"],
+        ),
+        (
             with(
                 "checkpoints/begin.h5",
                 "stages:\n  - {loss: softmax, centerloss: 'Center_loss(num_classes=85742)', epochs: 1}\n",

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::source::{ImageError, ImageRead, Source};
+use super::source::{ImageError, Source};
 use crate::schedule::Labels;
 
 /// Several sources in a row.
@@ -90,17 +90,6 @@ impl Source for Joined {
     fn encoded(&self, index: usize, bytes: &mut Vec<u8>) -> Result<(), ImageError> {
         let (part, index) = self.part(index);
         part.source.encoded(index, bytes)
-    }
-
-    fn read(
-        &self,
-        index: usize,
-        size: (u32, u32),
-        scratch: &mut Vec<u8>,
-        pixels: &mut [u8],
-    ) -> Result<ImageRead, ImageError> {
-        let (part, index) = self.part(index);
-        part.source.read(index, size, scratch, pixels)
     }
 }
 

@@ -13,7 +13,7 @@ use super::session::Session;
 use crate::checkpoint::CheckpointError;
 use crate::checkpoint::atomic::write_atomically;
 use crate::event::{BinResult, BranchRow, CheckpointKind, Event, Level, Outcome};
-use crate::graph::Weights;
+use crate::graph::embedding::cut;
 use crate::nn::Network;
 use crate::schedule::Schedule;
 
@@ -69,9 +69,8 @@ impl Progress {
 pub fn start(session: &mut Session<'_>, standing: &mut Standing) -> Result<Option<BranchRow>, TrainError> {
     if standing.figures.is_empty() && !session.bins.names().is_empty() {
         let start = standing.start()?;
-        let graph = start.graph.cut(start.embedding, start.graph.name.clone());
+        let (graph, weights) = cut(&start.graph, &start.weights, start.embedding);
         let embedding = graph.output();
-        let weights = Weights { nodes: start.weights.nodes[..graph.nodes().len()].to_vec() };
         let network = Network::new(graph, embedding, &weights, session.device, session.compute);
         let results = session.bins.evaluate(&network, &session.emit, &mut session.control)?;
         if session.control.poll() {

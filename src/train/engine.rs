@@ -35,7 +35,7 @@ fn caught<T>(part: impl FnOnce() -> Result<T, TrainError>) -> Result<T, TrainErr
 
 fn train(schedule: &Schedule, run_id: &str, commands: &Receiver<Command>, emit: &Emit) -> Result<Outcome, TrainError> {
     let outputs = Outputs::new(&schedule.checkpoints, &schedule.name)?;
-    let (mut session, mut start) = Session::prepare(schedule, run_id, commands.clone(), Arc::clone(emit))?;
+    let (mut session, mut start) = Session::prepare(schedule, commands.clone(), Arc::clone(emit))?;
     let from_scratch = matches!(schedule.model, ModelSource::Backbone(_)) && schedule.initial_epoch == 0;
     let history = continue_or_set_aside(&outputs, from_scratch, emit)?;
     emit(Event::RunStarted(Box::new(session.header(schedule, run_id, (&start.graph, start.embedding))?)));

@@ -4,7 +4,7 @@
 //! A step works on one part of the flat buffer (all of it, or the head's), whose state lies in buffers of the same
 //! layout. Weights that are frozen keep their state untouched. Nothing is read back from the device.
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use super::clip::Clipper;
 use crate::nn::parameters::Parameters;
@@ -227,11 +227,6 @@ impl Step<'_> {
 fn descend(weights: &mut Tensor, direction: &Tensor, mut denominator: Tensor, rate: f64) {
     let _ = denominator.g_mul_scalar_(-1.0 / rate.max(LEAST_RATE));
     let _ = weights.addcdiv_(direction, &denominator);
-}
-
-/// The gradient's length, a scalar on the device.
-pub fn norm(gradient: &Tensor) -> Tensor {
-    gradient.norm().to_kind(Kind::Float)
 }
 
 #[cfg(test)]

@@ -3,13 +3,13 @@
 
 use super::model;
 use crate::checkpoint;
-use crate::data::folder;
+use crate::data;
 use crate::graph::{Graph, embedding};
-use crate::schedule::{EmbeddingLayer, Loaded, ModelSource, Place, Problem, TrainSet};
+use crate::schedule::{EmbeddingLayer, Loaded, ModelSource, Place, Problem};
 
 /// Every problem, each at its line. Call it when [`check_paths`](crate::schedule::check_paths) has found nothing.
 ///
-/// Reads the saved model and the names of the class folders; lists no images.
+/// Reads the saved model and, where the schedule says a number of classes, as much of the training set as tells theirs.
 pub fn check(loaded: &Loaded) -> Vec<Problem> {
     let mut problems = Vec::new();
     if let ModelSource::File { path, embedding, .. } = &loaded.schedule.model {
@@ -26,18 +26,16 @@ pub fn check(loaded: &Loaded) -> Vec<Problem> {
             }
         }
     }
-    // What several sets have together is known once they are listed.
-    let [TrainSet { path: train, .. }] = loaded.schedule.data.train.as_slice() else { return problems };
     let mut said = loaded.classes().enumerate().peekable();
     if said.peek().is_some()
-        && let Ok(found) = folder::count_classes(train)
+        && let Ok(found) = data::count_classes(&loaded.schedule.data.train)
     {
         problems.extend(said.filter(|(_, expected)| *expected != found as u64).map(|(at, expected)| {
             loaded.error_at(
                 Place::Classes(at),
                 format!("the training set has {found} classes, not {expected}"),
-                format!("`{}` has {found}", train.display()),
-                "the number of classes is the highest folder number plus one; take this out to use what is there",
+                format!("there are {found}"),
+                "the number of classes is the highest folder number or label plus one; take this out to use what is there",
             )
         }));
     }

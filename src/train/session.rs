@@ -46,7 +46,6 @@ impl<'a> Session<'a> {
     /// Anything that is not there or does not fit.
     pub fn prepare(
         schedule: &'a Schedule,
-        run_id: &str,
         commands: Receiver<Command>,
         emit: Emit,
     ) -> Result<(Self, Start), TrainError> {
@@ -66,7 +65,6 @@ impl<'a> Session<'a> {
         let bins = Bins::open(&schedule.data.bins, size);
         let options = LoaderOptions { size, workers: schedule.data.workers, most_bad: schedule.data.most_bad };
         let loader = Loader::new(Arc::clone(&data), options).map_err(|error| TrainError::from_diagnostic(&error))?;
-        tracing::debug!("run `{run_id}` is prepared");
         let control = Control::new(commands, Arc::clone(&emit));
         Ok((Self { schedule, emit, control, data, loader, bins, device: place, compute }, start))
     }

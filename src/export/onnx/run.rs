@@ -13,8 +13,8 @@ use std::path::Path;
 use prost::Message as _;
 use tch::{Device, Kind, Tensor};
 
+use super::OPSET;
 use super::proto::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, number};
-use super::{OPSET, OUTPUT};
 use operators::Operand;
 
 /// A file that can be run.
@@ -131,11 +131,6 @@ impl Program {
     /// The axes of its output after the batch, where the file says them.
     pub fn output_shape(&self) -> Option<Vec<i64>> {
         self.shapes.get(&self.output)?.iter().skip(1).copied().collect()
-    }
-
-    /// The name of its output: [`OUTPUT`] in facetui's own files.
-    pub fn is_ours(&self) -> bool {
-        self.output == OUTPUT
     }
 
     /// Runs it. Every result must have the shape that the file says.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::Value;
-use tch::Device;
+use tch::{Device, Kind};
 
 use super::*;
 use crate::train::clip::clip_flat;
