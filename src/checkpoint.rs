@@ -10,6 +10,7 @@
 mod arrays;
 pub mod atomic;
 mod extras;
+mod heaps;
 pub mod history;
 mod layers;
 mod matching;

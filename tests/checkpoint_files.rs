@@ -372,6 +372,24 @@ fn damaged_files_are_refused_or_read_and_never_end_the_program() {
 }
 
 #[test]
+fn a_heap_that_leads_nowhere_is_refused() {
+    // HDF5's own library would walk it for ever.
+    let cases = Cases::new();
+    let mut bytes = std::fs::read(cases.path("legacy_adam.h5")).expect("reads");
+    let heap = bytes.windows(4).position(|window| window == b"GCOL").expect("a heap");
+    let number = |bytes: &[u8], at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
+    let mut at = heap + 16;
+    while bytes[at..at + 2] != [0, 0] {
+        at += 16 + (number(&bytes, at + 8) as usize).next_multiple_of(8);
+    }
+    bytes[at + 8..at + 16].fill(0);
+    let path = cases.path("heap.h5");
+    std::fs::write(&path, bytes).expect("writes");
+    let error = checkpoint::read(&path).expect_err("is refused").to_string();
+    assert!(error.contains("damaged") && error.contains(&format!("byte {heap}")), "{error}");
+}
+
+#[test]
 fn every_file_of_the_shared_cases_is_read() {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/cases");
     if !cases.is_dir() {

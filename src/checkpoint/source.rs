@@ -7,7 +7,7 @@ use std::path::Path;
 
 use hdf5::{File, FileBuilder};
 
-use super::CheckpointError;
+use super::{CheckpointError, heaps};
 
 /// How a zip archive begins.
 const ZIP: [u8; 4] = *b"PK\x03\x04";
@@ -42,11 +42,12 @@ impl Source {
             return Err(failed("it is no file".to_owned()));
         }
         let mut start = [0; 4];
-        let read = fs_err::File::open(path).and_then(|mut file| file.read(&mut start));
-        let read = read.map_err(|error| failed(error.to_string()))?;
+        let mut plain = fs_err::File::open(path).map_err(|error| failed(error.to_string()))?;
+        let read = plain.read(&mut start).map_err(|error| failed(error.to_string()))?;
         if read == 4 && start == ZIP {
             return Err(CheckpointError::Archive { path: path.to_path_buf() });
         }
+        heaps::check(&mut plain, metadata.len()).map_err(failed)?;
         let file =
             unlocked().open(path).map_err(|_ignored| failed("it is no HDF5 file, or a damaged one".to_owned()))?;
         let length = metadata.len();
