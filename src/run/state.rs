@@ -263,7 +263,10 @@ impl RunState {
     /// Folds one event into the state.
     pub fn apply(&mut self, record: &Record) {
         self.started.get_or_insert(record.at);
-        self.updated = record.at;
+        // What the front end still notes of a run that has ended does not make it longer.
+        if !self.is_ended() {
+            self.updated = record.at;
+        }
         match &record.event {
             Event::Preparing { what, done, total } => self.preparing = Some((what.clone(), *done, *total)),
             Event::RunStarted(header) => {

@@ -1,4 +1,4 @@
-//! The fold of a run with branches.
+//! The fold: of a run with branches, and after the end.
 
 use super::*;
 use crate::event::{BranchPlan, BranchRow, StagePlan};
@@ -69,4 +69,14 @@ fn a_branch_is_a_run_of_its_own_within_the_whole() {
     assert_eq!(comparison.lines().count(), 1);
     let second = hear(Event::BranchStarted { branch: 1, name: "b".into(), run_id: "x-1-b".into() });
     assert_eq!((second.done_epochs(), second.whole_header().map(|header| header.name.clone())), (3, Some("x".into())));
+}
+
+#[test]
+fn a_run_that_has_ended_takes_no_longer() {
+    let finished = Event::Finished { outcome: Outcome::Completed, seconds: 4.0 };
+    let note = Event::Log { level: Level::Info, message: "wrote a plot".to_owned() };
+    let records = [(1.0, Event::Paused), (5.0, finished), (99.0, note)].map(|(at, event)| Record { at, event });
+    let state = RunState::replay(&records);
+    assert_eq!((state.started, state.logged), (Some(1.0), 1));
+    assert!((state.updated - 5.0).abs() < 1e-9);
 }
