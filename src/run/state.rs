@@ -5,10 +5,13 @@
 use std::collections::VecDeque;
 
 use super::comparison::{self, Comparison};
-use crate::event::{BinResult, CheckpointKind, Event, Level, Outcome, Record, RunHeader, StopKind};
+use crate::event::{BinResult, CheckpointKind, Event, Level, MachineSample, Outcome, Record, RunHeader, StopKind};
 
 /// Log lines that are kept in memory; the journal holds them all.
 const LOG_LINES: usize = 1000;
+
+/// Samples of the machine that are kept in memory.
+const SAMPLES: usize = 240;
 
 /// Where a run stands.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -193,6 +196,8 @@ pub struct RunState {
     pub checkpoints: Vec<CheckpointFile>,
     /// Images that could not be read, in all.
     pub bad_images: u64,
+    /// How busy the machine is, newest last; some minutes of it.
+    pub machine: VecDeque<MachineSample>,
     /// The newest log lines.
     pub log: VecDeque<LogLine>,
     /// How many log lines there have been in all.
@@ -252,6 +257,7 @@ impl RunState {
             checkpoints: std::mem::take(&mut self.checkpoints),
             bad_images: self.bad_images,
             memory: self.memory,
+            machine: std::mem::take(&mut self.machine),
             images_per_second: self.images_per_second,
             log: std::mem::take(&mut self.log),
             logged: self.logged,
@@ -453,7 +459,12 @@ impl RunState {
                 let message = format!("learning rate times {factor} from the next step on (times {before} before)");
                 self.log(record.at, Level::Info, message);
             }
-            Event::Machine(_) => {}
+            Event::Machine(sample) => {
+                if self.machine.len() == SAMPLES {
+                    self.machine.pop_front();
+                }
+                self.machine.push_back((**sample).clone());
+            }
             Event::BadImage { path, reason, count } => {
                 self.bad_images = *count;
                 self.log(record.at, Level::Warning, format!("skipped `{path}`: {reason}"));

@@ -24,10 +24,10 @@ pub struct Control {
     emit: Emit,
     stop: Option<StopKind>,
     paused: bool,
-    /// What was asked for in a pause is being done.
+    /// An evaluation that was asked for is being done.
     busy: bool,
-    evaluate: bool,
-    save: bool,
+    /// What was asked for and not begun.
+    asked: Vec<Next>,
     /// What every learning rate is multiplied by.
     pub rate_scale: f64,
 }
@@ -35,12 +35,11 @@ pub struct Control {
 impl Control {
     /// Listens to `commands` and answers with events.
     pub const fn new(commands: Receiver<Command>, emit: Emit) -> Self {
-        let (stop, paused, busy, evaluate, save) = (None, false, false, false, false);
-        Self { commands, emit, stop, paused, busy, evaluate, save, rate_scale: 1.0 }
+        Self { commands, emit, stop: None, paused: false, busy: false, asked: Vec::new(), rate_scale: 1.0 }
     }
 
     /// What to do now; holds here while paused. Ask again after what it says has been done.
-    pub fn next(&mut self) -> Next {
+    pub fn attend(&mut self) -> Next {
         // What was done in a pause has changed what a screen shows.
         if std::mem::take(&mut self.busy) && self.paused {
             (self.emit)(Event::Paused);
@@ -50,12 +49,10 @@ impl Control {
             if self.stop == Some(StopKind::Now) {
                 return Next::End;
             }
-            if std::mem::take(&mut self.evaluate) {
-                self.busy = true;
-                return Next::Evaluate;
-            }
-            if std::mem::take(&mut self.save) {
-                return Next::Save;
+            if !self.asked.is_empty() {
+                let next = self.asked.remove(0);
+                self.busy = next == Next::Evaluate;
+                return next;
             }
             if !self.paused {
                 return Next::Step;
@@ -110,12 +107,12 @@ impl Control {
                 self.paused = false;
                 (self.emit)(Event::Resumed);
             }
-            Command::Evaluate if !self.evaluate => {
-                self.evaluate = true;
+            Command::Evaluate if !self.asked.contains(&Next::Evaluate) => {
+                self.asked.push(Next::Evaluate);
                 (self.emit)(Event::EvaluationRequested);
             }
-            Command::Save if !self.save => {
-                self.save = true;
+            Command::Save if !self.asked.contains(&Next::Save) => {
+                self.asked.push(Next::Save);
                 (self.emit)(Event::SaveRequested);
             }
             Command::ScaleLearningRate(factor) if RATE_SCALES.contains(&factor) => {
@@ -167,7 +164,7 @@ mod tests {
     #[test]
     fn a_gentle_stop_can_be_withdrawn() {
         let (sender, mut control, heard) = control(&[Command::Stop(StopKind::AfterEpoch)]);
-        assert!(!control.poll() && control.ends_after_epoch() && control.next() == Next::Step);
+        assert!(!control.poll() && control.ends_after_epoch() && control.attend() == Next::Step);
         sender.send(Command::WithdrawStop).expect("sends");
         assert!(!control.ends_after_epoch());
         assert_eq!(heard.all(), [Event::StopRequested { kind: StopKind::AfterEpoch }, Event::StopWithdrawn]);
@@ -178,7 +175,7 @@ mod tests {
         let (_sender, mut control, _) =
             control(&[Command::Pause, Command::Stop(StopKind::Now), Command::WithdrawStop, Command::Evaluate]);
         assert!(control.poll());
-        assert_eq!(control.next(), Next::End);
+        assert_eq!(control.attend(), Next::End);
     }
 
     #[test]
@@ -191,11 +188,11 @@ mod tests {
     #[test]
     fn a_pause_evaluates_and_saves_and_stays_a_pause() {
         let (sender, mut control, heard) = control(&[Command::Pause, Command::Evaluate, Command::Save]);
-        assert_eq!(control.next(), Next::Evaluate);
+        assert_eq!(control.attend(), Next::Evaluate);
         assert!(!control.poll(), "the evaluation is not held by the pause it happens in");
-        assert_eq!(control.next(), Next::Save);
+        assert_eq!(control.attend(), Next::Save);
         sender.send(Command::Resume).expect("sends");
-        assert_eq!(control.next(), Next::Step);
+        assert_eq!(control.attend(), Next::Step);
         let events = [Event::Paused, Event::EvaluationRequested, Event::SaveRequested, Event::Paused, Event::Resumed];
         assert_eq!(heard.all(), events);
     }
@@ -203,7 +200,7 @@ mod tests {
     #[test]
     fn what_is_asked_twice_is_done_once() {
         let (_sender, mut control, heard) = control(&[Command::Save, Command::Save]);
-        assert_eq!((control.next(), control.next()), (Next::Save, Next::Step));
+        assert_eq!((control.attend(), control.attend()), (Next::Save, Next::Step));
         assert_eq!(heard.all(), [Event::SaveRequested]);
     }
 
@@ -211,7 +208,7 @@ mod tests {
     fn impossible_multipliers_are_refused_in_words() {
         let (_sender, mut control, heard) =
             control(&[0.5, 0.0, -1.0, f64::NAN, f64::INFINITY].map(Command::ScaleLearningRate));
-        assert_eq!(control.next(), Next::Step);
+        assert_eq!(control.attend(), Next::Step);
         assert!((control.rate_scale - 0.5).abs() < 1e-12);
         let heard = heard.all();
         assert_eq!(heard[0], Event::LearningRateScaled { factor: 0.5 });

@@ -318,7 +318,7 @@ impl Leg {
         loop {
             let held = Instant::now();
             loop {
-                match session.control.next() {
+                match session.control.attend() {
                     Next::Step => break,
                     Next::End => {
                         if let Some(event) = meter.report() {
@@ -463,7 +463,7 @@ fn to_device(batch: &Batch, size: (u32, u32), place: Device, level: u8) -> (Tens
 
 /// Tells of steps. A loss that is no number any more is told too, and ends the run before it spoils the weights on disk.
 fn report(emit: &Emit, event: Event) -> Result<(), TrainError> {
-    let Event::Steps { step, loss, .. } = &event else { return Ok(emit(event)) };
+    let Event::Steps { step, loss, .. } = &event else { return Ok(()) };
     let result = match loss.iter().position(|value| !value.is_finite()) {
         None => Ok(()),
         Some(place) => {
