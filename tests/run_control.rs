@@ -24,7 +24,9 @@ fn train(place: &Place, stages: &str, before: &[Command], ask: impl Fn(&Event) -
     place.write("control.yaml", &text);
     let loaded = schedule::load(&place.path("control.yaml"), &[]).expect("a good schedule");
     let (mut events, commands, threads) = launch::launch(loaded.schedule, &text).expect("starts").split();
-    before.iter().for_each(|command| commands.send(*command).expect("the engine listens"));
+    for command in before {
+        commands.send(*command).expect("the engine listens");
+    }
     let mut heard = Vec::new();
     while let Some(record) = events.blocking_recv() {
         if let Some(command) = ask(&record.event) {
@@ -113,9 +115,8 @@ fn stop_now_leaves_a_checkpoint_of_its_own_beside_the_epochs() {
     let place = Place::new(4, 60);
     let stages = "  - {loss: softmax, optimizer: adam, epochs: 50}\n";
     let events = train(&place, stages, &[], |event| match event {
-        Event::Steps { index: 2, .. } => Some(Command::Stop(StopKind::Now)),
-        // On a machine so fast that the epoch has ended before.
-        Event::EpochEnded { index: 3.., .. } => Some(Command::Stop(StopKind::Now)),
+        // The latter on a machine so fast that the epoch has ended before.
+        Event::Steps { index: 2, .. } | Event::EpochEnded { index: 3.., .. } => Some(Command::Stop(StopKind::Now)),
         _ => None,
     });
     assert!(matches!(events.last(), Some(Event::Finished { outcome: Outcome::Stopped, .. })));
