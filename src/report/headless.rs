@@ -159,6 +159,7 @@ mod tests {
             images_per_second: 100.0,
             waited: 0.0,
             memory: 0,
+            gradient_norm: None,
         };
         let start = Event::EpochStarted { stage: 0, epoch: 1, index: 1, steps: 40, learning_rate: 0.1 };
         let text = printed(std::iter::once(start).chain((1..=25).map(steps)).collect());

@@ -123,6 +123,7 @@ mod tests {
             images_per_second: 1.0,
             waited: 0.0,
             memory: 0,
+            gradient_norm: None,
         };
         writer.append(&Record { at: 1_700_000_000.123, event: steps }).expect("appends");
         writer.append(&log("steps")).expect("appends");

@@ -15,6 +15,8 @@ pub struct StepResult {
     pub loss: Tensor,
     /// Share of the batch that was classified right; none for triplet losses.
     pub accuracy: Option<Tensor>,
+    /// Length of the gradient before it was clipped, a scalar; none unless it was asked for.
+    pub gradient_norm: Option<Tensor>,
 }
 
 /// What a step makes smaller.
@@ -24,11 +26,13 @@ pub struct Goal<'a> {
     pub loss: &'a Loss,
     /// The centers of the center loss, where the stage has one; they move in every step.
     pub centers: Option<&'a mut Centers>,
+    /// Whether the gradient's length is wanted too.
+    pub measured: bool,
 }
 
 impl<'a> From<&'a Loss> for Goal<'a> {
     fn from(loss: &'a Loss) -> Self {
-        Self { loss, centers: None }
+        Self { loss, centers: None, measured: false }
     }
 }
 
@@ -43,7 +47,7 @@ pub fn step<'a>(
     learning_rate: f64,
     head_only: bool,
 ) -> StepResult {
-    let Goal { loss, mut centers } = goal.into();
+    let Goal { loss, mut centers, measured } = goal.into();
     let (first, embeddings) = if head_only {
         (network.head(), tch::no_grad(|| network.embed(images, Mode::Infer)))
     } else {
@@ -65,10 +69,12 @@ pub fn step<'a>(
     if head_rests {
         leaves.truncate(leaves.len() - network.parameters.leaves(network.head()).len());
     }
+    let mut gradient_norm = None;
     // A frozen basic model under a loss without a head leaves nothing to train.
     if !leaves.is_empty() {
         let gradients = Tensor::run_backward(&[&value], &leaves, false, false);
         let mut gradient = network.parameters.flatten_gradients(first, &gradients);
+        gradient_norm = measured.then(|| gradient.norm());
         optimizer.clip(&mut gradient, &network.parameters, first);
         let (offset, _) = network.parameters.range(first);
         optimizer.step(&network.parameters.flat, offset, &gradient, learning_rate);
@@ -76,7 +82,7 @@ pub fn step<'a>(
     }
     let has_classes = network.has_head() || !head_rests;
     let accuracy = has_classes.then(|| loss::accuracy(loss, &output, labels)).flatten();
-    StepResult { loss: value.detach(), accuracy }
+    StepResult { loss: value.detach(), accuracy, gradient_norm }
 }
 
 #[cfg(test)]
@@ -148,7 +154,7 @@ mod tests {
         let mut losses = Vec::new();
         let loss = Loss::Center(settings);
         for _ in 0..8 {
-            let goal = Goal { loss: &loss, centers: Some(&mut centers) };
+            let goal = Goal { loss: &loss, centers: Some(&mut centers), measured: false };
             let result = step(&mut network, &mut optimizer, goal, &images, &labels, 0.002, false);
             assert!(result.accuracy.is_some());
             losses.push(result.loss.double_value(&[]));
@@ -160,9 +166,24 @@ mod tests {
         assert!(losses[7] < losses[0], "{losses:?}");
         // With the basic model frozen nothing is left to train, and nothing fails.
         let frozen = model::take_apart(&network).weights;
-        let goal = Goal { loss: &loss, centers: Some(&mut centers) };
+        let goal = Goal { loss: &loss, centers: Some(&mut centers), measured: false };
         step(&mut network, &mut optimizer, goal, &images, &labels, 0.002, true);
         assert_eq!(frozen, model::take_apart(&network).weights);
+    }
+
+    #[test]
+    fn the_gradients_length_is_that_before_clipping() {
+        let (images, labels) = batch();
+        let clip = Clip { norm: None, value: None, global_norm: Some(1e-6) };
+        let mut network = network(Kind::Float);
+        let before = network.parameters.flat.detach().copy();
+        let mut optimizer = OptimizerState::new(Optimizer { clip, ..Optimizer::sgd(0.0, false) }, &before);
+        let goal = Goal { measured: true, ..Goal::from(&LOSS) };
+        let result = step(&mut network, &mut optimizer, goal, &images, &labels, 1.0, false);
+        let norm = result.gradient_norm.expect("was asked for").double_value(&[]);
+        let moved = (&network.parameters.flat - before).norm().double_value(&[]);
+        assert!(norm > 1e-3 && moved < 1e-5, "{norm}, {moved}");
+        assert!(step(&mut network, &mut optimizer, &LOSS, &images, &labels, 1.0, false).gradient_norm.is_none());
     }
 
     #[test]
@@ -196,7 +217,7 @@ mod tests {
         let rule = Optimizer::sgd(0.0, false);
         let mut optimizers = [0, 1].map(|_| OptimizerState::new(rule, &with.parameters.flat));
         let mut centers = Centers::zeros(4, 16, settings, Device::Cpu);
-        let goal = Goal { loss: &LOSS, centers: Some(&mut centers) };
+        let goal = Goal { loss: &LOSS, centers: Some(&mut centers), measured: false };
         let sum = step(&mut with, &mut optimizers[0], goal, &images, &labels, 0.01, false).loss.double_value(&[]);
         let alone = step(&mut without, &mut optimizers[1], &LOSS, &images, &labels, 0.01, false);
         assert!(sum > alone.loss.double_value(&[]));
