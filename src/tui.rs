@@ -8,14 +8,13 @@
 //! | file | what it does |
 //! |---|---|
 //! | `event_loop`, `terminal`, `stdio` | the world: keys, signals, the screen, what native libraries print |
-//! | `action`, `keymap`, `app`, `view`, `watched` | the states and how they change |
-//! | `draw`, `layout`, `pane/*` | the screen |
-//! | `chart`, `digest`, `estimate`, `format`, `theme` | what panes share |
+//! | `action`, `keymap`, `app`, `view`, `watched`, `remembered` | the states and how they change |
+//! | `draw`, `layout`, `pane/*`, `still` | the screen |
+//! | `chart`, `series`, `scale`, `estimate`, `format`, `theme` | what panes share |
 
 mod action;
 mod app;
 mod chart;
-mod digest;
 mod draw;
 mod estimate;
 mod event_loop;
@@ -23,7 +22,11 @@ mod format;
 mod keymap;
 mod layout;
 mod pane;
+mod remembered;
+mod scale;
+mod series;
 mod stdio;
+mod still;
 mod terminal;
 #[cfg(test)]
 mod testing;
@@ -43,6 +46,7 @@ use crate::event::{Command, Record};
 use crate::run::history_api::HistorySource;
 use crate::run::state::RunState;
 
+pub use still::Still;
 pub use theme::Abilities;
 
 /// What the front end needs of a run that is being trained.
@@ -59,6 +63,8 @@ pub struct LiveRun {
 pub struct TuiOptions {
     /// Where the lines that native libraries print are appended, besides the log pane.
     pub log_file: Option<PathBuf>,
+    /// Where moved borders and the like are kept from one time to the next; nowhere unless given.
+    pub state_file: Option<PathBuf>,
     /// What the terminal can show; asked of the environment unless given.
     pub abilities: Option<Abilities>,
     /// The zone that times are shown in; the system's unless given.

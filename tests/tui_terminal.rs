@@ -15,6 +15,7 @@ use facetui::run::history_api::{HistorySource, PastRun};
 use facetui::run::state::RunState;
 use facetui::tui::{Abilities, LiveRun, TuiOptions};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use vt100::MouseProtocolMode;
 
 /// Names what the child should do.
 const ROLE: &str = "FACETUI_TEST_ROLE";
@@ -185,6 +186,7 @@ impl Terminal {
         assert!(!screen.alternate_screen(), "the alternate screen was left");
         assert!(!screen.hide_cursor(), "the cursor is visible again");
         assert!(!screen.bracketed_paste(), "pastes are plain again");
+        assert_eq!(screen.mouse_protocol_mode(), MouseProtocolMode::None, "the mouse is the terminal's again");
     }
 }
 
@@ -208,6 +210,28 @@ fn keys_are_answered_and_the_terminal_is_given_back() {
     terminal.wait_for("keep watching");
     terminal.press("s");
     terminal.wait_for("left: Ended(Stopped) signal None");
+    terminal.wait_for_the_end();
+}
+
+#[test]
+fn the_mouse_is_taken_and_can_be_let_go() {
+    let mut terminal = Terminal::start("quiet");
+    terminal.wait_for("TRAINING");
+    let mode = |terminal: &Terminal| terminal.screen.lock().expect("whole").parser.screen().mouse_protocol_mode();
+    assert_eq!(mode(&terminal), MouseProtocolMode::AnyMotion);
+    // A click on a tab, as terminals tell of it.
+    terminal.press("\u{1b}[<0;15;1M\u{1b}[<0;15;1m");
+    terminal.wait_for("No runs yet");
+    terminal.press("m");
+    terminal.wait_for("the mouse selects text");
+    let patience = Instant::now();
+    while mode(&terminal) != MouseProtocolMode::None && patience.elapsed() < PATIENCE {
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(mode(&terminal), MouseProtocolMode::None);
+    terminal.press("q");
+    terminal.wait_for("keep watching");
+    terminal.press("s");
     terminal.wait_for_the_end();
 }
 

@@ -68,13 +68,21 @@ pub(super) fn history(runs: &Path) -> Result<(), Failure> {
             "the history needs a terminal"
         )));
     }
-    tui::run(None, Box::new(RunFolders::new(runs)), tui::TuiOptions::default())
+    let options = tui::TuiOptions { state_file: state_file(), ..tui::TuiOptions::default() };
+    tui::run(None, Box::new(RunFolders::new(runs)), options)
         .map(|_| ())
         .map_err(|error| Failure::Run(miette::Report::new(error)))
 }
 
+/// Where the front end keeps what was chosen about the screen: in the user's folder for such things.
+fn state_file() -> Option<PathBuf> {
+    let folders = directories::ProjectDirs::from("", "", "facetui")?;
+    Some(folders.state_dir().unwrap_or_else(|| folders.config_dir()).join("screen.json"))
+}
+
 fn on_screen(launched: Launched, runs: PathBuf) -> Result<RunState, Failure> {
-    let options = tui::TuiOptions { log_file: Some(launched.folder.join("output.log")), ..tui::TuiOptions::default() };
+    let log_file = Some(launched.folder.join("output.log"));
+    let options = tui::TuiOptions { log_file, state_file: state_file(), ..tui::TuiOptions::default() };
     let (events, commands, threads) = launched.split();
     let live = tui::LiveRun { events, commands };
     let left = tui::run(Some(live), Box::new(RunFolders::new(runs)), options)

@@ -2,17 +2,21 @@
 //! both change with the user's [`Action`]s and the world's [`News`]. Changes are plain function calls that return what
 //! the loop has to do.
 
+mod charts;
+mod mouse;
+
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
+use ratatui::layout::Rect;
 
 use crate::event::{Command, Event, Level, Outcome, Record, StopKind};
 use crate::run::state::{Phase, RunState};
 
 use super::action::{Action, Effect, Motion, News, Tab};
 use super::keymap::Scope;
-use super::layout::Pane;
-use super::view::{Axis, Dialog, History, Request, View, moved};
+use super::layout::{Arrangement, Needs, Pane, Size, run, screen, size};
+use super::view::{Dialog, History, Request, STRENGTHS, View, moved};
 use super::watched::Watched;
 
 /// Seconds after which the list of runs is read again while one of them is live and on screen.
@@ -21,6 +25,9 @@ const REFRESH: u32 = 5;
 /// Seconds for which the header of a run that is trained says what became of a plot.
 const NOTICE: u32 = 6;
 
+const MOUSE_TAKEN: &str = "the mouse is back: charts, borders, tabs";
+const MOUSE_FREE: &str = "the mouse selects text; m takes it back";
+
 /// Everything the screen is drawn from.
 #[derive(Debug)]
 pub(super) struct App {
@@ -28,6 +35,8 @@ pub(super) struct App {
     pub(super) live: Option<Watched>,
     pub(super) history: History,
     pub(super) view: View,
+    /// The screen as it was drawn last: what the mouse points at.
+    pub(super) area: Rect,
     /// The moment that is drawn, in seconds since the Unix epoch.
     pub(super) now: f64,
     /// The zone that times are shown in.
@@ -41,6 +50,7 @@ impl App {
             live: live.then(Watched::default),
             history: History::default(),
             view: View::new(if live { Tab::Training } else { Tab::History }),
+            area: Rect::new(0, 0, 80, 24),
             now,
             zone,
         }
@@ -99,7 +109,6 @@ impl App {
             self.view.notice = None;
         }
         match action {
-            Action::Show(tab) => self.show(tab),
             Action::NextTab => self.show(match self.view.tab {
                 Tab::Training => Tab::History,
                 Tab::History => Tab::Training,
@@ -118,14 +127,7 @@ impl App {
                 self.close();
                 Vec::new()
             }
-            Action::ToggleAxis => {
-                let axis = &mut self.view.charts.axis;
-                *axis = if *axis == Axis::Steps { Axis::Epochs } else { Axis::Steps };
-                Vec::new()
-            }
-            Action::ToggleLog => flip(&mut self.view.charts.log_y),
-            Action::ToggleSmoothing => flip(&mut self.view.charts.smooth),
-            Action::ToggleSpan => flip(&mut self.view.charts.stage_only),
+            Action::Chart(action) => self.chart(action),
             Action::Branches => {
                 if self.compared().is_some() {
                     self.view.dialog = Some(Dialog::Branches);
@@ -134,7 +136,27 @@ impl App {
             }
             Action::FocusNext => self.focus(1),
             Action::FocusPrevious => self.focus(Pane::ALL.len() - 1),
-            Action::Zoom => flip(&mut self.view.zoomed),
+            Action::Focus(number) => {
+                if let Some(pane) = usize::from(number).checked_sub(1).and_then(|at| Pane::ALL.get(at)) {
+                    self.focus_on(*pane);
+                }
+                Vec::new()
+            }
+            Action::Zoom => {
+                self.view.zoomed = !self.view.zoomed;
+                Vec::new()
+            }
+            Action::ResetBorders => {
+                self.view.borders.clear();
+                vec![Effect::Remember(self.remembered())]
+            }
+            Action::ToggleMouse => {
+                self.view.mouse = !self.view.mouse;
+                self.view.drag = None;
+                self.view.notice_age = 0;
+                self.view.notice = Some(if self.view.mouse { MOUSE_TAKEN } else { MOUSE_FREE }.to_owned());
+                vec![Effect::Mouse(self.view.mouse), Effect::Remember(self.remembered())]
+            }
             Action::Move(motion) => self.scroll(motion),
             Action::Plot => self.plot(),
             Action::Open => {
@@ -169,8 +191,9 @@ impl App {
                 self.open_chosen()
             }
             News::Opened { id, state } => {
+                let strength = STRENGTHS[self.view.charts.strength];
                 if self.history.chosen().is_some_and(|run| run.id == id) {
-                    self.history.opened = Some((id, state.map(Watched::of)));
+                    self.history.opened = Some((id, state.map(|state| Watched::of(state, strength))));
                 }
                 Vec::new()
             }
@@ -272,19 +295,54 @@ impl App {
         if known { Vec::new() } else { vec![Effect::OpenRun(run.clone())] }
     }
 
+    /// Where the panes of a run lie within the body; zoomed, the focused one has it all.
+    pub(super) fn arrangement(&self, shown: &Watched, body: Rect, size: Size) -> Arrangement {
+        if self.view.zoomed {
+            return Arrangement { panes: vec![(self.view.focus, body)], borders: Vec::new() };
+        }
+        self.laid_out(shown, body, size)
+    }
+
+    /// The same when no pane is zoomed.
+    fn laid_out(&self, shown: &Watched, body: Rect, size: Size) -> Arrangement {
+        let state = &shown.state;
+        let branches = state.comparison.as_ref().map_or(0, |comparison| comparison.total());
+        let needs = Needs { stages: state.stages.len(), bins: state.bins.len(), branches, charts: self.view.order };
+        run(body, size, &needs, &self.view.borders)
+    }
+
+    /// The panes that have a place on a screen of this size.
+    fn visible(&self) -> Option<(Size, Vec<Pane>)> {
+        let (shown, _) = self.on_screen()?;
+        let size = size(self.area);
+        let [_, body, _] = screen(self.area);
+        Some((size, self.laid_out(shown, body, size).panes.into_iter().map(|(pane, _)| pane).collect()))
+    }
+
     fn focus(&mut self, by: usize) -> Vec<Effect> {
         let at = Pane::ALL.iter().position(|pane| *pane == self.view.focus).unwrap_or(0);
-        self.view.focus = Pane::ALL[(at + by) % Pane::ALL.len()];
+        let visible = self.visible().map(|(_, panes)| panes).unwrap_or_default();
+        let shown = |pane: &Pane| visible.is_empty() || visible.contains(pane);
         // A run without branches has no pane of them.
-        if self.view.focus == Pane::Branches && self.compared().is_none() { self.focus(by) } else { Vec::new() }
+        let exists = |pane: &Pane| *pane != Pane::Branches || self.compared().is_some();
+        let turns = (1..=Pane::ALL.len()).map(|turn| Pane::ALL[(at + by * turn) % Pane::ALL.len()]);
+        if let Some(pane) = turns.into_iter().find(|pane| shown(pane) && exists(pane)) {
+            self.view.focus = pane;
+        }
+        Vec::new()
     }
 
     fn close(&mut self) {
         if self.view.dialog.take().is_some() {
             return;
         }
-        if self.view.zoomed {
+        let charts = &mut self.view.charts;
+        if charts.cross.take().is_some() {
+            self.view.hovers = false;
+        } else if self.view.zoomed {
             self.view.zoomed = false;
+        } else if charts.window.is_some() || charts.y.is_some() {
+            (charts.window, charts.y) = (None, None);
         } else if self.view.log_scroll > 0 {
             self.view.log_scroll = 0;
         } else {
@@ -391,9 +449,4 @@ impl App {
         }
         self.request(Request::Stop(kind), Command::Stop(kind))
     }
-}
-
-fn flip(flag: &mut bool) -> Vec<Effect> {
-    *flag = !*flag;
-    Vec::new()
 }

@@ -15,6 +15,20 @@ use crate::tui::view::Request;
 
 use super::put;
 
+/// The names of the tabs.
+const TRAINING: &str = " training ";
+const HISTORY: &str = " history ";
+
+/// The tab whose name lies at a column of the first line.
+pub(in crate::tui) fn tab_at(column: u16) -> Option<Tab> {
+    let training = width(TRAINING) as u16;
+    match column {
+        at if at < training => Some(Tab::Training),
+        at if at > training && at <= training + width(HISTORY) as u16 => Some(Tab::History),
+        _ => None,
+    }
+}
+
 /// A run's phase as one word, and its style.
 pub(in crate::tui) fn phase_word(state: &RunState, goes_on: bool, styles: &Styles) -> (&'static str, Style) {
     match &state.phase {
@@ -64,7 +78,7 @@ pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, app: &App, styles:
     let tab = |tab: Tab, text: &'static str| {
         Span::styled(text, if app.view.tab == tab { styles.selected } else { styles.dim })
     };
-    let mut spans = vec![tab(Tab::Training, " 1 training "), Span::raw(" "), tab(Tab::History, " 2 history ")];
+    let mut spans = vec![tab(Tab::Training, TRAINING), Span::raw(" "), tab(Tab::History, HISTORY)];
     let used: usize = spans.iter().map(|span| width(&span.content)).sum();
     let mut end = Vec::new();
     let told = app.view.notice.as_ref().map(|notice| {
