@@ -22,7 +22,7 @@ pub fn weights(graph: &Graph, seed: u64) -> Weights {
 /// One weight, drawn from the stream `stream` of `seed`.
 pub fn weight(spec: &WeightSpec, seed: u64, stream: u64) -> Array {
     let mut draw = Draw::new(spec, seed, stream);
-    Array { shape: spec.shape.clone(), data: (0..spec.len()).map(|_| draw.next()).collect() }
+    Array { shape: spec.shape.clone(), data: (0..spec.len()).map(|_| draw.number()).collect() }
 }
 
 /// The numbers of a weight one after the other, in Keras's order, for weights that are too large to be held twice.
@@ -58,7 +58,7 @@ impl Draw {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> f32 {
+    pub fn number(&mut self) -> f32 {
         match self.from {
             From::Constant(value) => value,
             From::Uniform(limit) => self.random.random_range(-limit..=limit),

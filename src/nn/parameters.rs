@@ -193,14 +193,13 @@ impl Parameters {
         for segment in &segments {
             let buffer = if segment.trainable { &flat } else { &statistics };
             let place = buffer.narrow(0, segment.offset, segment.len);
-            match weights.nodes.get(segment.node) {
-                Some(arrays) => segment.layout.import(&arrays[segment.place], &place),
-                None => {
-                    let spec = &graph.nodes()[segment.node].weights[segment.place];
-                    // Streams far away from those of the layers: a head starts the same whatever the backbone is.
-                    let mut drawn = init::Draw::new(spec, seed, u64::MAX - segment.place as u64);
-                    segment.layout.fill(&place, |block| block.fill_with(|| drawn.next()));
-                }
+            if let Some(arrays) = weights.nodes.get(segment.node) {
+                segment.layout.import(&arrays[segment.place], &place);
+            } else {
+                let spec = &graph.nodes()[segment.node].weights[segment.place];
+                // Streams far away from those of the layers: a head starts the same whatever the backbone is.
+                let mut drawn = init::Draw::new(spec, seed, u64::MAX - segment.place as u64);
+                segment.layout.fill(&place, |block| block.fill_with(|| drawn.number()));
             }
         }
         let cast = (compute != Kind::Float).then(|| flat.narrow(0, 0, cast_len).to_kind(compute));

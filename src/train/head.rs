@@ -165,19 +165,16 @@ impl Columns for Products<'_> {
         if let Some(HeadGradient { bias: Some(bias), .. }) = &self.gradient {
             bias.narrow(0, classes.start, count).copy_(&gradient.sum_dim_intlist([0i64].as_slice(), false, None));
         }
-        match (&self.cast, self.head.half) {
-            (Some(cast), Some(half)) => {
-                let gradient = gradient.to_kind(half);
-                self.sum += gradient.mm(&rows.to_kind(half)).to_kind(Kind::Float);
-                if let Some(HeadGradient { rows: target, .. }) = &self.gradient {
-                    target.narrow(0, classes.start, count).copy_(&gradient.tr().mm(cast));
-                }
+        if let (Some(cast), Some(half)) = (&self.cast, self.head.half) {
+            let gradient = gradient.to_kind(half);
+            self.sum += gradient.mm(&rows.to_kind(half)).to_kind(Kind::Float);
+            if let Some(HeadGradient { rows: target, .. }) = &self.gradient {
+                target.narrow(0, classes.start, count).copy_(&gradient.tr().mm(cast));
             }
-            _ => {
-                let _ = self.sum.addmm_(&gradient, &rows);
-                if let Some(HeadGradient { rows: target, .. }) = &self.gradient {
-                    let _ = gradient.tr().mm_out(&target.narrow(0, classes.start, count), &self.direction);
-                }
+        } else {
+            let _ = self.sum.addmm_(&gradient, &rows);
+            if let Some(HeadGradient { rows: target, .. }) = &self.gradient {
+                let _ = gradient.tr().mm_out(&target.narrow(0, classes.start, count), &self.direction);
             }
         }
         if let (Some(HeadGradient { rows: target, .. }), Some(along)) = (&self.gradient, along) {
