@@ -19,7 +19,7 @@ const ROWS: NonZero<u16> = NonZero::new(60).expect("rows");
 const COLUMNS: NonZero<u16> = NonZero::new(200).expect("columns");
 const KEYS: usize = 40;
 const IDLE: Duration = Duration::from_secs(10);
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The program on its terminal.
 struct Program {

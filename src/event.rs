@@ -520,7 +520,9 @@ mod tests {
             memory: 1,
             gradient_norm: Some(f64::INFINITY),
         });
-        let Event::Steps { loss, gradient_norm: Some(f64::INFINITY), .. } = back.event else { panic!("another event came back") };
+        let Event::Steps { loss, gradient_norm: Some(f64::INFINITY), .. } = back.event else {
+            panic!("another event came back")
+        };
         assert!((loss[0] - 1.0).abs() < 1e-9 && loss[1].is_nan() && loss[2].is_infinite());
     }
 

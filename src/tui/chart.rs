@@ -25,6 +25,7 @@ use super::theme::Styles;
 
 pub(super) use axis::Unit;
 use raster::Canvas;
+pub(super) use raster::letter;
 
 /// How a curve is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -105,7 +105,7 @@ pub(super) const BINDINGS: &[Binding] = &[
     bind(Scope::Run, &[letter('z')], Action::Zoom, "the focused pane on the whole screen", Some("zoom")),
     chart(&[letter('[')], Charting::Weaker, "smooth less", None),
     chart(&[letter(']')], Charting::Stronger, "smooth more", None),
-    chart(&[letter('o')], Charting::Calm, "leave the wildest raw values out of the y axes, or not", None),
+    chart(&[letter('o')], Charting::Calm, "y axes without the wildest raw values", None),
     chart(&[letter('t')], Charting::Stage, "charts of the whole run or of this stage", None),
     chart(&[letter('c')], Charting::Cross, "crosshair on all charts: values at one place", Some("crosshair")),
     chart(&[plain(KeyCode::Left), letter('h')], Charting::CrossBy(-1), "crosshair to the left", None),

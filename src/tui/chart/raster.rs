@@ -13,6 +13,11 @@ const BRAILLE: [[u8; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 
 /// ASCII letters of the curves.
 const LETTERS: [char; 5] = ['*', 'o', '+', 'x', '#'];
 
+/// The letter that the `number`th line is drawn with where there is no braille.
+pub(in crate::tui) const fn letter(number: usize) -> char {
+    LETTERS[number % LETTERS.len()]
+}
+
 /// Columns a mark at a point needs for itself; with more points than that a line says it all.
 const MARK_ROOM: usize = 3;
 
@@ -141,7 +146,7 @@ impl Canvas {
                 (true, Cell { marked: true, .. }) => '•',
                 (true, _) => char::from_u32(0x2800 + u32::from(cell.dots)).unwrap_or(' '),
                 (false, Cell { ghost: true, .. }) => '.',
-                (false, _) => LETTERS[cell.curve % LETTERS.len()],
+                (false, _) => letter(cell.curve),
             };
             let style = if cell.ghost && !styles.has_color() { styles.dim } else { Style::new().fg(cell.color) };
             if let Some(target) = buffer.cell_mut(position) {

@@ -8,7 +8,7 @@ use ratatui::style::Style;
 use ratatui::text::Span;
 
 use crate::run::state::{BinState, CurrentEpoch, RunState};
-use crate::tui::chart::Geometry;
+use crate::tui::chart::{Geometry, letter};
 use crate::tui::format;
 use crate::tui::layout::Pane;
 use crate::tui::scale::{Axis, Scale};
@@ -137,6 +137,7 @@ fn legend(
         } else {
             (styles.glyphs.strokes[at % 3], styles.text)
         };
+        let swatch = if styles.glyphs.unicode { swatch.to_owned() } else { letter(at).to_string() };
         spans.push(Span::styled(format!("  {swatch} "), style));
         spans.push(Span::styled(format::cut(&bin.name, 24, styles.glyphs.ellipsis), styles.text));
         let value = values.as_ref().and_then(|values| values.get(at).copied());

@@ -63,7 +63,7 @@ pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, app: &App, styles:
         let spans = match row {
             Row::Heading(text) => vec![Span::styled(text, styles.strong)],
             Row::Keys(keys, text) => vec![
-                Span::styled(format!("  {}", left(&keys, 14, styles)), styles.key),
+                Span::styled(format!("  {}", left(&keys, 16, styles)), styles.key),
                 Span::styled(text, styles.text),
             ],
             Row::Blank => continue,
