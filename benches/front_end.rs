@@ -46,7 +46,7 @@ impl Program {
         let screen = Arc::new((Mutex::new(vt100::Parser::new(ROWS, COLUMNS, 0)), Condvar::new()));
         let seen = Arc::clone(&screen);
         thread::spawn(move || {
-            let mut bytes = [0; 1 << 16];
+            let mut bytes = vec![0; 1 << 16];
             while let Ok(count @ 1..) = output.read(&mut bytes) {
                 seen.0.lock().expect("whole").process(&bytes[..count]);
                 seen.1.notify_all();
