@@ -11,6 +11,7 @@
 //! | `action`, `keymap`, `app`, `view`, `watched` | the states and how they change |
 //! | `draw`, `layout`, `pane/*` | the screen |
 //! | `chart`, `digest`, `estimate`, `format`, `theme` | what panes share |
+//! | `settings` | the user's colours and keys |
 
 mod action;
 mod app;
@@ -23,6 +24,7 @@ mod format;
 mod keymap;
 mod layout;
 mod pane;
+mod settings;
 mod stdio;
 mod terminal;
 #[cfg(test)]
@@ -43,6 +45,7 @@ use crate::event::{Command, Record};
 use crate::run::history_api::HistorySource;
 use crate::run::state::RunState;
 
+pub use settings::{Settings, SettingsError};
 pub use theme::Abilities;
 
 /// What the front end needs of a run that is being trained.
@@ -63,6 +66,20 @@ pub struct TuiOptions {
     pub abilities: Option<Abilities>,
     /// The zone that times are shown in; the system's unless given.
     pub zone: Option<TimeZone>,
+    /// The user's colours and keys.
+    pub settings: Settings,
+}
+
+/// Every action that keys can be given in the settings: its name, its keys, and what it does.
+pub fn actions() -> Vec<(String, String, &'static str)> {
+    let mut actions: Vec<(String, String, &'static str)> = Vec::new();
+    for binding in keymap::Keymap::default().bindings() {
+        let name = keymap::id(binding.action);
+        if !actions.iter().any(|(known, ..)| *known == name) {
+            actions.push((name, keymap::names(binding), binding.help));
+        }
+    }
+    actions
 }
 
 /// How the front end was left.

@@ -107,8 +107,7 @@ impl HistorySource for RunFolders {
 /// A journal's line in the list.
 fn summarize(path: &Path) -> Option<PastRun> {
     let bare = path.file_name().is_none_or(|name| name != journal::FILE_NAME);
-    let state =
-        if bare { reference::open(path).ok()? } else { RunState::replay(&journal::read(path, false).ok()?) };
+    let state = if bare { reference::open(path).ok()? } else { RunState::replay(&journal::read(path, false).ok()?) };
     let header = state.whole_header();
     let named = if bare { path } else { path.parent()? };
     let id = named.file_name()?.to_string_lossy().into_owned();

@@ -119,7 +119,7 @@ pub enum Effect {
     /// List the past runs, off this thread.
     ListRuns,
     /// Read a past run, off this thread.
-    OpenRun(PastRun),
+    OpenRun(Box<PastRun>),
     /// Write the plot of the run of this journal, off this thread; of the live run when none is given.
     Plot(Option<PathBuf>),
     /// Go to the background.

@@ -10,7 +10,7 @@ use crate::event::{Command, Event, Level, Outcome, Record, StopKind};
 use crate::run::state::{Phase, RunState};
 
 use super::action::{Action, Effect, Motion, News, Tab};
-use super::keymap::Scope;
+use super::keymap::{Keymap, Scope};
 use super::layout::Pane;
 use super::view::{Axis, Dialog, History, Request, View, moved};
 use super::watched::Watched;
@@ -32,6 +32,8 @@ pub(super) struct App {
     pub(super) now: f64,
     /// The zone that times are shown in.
     pub(super) zone: TimeZone,
+    /// What the keys mean.
+    pub(super) keys: Keymap,
 }
 
 impl App {
@@ -43,6 +45,7 @@ impl App {
             view: View::new(if live { Tab::Training } else { Tab::History }),
             now,
             zone,
+            keys: Keymap::default(),
         }
     }
 
@@ -269,7 +272,7 @@ impl App {
     fn open_chosen(&self) -> Vec<Effect> {
         let Some(run) = self.history.chosen() else { return Vec::new() };
         let known = matches!(self.history.shown(), Some(Ok(shown)) if shown.state.is_ended() || !run.live);
-        if known { Vec::new() } else { vec![Effect::OpenRun(run.clone())] }
+        if known { Vec::new() } else { vec![Effect::OpenRun(Box::new(run.clone()))] }
     }
 
     fn focus(&mut self, by: usize) -> Vec<Effect> {
@@ -294,7 +297,7 @@ impl App {
 
     fn scroll(&mut self, motion: Motion) -> Vec<Effect> {
         if self.view.dialog == Some(Dialog::Help) {
-            self.view.help_scroll = moved(self.view.help_scroll, super::pane::help::lines() - 1, motion);
+            self.view.help_scroll = moved(self.view.help_scroll, super::pane::help::lines(&self.keys) - 1, motion);
             return Vec::new();
         }
         if let Some((run, _)) = self.on_screen() {

@@ -27,10 +27,9 @@ use crate::run::state::RunState;
 use super::action::{Effect, News};
 use super::app::App;
 use super::draw::draw;
-use super::keymap;
 use super::stdio::StdioCapture;
 use super::terminal::Screen;
-use super::theme::{Abilities, Styles};
+use super::theme::{Abilities, Depth, Styles};
 use super::{Left, LiveRun, TuiOptions};
 
 /// Shortest time between two frames that no key asked for.
@@ -72,8 +71,12 @@ pub(super) async fn main(
     let (answers, read) = mpsc::unbounded_channel();
     let requests = history_thread(history, answers.clone())?;
     let mut front = Front {
-        app: App::new(events.is_some(), now(), zone),
-        styles: Styles::new(options.abilities.unwrap_or_else(Abilities::detect)),
+        app: App { keys: options.settings.keys.clone(), ..App::new(events.is_some(), now(), zone) },
+        // Abilities that are given say nothing of more than sixteen colours.
+        styles: match options.abilities {
+            Some(abilities) => Styles::chosen(abilities, Depth::Sixteen, &options.settings),
+            None => Styles::chosen(Abilities::detect(), Depth::detect(), &options.settings),
+        },
         screen: Screen::take(capture)?,
         events,
         commands,
@@ -188,7 +191,7 @@ impl Front {
     fn input(&mut self, input: &Input) -> io::Result<Next> {
         match input {
             Input::Key(key) => {
-                let Some(action) = keymap::action(&self.app.scopes(), key) else { return Ok(Next::Go) };
+                let Some(action) = self.app.keys.action(&self.app.scopes(), key) else { return Ok(Next::Go) };
                 let effects = self.app.act(action);
                 let next = self.carry_out(effects)?;
                 if let Next::Go = next {

@@ -85,7 +85,8 @@ mod tests {
 
     #[test]
     fn schedules_differ_where_they_do() {
-        let text = |rate: &str| (0..20).map(|line| format!("key{line}: {line}\n")).collect::<String>() + rate;
+        let keys: Vec<String> = (0..20).map(|line| format!("key{line}: {line}\n")).collect();
+        let text = |rate: &str| keys.concat() + rate;
         assert!(lines(&text("lr: 1\n"), &text("lr: 1\n"), 2).is_empty());
         let found = lines(&text("lr: 1\n"), &text("lr: 2\n"), 1);
         let wanted = [(Same, "key19: 19"), (Removed, "lr: 1"), (Added, "lr: 2")];

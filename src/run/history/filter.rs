@@ -259,7 +259,8 @@ mod tests {
         ] {
             assert!(keeps(yes), "{yes}");
         }
-        for no in ["resnet", "!demo", "tag:draft", "lfw>0.9912", "pose>0", "\"margin wide\"", "/^arc$/", "demo resnet"] {
+        for no in ["resnet", "!demo", "tag:draft", "lfw>0.9912", "pose>0", "\"margin wide\"", "/^arc$/", "demo resnet"]
+        {
             assert!(!keeps(no), "{no}");
         }
     }

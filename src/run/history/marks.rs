@@ -89,7 +89,8 @@ mod tests {
         for file in [journal::FILE_NAME, "old_hist.json"] {
             let run = folder.path().join(file);
             assert_eq!(read(&run), Marks::default());
-            let marks = Marks { tags: vec!["paper".into(), " two  words ".into(), "paper".into()], note: " good ".into() };
+            let marks =
+                Marks { tags: vec!["paper".into(), " two  words ".into(), "paper".into()], note: " good ".into() };
             write(&run, &marks).expect("writes");
             let kept = Marks { tags: vec!["paper".into(), "two-words".into()], note: "good".into() };
             assert_eq!(read(&run), kept);

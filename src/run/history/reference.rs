@@ -37,7 +37,9 @@ pub(super) fn find(root: &Path) -> Vec<PathBuf> {
             let hidden = entry.file_name().to_string_lossy().starts_with('.') || entry.file_name() == "earlier";
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() && !hidden && depth < DEPTH => folders.push((path, depth + 1)),
-                Ok(kind) if kind.is_file() && !hidden && name(&path).is_some() && found.len() < MOST => found.push(path),
+                Ok(kind) if kind.is_file() && !hidden && name(&path).is_some() && found.len() < MOST => {
+                    found.push(path);
+                }
                 _ => {}
             }
         }

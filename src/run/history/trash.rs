@@ -32,7 +32,7 @@ pub(super) fn discard(root: &Path, run: &Path) -> io::Result<PathBuf> {
 /// Moves `path` into `trash` under its own name, with a number behind it when that is taken.
 fn into(trash: &Path, path: &Path) -> io::Result<PathBuf> {
     let name = path.file_name().ok_or_else(|| io::Error::other("the run has no name"))?;
-    let place = (1_u32..)
+    let place = (1..10_000_u32)
         .map(|number| {
             let mut name = name.to_owned();
             if number > 1 {
