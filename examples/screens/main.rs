@@ -16,7 +16,7 @@ use terminal::Terminal;
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// Longest an epoch of the demo may take.
-const EPOCH: Duration = Duration::from_secs(300);
+const EPOCH: Duration = Duration::from_mins(5);
 
 /// Longest the screen may take to answer a key.
 const SOON: Duration = Duration::from_secs(20);

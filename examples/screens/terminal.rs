@@ -1,6 +1,7 @@
 //! A program in a pseudo terminal, and the screen it draws.
 
 use std::io::{Read as _, Write};
+use std::num::NonZero;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -22,6 +23,10 @@ fn size((rows, cols): (u16, u16)) -> PtySize {
     PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }
 }
 
+fn grid(cells: u16) -> Result<NonZero<u16>> {
+    NonZero::new(cells).ok_or_else(|| "a screen has rows and columns".into())
+}
+
 impl Terminal {
     /// Starts a program in `folder` on a screen of rows and columns.
     pub fn start(program: &Path, arguments: &[&str], folder: &Path, shape: (u16, u16)) -> Result<Self> {
@@ -38,7 +43,7 @@ impl Terminal {
         drop(pair.slave);
         let mut output = pair.master.try_clone_reader().map_err(|error| error.to_string())?;
         let keys = pair.master.take_writer().map_err(|error| error.to_string())?;
-        let parser = Arc::new(Mutex::new(vt100::Parser::new(shape.0, shape.1, 0)));
+        let parser = Arc::new(Mutex::new(vt100::Parser::new(grid(shape.0)?, grid(shape.1)?, 0)));
         let screen = Arc::clone(&parser);
         thread::spawn(move || {
             let mut bytes = [0; 1 << 14];
@@ -69,7 +74,7 @@ impl Terminal {
 
     /// Another size.
     pub fn resize(&self, shape: (u16, u16)) -> Result<()> {
-        self.screen().screen_mut().set_size(shape.0, shape.1);
+        self.screen().screen_mut().set_size(grid(shape.0)?, grid(shape.1)?);
         self.master.resize(size(shape)).map_err(|error| error.to_string().into())
     }
 
