@@ -159,8 +159,8 @@ fn past(at: u32) -> PastRun {
         epochs,
         planned: 16,
         outcome,
-        live: false,
         best: if epochs == 3 { Vec::new() } else { best.to_vec() },
-        journal: PathBuf::from(format!("runs/demo-{at}/run.jsonl")),
+        journal: PathBuf::from(format!("runs/demo-{at}/journal.jsonl")),
+        ..PastRun::default()
     }
 }

@@ -12,6 +12,7 @@ mod eval;
 mod export;
 mod inference;
 mod inspect;
+mod manual;
 mod memory;
 mod models;
 mod plot;
@@ -78,6 +79,12 @@ pub enum Action {
     Compare(compare::Request),
     /// Print the demo schedule, which teaches the format.
     Template,
+    /// Print what a shell needs to complete arguments.
+    Completions(clap_complete::Shell),
+    /// Print the manual page.
+    Manual,
+    /// Print the front end's actions and keys.
+    Keys,
 }
 
 /// Why the program ends with something else than 0.
@@ -139,6 +146,15 @@ fn perform(action: Action) -> Result<(), Failure> {
         Action::Compare(request) => compare::compare(&request),
         Action::Template => {
             say(schedule::template());
+            Ok(())
+        }
+        Action::Completions(shell) => {
+            manual::completions(shell);
+            Ok(())
+        }
+        Action::Manual => manual::page(),
+        Action::Keys => {
+            manual::keys();
             Ok(())
         }
     }

@@ -99,7 +99,7 @@ impl BranchRow {
 }
 
 /// The facts of a run that do not change while it runs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct RunHeader {
     /// Identifies the run and names its folder: `<name>-<date>-<time>`.
     pub run_id: String,
@@ -139,7 +139,7 @@ pub struct RunHeader {
 }
 
 /// The figures of one evaluation bin after one epoch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct BinResult {
     /// The bin's name (its file's stem).
     pub bin: String,

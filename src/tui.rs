@@ -11,6 +11,7 @@
 //! | `action`, `keymap`, `app`, `view`, `watched`, `remembered` | the states and how they change |
 //! | `draw`, `layout`, `pane/*`, `still` | the screen |
 //! | `chart`, `series`, `scale`, `estimate`, `format`, `theme` | what panes share |
+//! | `settings` | the user's colours and keys |
 
 mod action;
 mod app;
@@ -25,6 +26,7 @@ mod pane;
 mod remembered;
 mod scale;
 mod series;
+mod settings;
 mod stdio;
 mod still;
 mod terminal;
@@ -46,6 +48,7 @@ use crate::event::{Command, Record};
 use crate::run::history_api::HistorySource;
 use crate::run::state::RunState;
 
+pub use settings::{Settings, SettingsError};
 pub use still::Still;
 pub use theme::Abilities;
 
@@ -69,6 +72,20 @@ pub struct TuiOptions {
     pub abilities: Option<Abilities>,
     /// The zone that times are shown in; the system's unless given.
     pub zone: Option<TimeZone>,
+    /// The user's colours and keys.
+    pub settings: Settings,
+}
+
+/// Every action that keys can be given in the settings: its name, its keys, and what it does.
+pub fn actions() -> Vec<(String, String, &'static str)> {
+    let mut actions: Vec<(String, String, &'static str)> = Vec::new();
+    for binding in keymap::Keymap::default().bindings() {
+        let name = keymap::id(binding.action);
+        if !actions.iter().any(|(known, ..)| *known == name) {
+            actions.push((name, keymap::names(binding), binding.help));
+        }
+    }
+    actions
 }
 
 /// How the front end was left.

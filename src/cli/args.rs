@@ -144,6 +144,16 @@ enum Subcommands {
     },
     /// Print a commented schedule to start from
     Template,
+    /// Print the completions of a shell, for example `facetui completions bash`
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// List the front end's actions and their keys, which `config.toml` can change
+    Keys,
+    /// Print the manual page, for example `facetui man > facetui.1`
+    Man,
 }
 
 impl Arguments {
@@ -168,6 +178,9 @@ impl Arguments {
             (Some(Subcommands::Embed(request)), _) => Action::Embed(request),
             (Some(Subcommands::Compare(request)), _) => Action::Compare(request),
             (Some(Subcommands::Template), _) => Action::Template,
+            (Some(Subcommands::Completions { shell }), _) => Action::Completions(shell),
+            (Some(Subcommands::Man), _) => Action::Manual,
+            (Some(Subcommands::Keys), _) => Action::Keys,
         }
     }
 }

@@ -42,17 +42,16 @@ pub(super) fn start(loaded: Loaded, text: &str, request: &Request) -> Result<(),
     warn(&loaded);
     paths(&loaded)?;
     let runs = loaded.schedule.runs.clone();
+    let lines = request.headless || !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal();
+    // Before anything is begun: settings that are wrong are no reason to train unseen.
+    let settings = if lines { tui::Settings::default() } else { settings()? };
     let launched = launch::launch(loaded.schedule, text).map_err(|error| {
         Failure::Run(miette::miette!(
             help = "make it writable, or choose another with `runs:` in the schedule or `--set runs=DIR`",
             "the run's folder cannot be made: {error}"
         ))
     })?;
-    let state = if request.headless || !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
-        headless(launched, request.json)?
-    } else {
-        on_screen(launched, runs)?
-    };
+    let state = if lines { headless(launched, request.json)? } else { on_screen(launched, runs, settings)? };
     match &state.phase {
         Phase::Ended(Outcome::Completed | Outcome::Stopped) => Ok(()),
         Phase::Ended(Outcome::Failed { .. }) => Err(Failure::Told(1)),
@@ -68,7 +67,7 @@ pub(super) fn history(runs: &Path) -> Result<(), Failure> {
             "the history needs a terminal"
         )));
     }
-    let options = tui::TuiOptions { state_file: state_file(), ..tui::TuiOptions::default() };
+    let options = tui::TuiOptions { settings: settings()?, state_file: state_file(), ..tui::TuiOptions::default() };
     tui::run(None, Box::new(RunFolders::new(runs)), options)
         .map(|_| ())
         .map_err(|error| Failure::Run(miette::Report::new(error)))
@@ -80,9 +79,15 @@ fn state_file() -> Option<PathBuf> {
     Some(folders.state_dir().unwrap_or_else(|| folders.config_dir()).join("screen.json"))
 }
 
-fn on_screen(launched: Launched, runs: PathBuf) -> Result<RunState, Failure> {
+/// The user's settings of the front end.
+fn settings() -> Result<tui::Settings, Failure> {
+    let read = tui::Settings::place().map(|place| tui::Settings::read(&place)).transpose();
+    read.map(Option::unwrap_or_default).map_err(|error| Failure::Usage(error.into()))
+}
+
+fn on_screen(launched: Launched, runs: PathBuf, settings: tui::Settings) -> Result<RunState, Failure> {
     let log_file = Some(launched.folder.join("output.log"));
-    let options = tui::TuiOptions { log_file, state_file: state_file(), ..tui::TuiOptions::default() };
+    let options = tui::TuiOptions { log_file, settings, state_file: state_file(), ..tui::TuiOptions::default() };
     let (events, commands, threads) = launched.split();
     let live = tui::LiveRun { events, commands };
     let left = tui::run(Some(live), Box::new(RunFolders::new(runs)), options)

@@ -1,25 +1,46 @@
-//! The runs there have been: every folder under `runs` that holds a journal.
+//! The runs there have been: every folder under `runs` that holds a journal, and `_hist.json` files that have none.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `reference` | bare histories as runs |
+//! | `filter` | which runs of a list are shown |
+//! | `marks` | tags and notes |
+//! | `compare` | figures and schedules side by side |
+//! | `trash` | deleted runs |
 
-use std::collections::HashMap;
+pub mod compare;
+pub mod filter;
+mod marks;
+mod reference;
+mod trash;
+
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::history_api::{HistorySource, PastRun};
+use self::compare::Change;
+use super::history_api::{HistorySource, Marks, PastRun};
 use super::journal;
 use super::state::{BinState, Phase, RunState};
 
-/// The runs under a folder. Journals that did not change are not read again.
+/// Largest schedule that is compared, in bytes.
+const SCHEDULE: u64 = 4 << 20;
+
+/// The runs under a folder, and the bare histories there and in the folder `checkpoints` beside it. Files that did not
+/// change are not read again.
 #[derive(Debug)]
 pub struct RunFolders {
     root: PathBuf,
+    checkpoints: PathBuf,
     known: HashMap<PathBuf, (SystemTime, u64, PastRun)>,
 }
 
 impl RunFolders {
     /// The runs under `root`, which may not exist yet.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), known: HashMap::new() }
+        let root = root.into();
+        Self { checkpoints: root.with_file_name("checkpoints"), root, known: HashMap::new() }
     }
 
     fn summary(&mut self, journal: PathBuf) -> Option<PastRun> {
@@ -29,7 +50,7 @@ impl RunFolders {
             && (*known_modified, *known_size) == (modified, size)
             && !run.live
         {
-            return Some(run.clone());
+            return Some(PastRun { marks: marks::read(&journal), ..run.clone() });
         }
         let run = summarize(&journal)?;
         self.known.insert(journal, (modified, size, run.clone()));
@@ -39,24 +60,64 @@ impl RunFolders {
 
 impl HistorySource for RunFolders {
     fn list(&mut self) -> Vec<PastRun> {
-        let Ok(folders) = fs_err::read_dir(&self.root) else { return Vec::new() };
+        let folders = std::fs::read_dir(&self.root).into_iter().flatten().flatten();
         let journals: Vec<PathBuf> =
-            folders.flatten().map(|folder| journal::path(&folder.path())).filter(|path| path.exists()).collect();
+            folders.map(|folder| journal::path(&folder.path())).filter(|path| path.exists()).collect();
         let mut runs: Vec<PastRun> = journals.into_iter().filter_map(|journal| self.summary(journal)).collect();
+        // A run's own history beside its checkpoints is not another run.
+        let names: HashSet<String> = runs.iter().map(|run| run.name.clone()).collect();
+        let mut histories = reference::find(&self.root);
+        histories.extend(reference::find(&self.checkpoints));
+        histories.retain(|path| reference::name(path).is_some_and(|name| !names.contains(&name)));
+        runs.extend(histories.into_iter().filter_map(|path| self.summary(path)));
         runs.sort_by(|a, b| b.started.total_cmp(&a.started).then_with(|| b.id.cmp(&a.id)));
         runs
     }
 
     fn open(&mut self, run: &PastRun) -> io::Result<RunState> {
-        Ok(RunState::replay(&journal::read(&run.journal, true)?))
+        if run.bare { reference::open(&run.journal) } else { Ok(RunState::replay(&journal::read(&run.journal, true)?)) }
+    }
+
+    fn mark(&mut self, run: &PastRun, marks: &Marks) -> io::Result<()> {
+        marks::write(&run.journal, marks)
+    }
+
+    fn discard(&mut self, run: &PastRun) -> io::Result<PathBuf> {
+        // What was known when the list was drawn may have changed since.
+        if !run.bare && summarize(&run.journal).is_some_and(|run| run.live) {
+            return Err(io::Error::other("it is being trained; stop it first"));
+        }
+        let place = trash::discard(&self.root, &run.journal)?;
+        self.known.remove(&run.journal);
+        Ok(place)
+    }
+
+    fn difference(&mut self, first: &PastRun, second: &PastRun) -> io::Result<Vec<(Change, String)>> {
+        let text = |run: &PastRun| -> io::Result<String> {
+            let path = run.schedule().ok_or_else(|| io::Error::other(format!("`{}` has no schedule", run.id)))?;
+            if fs_err::metadata(&path)?.len() > SCHEDULE {
+                return Err(io::Error::other(format!("`{}` is too long for a schedule", path.display())));
+            }
+            fs_err::read_to_string(path)
+        };
+        Ok(compare::lines(&text(first)?, &text(second)?, 3))
     }
 }
 
 /// A journal's line in the list.
 fn summarize(path: &Path) -> Option<PastRun> {
-    let state = RunState::replay(&journal::read(path, false).ok()?);
+    let bare = path.file_name().is_none_or(|name| name != journal::FILE_NAME);
+    let state = if bare { reference::open(path).ok()? } else { RunState::replay(&journal::read(path, false).ok()?) };
     let header = state.whole_header();
-    let id = path.parent()?.file_name()?.to_string_lossy().into_owned();
+    let named = if bare { path } else { path.parent()? };
+    let id = named.file_name()?.to_string_lossy().into_owned();
+    let mut losses: Vec<String> = Vec::new();
+    let branches = header.into_iter().flat_map(|header| header.branches.iter().flat_map(|branch| &branch.stages));
+    for stage in header.into_iter().flat_map(|header| &header.stages).chain(branches) {
+        if !bare && !losses.contains(&stage.loss) {
+            losses.push(stage.loss.clone());
+        }
+    }
     let outcome = match &state.phase {
         Phase::Ended(outcome) => Some(outcome.clone()),
         _ => None,
@@ -76,7 +137,11 @@ fn summarize(path: &Path) -> Option<PastRun> {
                 state.bins.iter().filter_map(best).collect()
             }
         },
+        losses,
+        loss: state.epochs.last().map(|row| row.loss),
+        marks: marks::read(path),
         journal: path.to_path_buf(),
+        bare,
         id,
     })
 }
@@ -109,6 +174,71 @@ mod tests {
         assert_eq!(ids, ["b", "c", "a"]);
         let runs = source.list();
         assert_eq!(source.open(&runs[0]).expect("opens").log.len(), 1);
+    }
+
+    /// A journal of a run that ended.
+    fn finished(folder: &Path, name: &str, schedule: &str) {
+        std::fs::create_dir_all(folder).expect("makes");
+        std::fs::write(folder.join("schedule.yaml"), schedule).expect("writes");
+        let header = crate::event::RunHeader { name: name.to_owned(), ..Default::default() };
+        let events = [
+            Event::RunStarted(Box::new(header)),
+            Event::Finished { outcome: crate::event::Outcome::Completed, seconds: 1.0 },
+        ];
+        let mut journal = JournalWriter::open(folder).expect("opens");
+        for event in events {
+            journal.append(&Record { at: 5.0, event }).expect("appends");
+        }
+    }
+
+    #[test]
+    fn bare_histories_are_listed_but_not_those_of_known_runs() {
+        let place = tempfile::tempdir().expect("a folder");
+        let (root, checkpoints) = (place.path().join("runs"), place.path().join("checkpoints"));
+        finished(&root.join("demo-1"), "demo", "a: 1\n");
+        std::fs::create_dir(&checkpoints).expect("makes");
+        for name in ["demo_hist.json", "TT_hist.json"] {
+            std::fs::write(checkpoints.join(name), r#"{"loss": [1.0], "lfw": [0.5]}"#).expect("writes");
+        }
+        let mut source = RunFolders::new(&root);
+        let runs = source.list();
+        let mut names: Vec<(&str, bool)> = runs.iter().map(|run| (run.name.as_str(), run.bare)).collect();
+        names.sort_unstable();
+        assert_eq!(names, [("TT", true), ("demo", false)]);
+        let bare = runs.iter().find(|run| run.bare).expect("listed");
+        assert_eq!(source.open(bare).expect("opens").epochs.len(), 1);
+        assert_eq!(bare.best, [("lfw".to_owned(), 0.5)]);
+    }
+
+    #[test]
+    fn runs_are_marked_compared_and_deleted() {
+        let place = tempfile::tempdir().expect("a folder");
+        let root = place.path().join("runs");
+        finished(&root.join("a"), "a", "x: 1\ny: 2\n");
+        finished(&root.join("b"), "b", "x: 1\ny: 3\n");
+        let mut source = RunFolders::new(&root);
+        let runs = source.list();
+        let marks = Marks { tags: vec!["paper".into()], note: "good".into() };
+        source.mark(&runs[0], &marks).expect("marks");
+        assert_eq!(source.list()[0].marks, marks, "a run whose journal did not change has its new marks");
+        let lines = source.difference(&runs[1], &runs[0]).expect("compares");
+        assert_eq!(lines.iter().filter(|(change, _)| *change != Change::Same).count(), 2);
+        let place = source.discard(&runs[0]).expect("deletes");
+        assert!(place.join("marks.json").exists());
+        assert_eq!(source.list().len(), 1, "the trash is not listed");
+    }
+
+    #[test]
+    fn a_run_that_is_trained_is_not_deleted() {
+        let place = tempfile::tempdir().expect("a folder");
+        let folder = place.path().join("runs/a");
+        std::fs::create_dir_all(&folder).expect("makes");
+        let header = crate::event::RunHeader { name: "a".into(), pid: std::process::id(), ..Default::default() };
+        let record = Record { at: 1.0, event: Event::RunStarted(Box::new(header)) };
+        JournalWriter::open(&folder).expect("opens").append(&record).expect("appends");
+        let mut source = RunFolders::new(place.path().join("runs"));
+        let run = source.list().remove(0);
+        assert!(source.discard(&run).is_err() && folder.exists());
     }
 
     #[test]

@@ -154,7 +154,7 @@ pub enum Effect {
     /// List the past runs, off this thread.
     ListRuns,
     /// Read a past run, off this thread.
-    OpenRun(PastRun),
+    OpenRun(Box<PastRun>),
     /// Take the mouse, or give it to the terminal.
     Mouse(bool),
     /// Keep what was chosen about the screen for the next time, off this thread.

@@ -14,7 +14,7 @@ use crate::event::{Command, Event, Level, Outcome, Record, StopKind};
 use crate::run::state::{Phase, RunState};
 
 use super::action::{Action, Effect, Motion, News, Tab};
-use super::keymap::Scope;
+use super::keymap::{Keymap, Scope};
 use super::layout::{Arrangement, Needs, Pane, Size, run, screen, size};
 use super::view::{Dialog, History, Request, STRENGTHS, View, moved};
 use super::watched::Watched;
@@ -41,6 +41,8 @@ pub(super) struct App {
     pub(super) now: f64,
     /// The zone that times are shown in.
     pub(super) zone: TimeZone,
+    /// What the keys mean.
+    pub(super) keys: Keymap,
 }
 
 impl App {
@@ -53,6 +55,7 @@ impl App {
             area: Rect::new(0, 0, 80, 24),
             now,
             zone,
+            keys: Keymap::default(),
         }
     }
 
@@ -292,7 +295,7 @@ impl App {
     fn open_chosen(&self) -> Vec<Effect> {
         let Some(run) = self.history.chosen() else { return Vec::new() };
         let known = matches!(self.history.shown(), Some(Ok(shown)) if shown.state.is_ended() || !run.live);
-        if known { Vec::new() } else { vec![Effect::OpenRun(run.clone())] }
+        if known { Vec::new() } else { vec![Effect::OpenRun(Box::new(run.clone()))] }
     }
 
     /// Where the panes of a run lie within the body; zoomed, the focused one has it all.
@@ -352,7 +355,7 @@ impl App {
 
     fn scroll(&mut self, motion: Motion) -> Vec<Effect> {
         if self.view.dialog == Some(Dialog::Help) {
-            self.view.help_scroll = moved(self.view.help_scroll, super::pane::help::lines() - 1, motion);
+            self.view.help_scroll = moved(self.view.help_scroll, super::pane::help::lines(&self.keys) - 1, motion);
             return Vec::new();
         }
         if let Some((run, _)) = self.on_screen() {

@@ -27,11 +27,10 @@ use crate::run::state::RunState;
 use super::action::{Effect, News};
 use super::app::App;
 use super::draw::draw;
-use super::keymap;
 use super::remembered::Remembered;
 use super::stdio::StdioCapture;
 use super::terminal::Screen;
-use super::theme::{Abilities, Styles};
+use super::theme::{Abilities, Depth, Styles};
 use super::{Left, LiveRun, TuiOptions};
 
 /// Shortest time between two frames that no key asked for.
@@ -74,10 +73,15 @@ pub(super) async fn main(
     let requests = history_thread(history, answers.clone())?;
     let mut app = App::new(events.is_some(), now(), zone);
     app.remember(options.state_file.as_deref().map(Remembered::read).unwrap_or_default());
+    app.keys = options.settings.keys.clone();
     let mouse = app.view.mouse;
     let mut front = Front {
         app,
-        styles: Styles::new(options.abilities.unwrap_or_else(Abilities::detect)),
+        // Abilities that are given say nothing of more than sixteen colours.
+        styles: match options.abilities {
+            Some(abilities) => Styles::chosen(abilities, Depth::Sixteen, &options.settings),
+            None => Styles::chosen(Abilities::detect(), Depth::detect(), &options.settings),
+        },
         screen: Screen::take(capture, mouse)?,
         events,
         commands,
@@ -212,7 +216,7 @@ impl Front {
     fn input(&mut self, input: &Input) -> io::Result<Next> {
         match input {
             Input::Key(key) => {
-                let Some(action) = keymap::action(&self.app.scopes(), key) else { return Ok(Next::Go) };
+                let Some(action) = self.app.keys.action(&self.app.scopes(), key) else { return Ok(Next::Go) };
                 let effects = self.app.act(action);
                 let next = self.carry_out(effects)?;
                 if let Next::Go = next {

@@ -2,7 +2,7 @@
 //!
 //! A binding belongs to a [`Scope`]. What is on screen decides which scopes are listened to and in which order (see
 //! `App::scopes`); a dialog listens to its own keys and to those of [`Scope::Always`] only, so that nothing dangerous can be
-//! hit behind it.
+//! hit behind it. A user's settings may give an action other keys ([`Keymap::rebind`]).
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
@@ -181,31 +181,151 @@ pub(super) const BINDINGS: &[Binding] = &[
     bind(Scope::Always, &[control('z')], Action::Suspend, "go to the background", None),
 ];
 
-/// The action of a key in the given scopes, the first scope that knows the key deciding.
-pub(super) fn action(scopes: &[Scope], event: &KeyEvent) -> Option<Action> {
-    let extra = event.modifiers.difference(KeyModifiers::SHIFT | KeyModifiers::CONTROL);
-    if event.kind == KeyEventKind::Release || !extra.is_empty() {
-        return None;
+/// The table as it is used: with the user's keys.
+#[derive(Debug, Clone)]
+pub(super) struct Keymap(Vec<Binding>);
+
+impl Default for Keymap {
+    fn default() -> Self {
+        Self(BINDINGS.to_vec())
     }
-    // A letter tells by itself whether Shift was held.
-    let shift = event.modifiers.contains(KeyModifiers::SHIFT) && !matches!(event.code, KeyCode::Char(_));
-    let key = Key { code: event.code, control: event.modifiers.contains(KeyModifiers::CONTROL), shift };
-    let binding = scopes.iter().find_map(|scope| in_scope(*scope).find(|binding| binding.keys.contains(&key)))?;
-    // A key that is held down may scroll, but must not toggle back and forth.
-    let repeats = match binding.action {
-        Action::Move(_) | Action::FocusNext | Action::FocusPrevious => true,
-        Action::Chart(action) => !matches!(
-            action,
-            Charting::Axis | Charting::Log | Charting::Smoothing | Charting::Calm | Charting::Stage | Charting::Cross
-        ),
-        _ => false,
-    };
-    (event.kind == KeyEventKind::Press || repeats).then_some(binding.action)
 }
 
-/// The bindings of one scope, in the table's order.
-pub(super) fn in_scope(scope: Scope) -> impl Iterator<Item = &'static Binding> {
-    BINDINGS.iter().filter(move |binding| binding.scope == scope)
+impl Keymap {
+    /// The action of a key in the given scopes, the first scope that knows the key deciding.
+    pub(super) fn action(&self, scopes: &[Scope], event: &KeyEvent) -> Option<Action> {
+        let extra = event.modifiers.difference(KeyModifiers::SHIFT | KeyModifiers::CONTROL);
+        if event.kind == KeyEventKind::Release || !extra.is_empty() {
+            return None;
+        }
+        // A letter tells by itself whether Shift was held.
+        let shift = event.modifiers.contains(KeyModifiers::SHIFT) && !matches!(event.code, KeyCode::Char(_));
+        let key = Key { code: event.code, control: event.modifiers.contains(KeyModifiers::CONTROL), shift };
+        let known = |scope: &Scope| self.in_scope(*scope).find(|binding| binding.keys.contains(&key));
+        let binding = scopes.iter().find_map(known)?;
+        // A key that is held down may scroll, but must not toggle back and forth.
+        let repeats = match binding.action {
+            Action::Move(_) | Action::FocusNext | Action::FocusPrevious => true,
+            Action::Chart(action) => !matches!(
+                action,
+                Charting::Axis
+                    | Charting::Log
+                    | Charting::Smoothing
+                    | Charting::Calm
+                    | Charting::Stage
+                    | Charting::Cross
+            ),
+            _ => false,
+        };
+        (event.kind == KeyEventKind::Press || repeats).then_some(binding.action)
+    }
+
+    /// All bindings, in the table's order.
+    pub(super) fn bindings(&self) -> impl Iterator<Item = &Binding> {
+        self.0.iter()
+    }
+
+    /// The bindings of one scope, in the table's order.
+    pub(super) fn in_scope(&self, scope: Scope) -> impl Iterator<Item = &Binding> {
+        self.0.iter().filter(move |binding| binding.scope == scope)
+    }
+
+    /// Gives an action other keys, wherever it has any.
+    ///
+    /// # Errors
+    /// There is no such action: the names of all.
+    pub(super) fn rebind(&mut self, action: &str, keys: &[Key]) -> Result<(), Vec<String>> {
+        // Settings are read once, and live as long as the program.
+        let keys: &'static [Key] = Vec::leak(keys.to_vec());
+        let mut found = false;
+        for binding in self.0.iter_mut().filter(|binding| id(binding.action) == action) {
+            binding.keys = keys;
+            found = true;
+        }
+        if found { Ok(()) } else { Err(self.0.iter().map(|binding| id(binding.action)).collect()) }
+    }
+
+    /// A key that means two things at once, and these.
+    pub(super) fn conflict(&self) -> Option<(String, String, String)> {
+        TOGETHER.iter().find_map(|scopes| {
+            let mut seen: Vec<(Key, Action)> = Vec::new();
+            for binding in scopes.iter().flat_map(|scope| self.in_scope(*scope)) {
+                for key in binding.keys {
+                    if let Some((_, first)) = seen.iter().find(|(known, _)| known == key) {
+                        return Some((name(*key), id(*first), id(binding.action)));
+                    }
+                    seen.push((*key, binding.action));
+                }
+            }
+            None
+        })
+    }
+}
+
+/// Scopes that are listened to at the same time.
+const TOGETHER: &[&[Scope]] = &[
+    &[Scope::Live, Scope::Run, Scope::Everywhere, Scope::Always],
+    &[Scope::History, Scope::Everywhere, Scope::Always],
+    &[Scope::Quit, Scope::Always],
+    &[Scope::Help, Scope::Always],
+    &[Scope::Result, Scope::Always],
+    &[Scope::Branches, Scope::Always],
+];
+
+/// An action's name in the settings: `ToggleStop` is `toggle_stop`, `Move(Up)` is `move_up`.
+pub(super) fn id(action: Action) -> String {
+    let mut name = String::new();
+    for letter in format!("{action:?}").chars().filter(|letter| *letter != ')') {
+        if letter == '(' || letter.is_ascii_uppercase() {
+            if !name.is_empty() && !name.ends_with('_') {
+                name.push('_');
+            }
+            name.extend(Some(letter.to_ascii_lowercase()).filter(|letter| *letter != '('));
+        } else {
+            name.push(letter);
+        }
+    }
+    name
+}
+
+impl Key {
+    /// Reads a key as people write it: `n`, `N`, `ctrl-s`, `f2`, `enter`, `pgup`, `space`.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let strip = |text: &'_ str, head: &str| -> Option<usize> {
+            let fits = text.get(..head.len()).is_some_and(|own| own.eq_ignore_ascii_case(head));
+            (fits && text.len() > head.len()).then_some(head.len())
+        };
+        let (control, rest) = strip(text, "ctrl-").map_or((false, text), |at| (true, &text[at..]));
+        let (shift, rest) = strip(rest, "shift-").map_or((false, rest), |at| (true, &rest[at..]));
+        let mut letters = rest.chars();
+        if let (Some(letter), None) = (letters.next(), letters.clone().next()) {
+            let letter = if control { letter.to_ascii_lowercase() } else { letter };
+            // A letter tells by itself whether Shift is held.
+            return (!letter.is_control() && !shift).then_some(Self { code: KeyCode::Char(letter), control, shift });
+        }
+        let code = match rest.to_ascii_lowercase().as_str() {
+            "enter" => KeyCode::Enter,
+            "esc" => KeyCode::Esc,
+            "tab" => KeyCode::Tab,
+            "space" => KeyCode::Char(' '),
+            "backspace" => KeyCode::Backspace,
+            "delete" => KeyCode::Delete,
+            "insert" => KeyCode::Insert,
+            "up" => KeyCode::Up,
+            "down" => KeyCode::Down,
+            "left" => KeyCode::Left,
+            "right" => KeyCode::Right,
+            "home" => KeyCode::Home,
+            "end" => KeyCode::End,
+            "pgup" | "pageup" => KeyCode::PageUp,
+            "pgdn" | "pagedown" => KeyCode::PageDown,
+            other => {
+                let number = other.strip_prefix('f')?.parse().ok().filter(|number| (1..=24).contains(number))?;
+                KeyCode::F(number)
+            }
+        };
+        Some(Self { code, control, shift })
+    }
 }
 
 /// A key as people write it: `n`, `Ctrl-C`, `PgUp`.
@@ -234,28 +354,38 @@ pub(super) fn names(binding: &Binding) -> String {
 mod tests {
     use super::*;
 
-    /// Scopes that are listened to at the same time.
-    const TOGETHER: &[&[Scope]] = &[
-        &[Scope::Live, Scope::Run, Scope::Everywhere, Scope::Always],
-        &[Scope::History, Scope::Everywhere, Scope::Always],
-        &[Scope::Quit, Scope::Always],
-        &[Scope::Help, Scope::Always],
-        &[Scope::Result, Scope::Always],
-        &[Scope::Branches, Scope::Always],
-    ];
+    fn action(scopes: &[Scope], event: &KeyEvent) -> Option<Action> {
+        Keymap::default().action(scopes, event)
+    }
 
     #[test]
     fn no_key_means_two_things() {
-        for scopes in TOGETHER {
-            let mut seen: Vec<(Key, Action)> = Vec::new();
-            for binding in scopes.iter().flat_map(|scope| in_scope(*scope)) {
-                for key in binding.keys {
-                    let before = seen.iter().find(|(known, _)| known == key);
-                    assert!(before.is_none(), "{} is {before:?} and {:?}", name(*key), binding.action);
-                    seen.push((*key, binding.action));
-                }
-            }
+        assert_eq!(Keymap::default().conflict(), None);
+    }
+
+    #[test]
+    fn actions_have_names_and_keys_are_read_as_written() {
+        assert_eq!(id(Action::ToggleStop), "toggle_stop");
+        assert_eq!(id(Action::Move(Motion::PageUp)), "move_page_up");
+        assert_eq!(id(Action::Show(Tab::History)), "show_history");
+        for key in BINDINGS.iter().flat_map(|binding| binding.keys) {
+            assert_eq!(Key::parse(&name(*key)), Some(*key), "{}", name(*key));
         }
+        for wrong in ["", "ctrl-", "f0", "f25", "hello", "ctrl-shift-x", "\n"] {
+            assert_eq!(Key::parse(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_user_gives_an_action_another_key() {
+        let mut keys = Keymap::default();
+        keys.rebind("toggle_stop", &[Key::parse("ctrl-e").expect("a key")]).expect("an action");
+        let press = |letter, modifiers| KeyEvent::new(KeyCode::Char(letter), modifiers);
+        assert_eq!(keys.action(&[Scope::Live], &press('e', KeyModifiers::CONTROL)), Some(Action::ToggleStop));
+        assert_eq!(keys.action(&[Scope::Live], &press('n', KeyModifiers::NONE)), None);
+        assert!(keys.rebind("no_action", &[]).expect_err("none").contains(&"toggle_stop".to_owned()));
+        keys.rebind("help", &[Key::parse("q").expect("a key")]).expect("an action");
+        assert!(keys.conflict().is_some());
     }
 
     #[test]

@@ -15,7 +15,6 @@ use crate::event::Record;
 use super::action::{Effect, News};
 use super::app::App;
 use super::draw::draw;
-use super::keymap;
 use super::testing::Script;
 use super::theme::{Abilities, Styles};
 
@@ -51,7 +50,8 @@ fn press(app: &mut App, key: &str) -> Vec<Effect> {
         "C-c" => (KeyCode::Char('c'), KeyModifiers::CONTROL),
         other => (KeyCode::Char(other.chars().next().expect("a key")), KeyModifiers::NONE),
     };
-    keymap::action(&app.scopes(), &KeyEvent::new(code, modifiers)).map_or_else(Vec::new, |action| app.act(action))
+    let action = app.keys.action(&app.scopes(), &KeyEvent::new(code, modifiers));
+    action.map_or_else(Vec::new, |action| app.act(action))
 }
 
 /// A frame of the given size.

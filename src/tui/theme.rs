@@ -1,11 +1,14 @@
 //! The look, decided once: colours, modifiers and glyphs for this terminal.
 //!
-//! Only the terminal's own sixteen colours are named, so that its theme keeps deciding how they look on a light or a
-//! dark ground, and nothing depends on colour alone: every state also has a word or a mark. `NO_COLOR` leaves bold, dim
-//! and reversed text; a locale without UTF-8 leaves ASCII.
+//! Where a terminal has many colours, curves take a palette that colour-blind people can tell apart (Okabe and Ito, 2008);
+//! text keeps to the terminal's own sixteen, so that its theme goes on deciding how they look on a light or a dark ground.
+//! Nothing depends on colour alone: every state also has a word or a mark. `NO_COLOR` leaves bold, dim and reversed text;
+//! a locale without UTF-8 leaves ASCII.
 
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::border;
+
+use super::settings::Settings;
 
 /// What the terminal can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +40,95 @@ impl Abilities {
             light: matches!(ground.as_deref(), Some("7" | "15")),
         }
     }
+}
+
+/// How many colours a terminal has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// Its own sixteen.
+    Sixteen,
+    /// The 256 of xterm.
+    Indexed,
+    /// All of them.
+    True,
+}
+
+impl Depth {
+    /// Asks the environment: `COLORTERM`, `TERM`.
+    pub(super) fn detect() -> Self {
+        Self::from(|name| std::env::var(name).ok())
+    }
+
+    fn from(get: impl Fn(&str) -> Option<String>) -> Self {
+        let term = get("TERM").unwrap_or_default();
+        let wide = get("COLORTERM").is_some_and(|value| value == "truecolor" || value == "24bit");
+        if wide || term.ends_with("-direct") {
+            Self::True
+        } else if term.contains("256color") {
+            Self::Indexed
+        } else {
+            Self::Sixteen
+        }
+    }
+}
+
+/// The user's choice of a look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Theme {
+    /// What the terminal can do, on the ground it says it has.
+    #[default]
+    Auto,
+    /// For a dark ground.
+    Dark,
+    /// For a light ground.
+    Light,
+    /// The terminal's own sixteen colours only.
+    Sixteen,
+    /// No colours.
+    Mono,
+}
+
+impl Theme {
+    /// Their names, as the settings spell them.
+    pub(super) const NAMES: [&'static str; 5] = ["auto", "dark", "light", "sixteen", "mono"];
+
+    /// The theme of a name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        let all = [Self::Auto, Self::Dark, Self::Light, Self::Sixteen, Self::Mono];
+        Self::NAMES.iter().position(|known| *known == name).map(|at| all[at])
+    }
+}
+
+/// The palette of Okabe and Ito, in two orders: what vanishes on a ground comes last there.
+const ON_DARK: [(u8, u8, u8); 8] = [
+    (0x56, 0xb4, 0xe9),
+    (0xe6, 0x9f, 0x00),
+    (0x00, 0x9e, 0x73),
+    (0xcc, 0x79, 0xa7),
+    (0xf0, 0xe4, 0x42),
+    (0xd5, 0x5e, 0x00),
+    (0x00, 0x72, 0xb2),
+    (0xbb, 0xbb, 0xbb),
+];
+const ON_LIGHT: [(u8, u8, u8); 8] = [
+    (0x00, 0x72, 0xb2),
+    (0xd5, 0x5e, 0x00),
+    (0x00, 0x9e, 0x73),
+    (0xcc, 0x79, 0xa7),
+    (0x56, 0xb4, 0xe9),
+    (0xe6, 0x9f, 0x00),
+    (0x55, 0x55, 0x55),
+    (0x00, 0x00, 0x00),
+];
+
+/// A colour in the terminal's depth: the nearest of xterm's cube where it has no more.
+fn shade((red, green, blue): (u8, u8, u8), depth: Depth) -> Color {
+    if depth == Depth::True {
+        return Color::Rgb(red, green, blue);
+    }
+    // The cube's levels are 0, 95, 135, 175, 215 and 255.
+    let level = |value: u8| if value < 48 { 0 } else { (value.max(75) - 35) / 40 };
+    Color::Indexed(16 + 36 * level(red) + 6 * level(green) + level(blue))
 }
 
 /// The glyphs that have a plain twin.
@@ -139,7 +231,7 @@ pub(super) struct Styles {
     /// Filled part of a bar.
     pub(super) bar: Style,
     /// Curves, in order.
-    pub(super) series: [Color; 6],
+    pub(super) series: Vec<Color>,
     /// Raw values behind a smoothed curve, and borders of stages.
     pub(super) ghost: Color,
 }
@@ -152,9 +244,9 @@ impl Styles {
         // Yellow and cyan vanish on white, dark blue on black.
         let (accent, notice) = if abilities.light { (Color::Blue, Color::Red) } else { (Color::Cyan, Color::Yellow) };
         let series = match (abilities.color, abilities.light) {
-            (false, _) => [Color::Reset; 6],
-            (true, true) => [Color::Blue, Color::Red, Color::Green, Color::Magenta, Color::Cyan, Color::Black],
-            (true, false) => [Color::Cyan, Color::Yellow, Color::Green, Color::Magenta, Color::Blue, Color::Red],
+            (false, _) => vec![Color::Reset; 6],
+            (true, true) => vec![Color::Blue, Color::Red, Color::Green, Color::Magenta, Color::Cyan, Color::Black],
+            (true, false) => vec![Color::Cyan, Color::Yellow, Color::Green, Color::Magenta, Color::Blue, Color::Red],
         };
         let dim = if abilities.color { paint(Color::DarkGray) } else { plain.add_modifier(Modifier::DIM) };
         Self {
@@ -176,6 +268,43 @@ impl Styles {
             series,
             ghost: if abilities.color { Color::DarkGray } else { Color::Reset },
         }
+    }
+
+    /// The look that the user's settings make of what the terminal can show.
+    pub(super) fn chosen(mut abilities: Abilities, depth: Depth, settings: &Settings) -> Self {
+        match settings.theme {
+            Theme::Dark => abilities.light = false,
+            Theme::Light => abilities.light = true,
+            Theme::Mono => abilities.color = false,
+            Theme::Auto | Theme::Sixteen => {}
+        }
+        abilities.unicode &= !settings.ascii;
+        let mut styles = Self::new(abilities);
+        if !abilities.color {
+            return styles;
+        }
+        if depth != Depth::Sixteen && settings.theme != Theme::Sixteen {
+            let palette = if abilities.light { ON_LIGHT } else { ON_DARK };
+            styles.series = palette.iter().map(|color| shade(*color, depth)).collect();
+        }
+        let colors = &settings.colors;
+        if !colors.series.is_empty() {
+            // Curves are chosen by number, and panes count on six.
+            styles.series = colors.series.iter().copied().cycle().take(colors.series.len().max(6)).collect();
+        }
+        let paint = |styles: &mut [&mut Style], color: Option<Color>| {
+            for style in styles {
+                style.fg = color.or(style.fg);
+            }
+        };
+        let accented = &mut [&mut styles.border_focused, &mut styles.key, &mut styles.active, &mut styles.bar];
+        paint(accented, colors.accent);
+        paint(&mut [&mut styles.good], colors.good);
+        paint(&mut [&mut styles.warning], colors.warning);
+        paint(&mut [&mut styles.bad], colors.bad);
+        paint(&mut [&mut styles.dim, &mut styles.border], colors.dim);
+        styles.ghost = colors.dim.unwrap_or(styles.ghost);
+        styles
     }
 
     /// Whether curves can be told apart by colour.
@@ -201,6 +330,7 @@ impl Styles {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::settings::Colors;
 
     fn abilities(variables: &[(&str, &str)]) -> Abilities {
         Abilities::from(|name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
@@ -220,6 +350,44 @@ mod tests {
         let styles = Styles::new(Abilities { color: false, unicode: true, light: false });
         for style in [styles.dim, styles.key, styles.good, styles.warning, styles.bad, styles.active, styles.bar] {
             assert_eq!((style.fg, style.bg), (None, None));
+        }
+    }
+
+    #[test]
+    fn settings_change_the_look_but_not_the_absence_of_colour() {
+        let usual = Abilities { color: true, unicode: true, light: false };
+        let settings = |theme| Settings { theme, ..Settings::default() };
+        let auto = Styles::chosen(usual, Depth::True, &settings(Theme::Auto));
+        assert_eq!(auto.series[0], Color::Rgb(0x56, 0xb4, 0xe9));
+        assert_eq!(Styles::chosen(usual, Depth::Indexed, &settings(Theme::Auto)).series[0], Color::Indexed(74));
+        assert_eq!(Styles::chosen(usual, Depth::True, &settings(Theme::Sixteen)), Styles::new(usual));
+        let mono = Styles::chosen(usual, Depth::True, &settings(Theme::Mono));
+        assert!(!mono.has_color() && mono.key.fg.is_none());
+        let own = Colors { accent: Some(Color::Red), series: vec![Color::Blue], ..Colors::default() };
+        let own = Settings { ascii: true, colors: own, ..Settings::default() };
+        let styles = Styles::chosen(usual, Depth::True, &own);
+        assert_eq!((styles.key.fg, styles.series.len(), styles.glyphs.unicode), (Some(Color::Red), 6, false));
+        let none = Abilities { color: false, ..usual };
+        assert!(!Styles::chosen(none, Depth::True, &own).has_color(), "`NO_COLOR` is stronger than the settings");
+    }
+
+    #[test]
+    fn the_depth_is_asked_of_the_environment() {
+        let depth = |pairs: &[(&str, &str)]| {
+            Depth::from(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+        };
+        assert_eq!(depth(&[("TERM", "xterm-256color")]), Depth::Indexed);
+        assert_eq!(depth(&[("TERM", "xterm-256color"), ("COLORTERM", "truecolor")]), Depth::True);
+        assert_eq!(depth(&[("TERM", "screen")]), Depth::Sixteen);
+    }
+
+    #[test]
+    fn palettes_differ_within_themselves_in_every_depth() {
+        for depth in [Depth::Indexed, Depth::True] {
+            for palette in [ON_DARK, ON_LIGHT] {
+                let shades: std::collections::HashSet<Color> = palette.iter().map(|it| shade(*it, depth)).collect();
+                assert_eq!(shades.len(), palette.len());
+            }
         }
     }
 

@@ -21,6 +21,7 @@ Tasks:
       --root DIR        into DIR/bin instead of cargo's own bin folder
   check             formatting, clippy, documentation, licences; all without warnings
       --deny            fetch and build cargo-deny into the cache if it is missing (about a minute)
+  screens           take the pictures of the README from runs of the demo (some minutes)
   help              this text
 
 Environment:
@@ -45,6 +46,8 @@ pub enum Task {
     Install { root: Option<PathBuf> },
     /// Formatting, lints, documentation, licences.
     Check { fetch_deny: bool },
+    /// The pictures of the README.
+    Screens,
     /// Print [`HELP`].
     Help,
 }
@@ -103,6 +106,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Task> {
             }
             Ok(Task::Check { fetch_deny: !rest.is_empty() })
         }
+        Some("screens") => rest.first().map_or(Ok(Task::Screens), |argument| Err(unknown("screens", argument))),
         Some("help" | "--help" | "-h") => Ok(Task::Help),
         _ => Err(Failure::usage(format!("there is no task `{}`", task.display()))),
     }

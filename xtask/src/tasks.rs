@@ -46,6 +46,14 @@ pub fn run(task: Task) -> Result<ExitCode> {
             }
             Err(replace_with(cargo.args(arguments)))
         }
+        Task::Screens => {
+            setup::run(&project, Request::default())?;
+            step("building facetui", cargo.command().current_dir(&project).args(["build", "--package", "facetui"]))?;
+            let mut screens = cargo.command();
+            screens.current_dir(&project).args(["run", "--package", "facetui", "--example", "screens", "--"]);
+            step("taking pictures", screens.args(["target/debug/facetui", "assets"]))?;
+            Ok(ExitCode::SUCCESS)
+        }
         Task::Install { root } => install::run(&project, &cargo, root),
         Task::Check { fetch_deny } => check::run(&project, &cargo, fetch_deny),
     }

@@ -7,7 +7,7 @@ use ratatui::widgets::{Clear, Widget};
 
 use crate::event::StopKind;
 use crate::tui::app::App;
-use crate::tui::keymap::{Scope, in_scope, names};
+use crate::tui::keymap::{Scope, names};
 use crate::tui::layout::centred;
 use crate::tui::theme::Styles;
 
@@ -31,7 +31,7 @@ pub(in crate::tui) fn quit(area: Rect, buffer: &mut Buffer, app: &App, styles: &
         row += 1;
     }
     row += 1;
-    for binding in in_scope(Scope::Quit) {
+    for binding in app.keys.in_scope(Scope::Quit) {
         let spans =
             vec![Span::styled(left(&names(binding), 8, styles), styles.key), Span::styled(binding.help, styles.text)];
         put(buffer, inner, row, spans, styles);

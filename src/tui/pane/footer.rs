@@ -11,7 +11,7 @@ use crate::run::state::Phase;
 use crate::tui::action::{Action, Charting, Tab};
 use crate::tui::app::App;
 use crate::tui::format::width;
-use crate::tui::keymap::{BINDINGS, Binding, name};
+use crate::tui::keymap::{Binding, name};
 use crate::tui::theme::Styles;
 use crate::tui::view::Dialog;
 
@@ -25,7 +25,7 @@ pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, app: &App, styles:
         spans.push(Span::styled(text, styles.warning));
     }
     let scopes = app.scopes();
-    for binding in BINDINGS.iter().filter(|binding| scopes.contains(&binding.scope)) {
+    for binding in app.keys.bindings().filter(|binding| scopes.contains(&binding.scope)) {
         let Some(label) = label(binding, app) else { continue };
         let key = name(binding.keys[0]);
         let gap = if used > 0 { 2 } else { 0 };

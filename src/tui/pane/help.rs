@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Span;
 
 use crate::tui::app::App;
-use crate::tui::keymap::{Scope, in_scope, names};
+use crate::tui::keymap::{Keymap, Scope, names};
 use crate::tui::layout::centred;
 use crate::tui::theme::Styles;
 
@@ -29,26 +29,26 @@ enum Row {
     Blank,
 }
 
-fn rows() -> Vec<Row> {
+fn rows(keys: &Keymap) -> Vec<Row> {
     let mut rows = Vec::new();
     for (at, (heading, scope)) in PARTS.into_iter().enumerate() {
         if at > 0 {
             rows.push(Row::Blank);
         }
         rows.push(Row::Heading(heading));
-        let explained = in_scope(scope).filter(|binding| !binding.help.is_empty());
+        let explained = keys.in_scope(scope).filter(|binding| !binding.help.is_empty());
         rows.extend(explained.map(|binding| Row::Keys(names(binding), binding.help)));
     }
     rows
 }
 
 /// Lines the help has.
-pub(in crate::tui) fn lines() -> usize {
-    rows().len()
+pub(in crate::tui) fn lines(keys: &Keymap) -> usize {
+    rows(keys).len()
 }
 
 pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) {
-    let rows = rows();
+    let rows = rows(&app.keys);
     let shape = centred(area, 72, rows.len() as u16 + 2);
     let visible = usize::from(shape.height.saturating_sub(2));
     let first = app.view.help_scroll.min(rows.len().saturating_sub(visible));

@@ -150,8 +150,8 @@ fn the_history_can_be_read_while_a_run_trains() {
     let mut app = running();
     assert_eq!(press(&mut app, "Tab"), [Effect::ListRuns]);
     let effects = app.hear(News::Listed(three_runs()));
-    assert_eq!(effects, [Effect::OpenRun(three_runs()[0].clone())]);
-    assert_eq!(press(&mut app, "Down"), [Effect::OpenRun(three_runs()[1].clone())]);
+    assert_eq!(effects, [Effect::OpenRun(Box::new(three_runs()[0].clone()))]);
+    assert_eq!(press(&mut app, "Down"), [Effect::OpenRun(Box::new(three_runs()[1].clone()))]);
     // The answer to the first wish comes late and is not taken for the second.
     app.hear(News::Opened { id: "demo-c".to_owned(), state: Box::new(Ok(Script::new().whole().state())) });
     assert!(app.history.shown().is_none());

@@ -145,9 +145,11 @@ pub(super) fn past(id: &str, days: f64, epochs: u32, outcome: Option<Outcome>) -
         epochs,
         planned: 16,
         outcome,
-        live: false,
         best: vec![("frontal".to_owned(), 0.9881), ("pose".to_owned(), 0.9312), ("age".to_owned(), 0.8967)],
-        journal: PathBuf::from(format!("runs/{id}/run.jsonl")),
+        losses: vec!["softmax".to_owned(), "arcface".to_owned()],
+        loss: Some(0.5 + days / 10.0),
+        journal: PathBuf::from(format!("runs/{id}/journal.jsonl")),
+        ..PastRun::default()
     }
 }
 
