@@ -7,10 +7,11 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `event_loop`, `terminal`, `stdio` | the world: keys, signals, the screen, what native libraries print |
+//! | `event_loop`, `librarian`, `terminal`, `stdio` | the world: keys, signals, the screen, what native libraries print |
 //! | `action`, `keymap`, `app`, `view`, `watched`, `remembered` | the states and how they change |
 //! | `draw`, `layout`, `pane/*`, `still` | the screen |
 //! | `chart`, `series`, `scale`, `estimate`, `format`, `theme` | what panes share |
+//! | `shelf`, `prompt` | the past runs, and texts that are typed |
 //! | `settings` | the user's colours and keys |
 
 mod action;
@@ -22,11 +23,14 @@ mod event_loop;
 mod format;
 mod keymap;
 mod layout;
+mod librarian;
 mod pane;
+mod prompt;
 mod remembered;
 mod scale;
 mod series;
 mod settings;
+mod shelf;
 mod stdio;
 mod still;
 mod terminal;
@@ -48,6 +52,7 @@ use crate::event::{Command, Record};
 use crate::run::history_api::HistorySource;
 use crate::run::state::RunState;
 
+pub use action::Again;
 pub use settings::{Settings, SettingsError};
 pub use still::Still;
 pub use theme::Abilities;
@@ -95,6 +100,8 @@ pub struct Left {
     pub state: Option<RunState>,
     /// The signal that ended the front end, if one did.
     pub signal: Option<i32>,
+    /// The schedule that the user wants to train now, of a past run.
+    pub again: Option<Again>,
 }
 
 /// Why there is no front end.

@@ -68,9 +68,15 @@ pub(super) fn history(runs: &Path) -> Result<(), Failure> {
         )));
     }
     let options = tui::TuiOptions { settings: settings()?, state_file: state_file(), ..tui::TuiOptions::default() };
-    tui::run(None, Box::new(RunFolders::new(runs)), options)
-        .map(|_| ())
-        .map_err(|error| Failure::Run(miette::Report::new(error)))
+    let left = tui::run(None, Box::new(RunFolders::new(runs)), options)
+        .map_err(|error| Failure::Run(miette::Report::new(error)))?;
+    left.again.map_or(Ok(()), |again| self::again(again))
+}
+
+/// Trains the schedule of a past run.
+fn again(again: tui::Again) -> Result<(), Failure> {
+    let tui::Again { schedule, fresh: _ } = again;
+    train(&Request { schedule, overrides: Vec::new(), headless: false, json: false })
 }
 
 /// Where the front end keeps what was chosen about the screen: in the user's folder for such things.

@@ -7,7 +7,8 @@
 use std::path::PathBuf;
 
 use crate::event::{Command, Record};
-use crate::run::history_api::PastRun;
+use crate::run::history::compare::Change;
+use crate::run::history_api::{Marks, PastRun};
 use crate::run::state::RunState;
 
 use super::remembered::Remembered;
@@ -73,6 +74,48 @@ pub enum Charting {
     CrossBy(i8),
 }
 
+/// What can be done with past runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Past {
+    /// Draw the chosen run beside others, or no longer.
+    Compare,
+    /// Measure the compared runs against the chosen one.
+    Pin,
+    /// Compare nothing.
+    Clear,
+    /// Type which runs are shown.
+    Filter,
+    /// Sort by the next column.
+    Sort,
+    /// Turn the order around.
+    Reverse,
+    /// Type the chosen run's tags.
+    Tags,
+    /// Type the chosen run's note.
+    Note,
+    /// Show how its schedule differs from the baseline's, or from the run before.
+    Difference,
+    /// Move the chosen run to the trash; asks.
+    Delete,
+    /// The answer: yes.
+    DeleteForSure,
+    /// Train its schedule; asks how.
+    Train,
+    /// The answer: go on where it ended.
+    Resume,
+    /// The answer: from the beginning.
+    Repeat,
+}
+
+/// A past run's schedule that is to be trained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Again {
+    /// The schedule as it was trained.
+    pub schedule: PathBuf,
+    /// From the beginning, instead of where it ended.
+    pub fresh: bool,
+}
+
 /// What a user asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
@@ -116,6 +159,10 @@ pub enum Action {
     Open,
     /// Read the list of runs again.
     Refresh,
+    /// Do something with past runs.
+    Past(Past),
+    /// Choose what to do by its name.
+    Command,
     /// The quit dialog's first answer: stop after this epoch, then leave.
     StopAfterEpochAndLeave,
     /// The quit dialog's second answer: stop now, then leave.
@@ -140,6 +187,22 @@ pub enum News<'a> {
         /// Its state, or a sentence.
         state: Box<Result<RunState, String>>,
     },
+    /// A compared run's state, or why it could not be read.
+    Compared {
+        /// Which run.
+        id: String,
+        /// Its state, or a sentence.
+        state: Box<Result<RunState, String>>,
+    },
+    /// What became of a change of a past run, in a sentence either way.
+    Kept(Result<String, String>),
+    /// How two schedules differ, or why that cannot be told.
+    Differs {
+        /// The two runs.
+        names: String,
+        /// The lines.
+        lines: Result<Vec<(Change, String)>, String>,
+    },
     /// A plot was written there, or why it was not.
     Plotted(Result<PathBuf, String>),
     /// A second passed.
@@ -155,6 +218,16 @@ pub enum Effect {
     ListRuns,
     /// Read a past run, off this thread.
     OpenRun(Box<PastRun>),
+    /// Read a run that is compared, off this thread.
+    Compare(Box<PastRun>),
+    /// Keep what the user noted of a run, off this thread.
+    Mark(Box<PastRun>, Marks),
+    /// Move a run to the trash, off this thread.
+    Discard(Box<PastRun>),
+    /// Compare the schedules of two runs, off this thread.
+    Difference(Box<PastRun>, Box<PastRun>),
+    /// End the front end, and train a past run's schedule.
+    Train(Again),
     /// Take the mouse, or give it to the terminal.
     Mouse(bool),
     /// Keep what was chosen about the screen for the next time, off this thread.

@@ -4,6 +4,7 @@
 
 mod charts;
 mod mouse;
+mod past;
 
 use std::path::PathBuf;
 
@@ -16,7 +17,8 @@ use crate::run::state::{Phase, RunState};
 use super::action::{Action, Effect, Motion, News, Tab};
 use super::keymap::{Keymap, Scope};
 use super::layout::{Arrangement, Needs, Pane, Size, run, screen, size};
-use super::view::{Dialog, History, Request, STRENGTHS, View, moved};
+use super::shelf::History;
+use super::view::{Dialog, Request, STRENGTHS, View, moved};
 use super::watched::Watched;
 
 /// Seconds after which the list of runs is read again while one of them is live and on screen.
@@ -92,6 +94,9 @@ impl App {
             Some(Dialog::Quit) => vec![Scope::Quit],
             Some(Dialog::Result) => vec![Scope::Result],
             Some(Dialog::Branches) => vec![Scope::Branches],
+            Some(Dialog::Delete) => vec![Scope::Delete],
+            Some(Dialog::Train) => vec![Scope::Train],
+            Some(Dialog::Difference) => vec![Scope::Difference],
             None => {
                 let mut scopes = Vec::new();
                 if self.training() {
@@ -167,6 +172,8 @@ impl App {
                 Vec::new()
             }
             Action::Refresh => self.refresh(),
+            Action::Past(action) => self.past(action),
+            Action::Command => self.ask_for_command(),
             Action::StopAfterEpochAndLeave => self.stop_and_leave(StopKind::AfterEpoch),
             Action::StopNowAndLeave => self.stop_and_leave(StopKind::Now),
         }
@@ -190,14 +197,30 @@ impl App {
             }
             News::Silence => Vec::new(),
             News::Listed(runs) => {
-                self.history.take(runs);
-                self.open_chosen()
+                let stale = self.history.take(runs);
+                let mut effects = self.open_chosen();
+                effects.extend(stale.into_iter().map(|run| Effect::Compare(Box::new(run))));
+                effects
             }
             News::Opened { id, state } => {
                 let strength = STRENGTHS[self.view.charts.strength];
                 if self.history.chosen().is_some_and(|run| run.id == id) {
                     self.history.opened = Some((id, state.map(|state| Watched::of(state, strength))));
                 }
+                Vec::new()
+            }
+            News::Compared { id, state } => {
+                self.compared_run(&id, *state);
+                Vec::new()
+            }
+            News::Kept(kept) => {
+                self.kept(kept);
+                self.refresh()
+            }
+            News::Differs { names, lines } => {
+                self.history.difference = Some((names, lines));
+                self.history.difference_scroll = 0;
+                self.view.dialog = Some(Dialog::Difference);
                 Vec::new()
             }
             News::Plotted(plot) => {
@@ -354,6 +377,10 @@ impl App {
     }
 
     fn scroll(&mut self, motion: Motion) -> Vec<Effect> {
+        if self.view.dialog == Some(Dialog::Difference) {
+            self.scroll_difference(motion);
+            return Vec::new();
+        }
         if self.view.dialog == Some(Dialog::Help) {
             self.view.help_scroll = moved(self.view.help_scroll, super::pane::help::lines(&self.keys) - 1, motion);
             return Vec::new();

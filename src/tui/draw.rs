@@ -9,9 +9,9 @@ use super::app::App;
 use super::format::{cut, width};
 use super::layout::{Pane, SMALLEST, Size, screen, size};
 use super::pane::{
-    Frame, Scene, branches, charts, dialog, evaluation, footer, framed, header, help, history, log, result,
+    Frame, Scene, branches, charts, dialog, difference, evaluation, footer, framed, header, help, history, log, prompt,
 };
-use super::pane::{stages, status};
+use super::pane::{result, stages, status};
 use super::theme::Styles;
 use super::view::Dialog;
 
@@ -32,7 +32,9 @@ pub(super) fn draw(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) 
         (Tab::History, None) => history::render(body, buffer, app, styles, size),
         (Tab::Training, None) => nothing_trained(body, buffer, styles),
     }
-    footer::render(bottom, buffer, app, styles);
+    if app.view.prompt.is_none() {
+        footer::render(bottom, buffer, app, styles);
+    }
     match app.view.dialog {
         Some(Dialog::Help) => help::render(body, buffer, app, styles),
         Some(Dialog::Branches) => {
@@ -40,6 +42,9 @@ pub(super) fn draw(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) 
                 branches::window(body, buffer, &run.state, styles);
             }
         }
+        Some(Dialog::Delete) => dialog::delete(body, buffer, app, styles),
+        Some(Dialog::Train) => dialog::train(body, buffer, app, styles),
+        Some(Dialog::Difference) => difference::render(body, buffer, app, styles),
         Some(Dialog::Quit) => dialog::quit(body, buffer, app, styles),
         Some(Dialog::Result) => {
             if let Some(run) = &app.live {
@@ -48,6 +53,7 @@ pub(super) fn draw(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) 
         }
         None => {}
     }
+    prompt::render(bottom, body, buffer, app, styles);
 }
 
 /// The panes of a run, or one of them on the whole body.

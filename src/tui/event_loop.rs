@@ -20,13 +20,13 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, 
 
 use crate::event::{Command, Event, Level, Record, StopKind};
 use crate::report::plot;
-use crate::run::history_api::{HistorySource, PastRun};
+use crate::run::history_api::HistorySource;
 use crate::run::journal;
-use crate::run::state::RunState;
 
-use super::action::{Effect, News};
+use super::action::{Again, Effect, News};
 use super::app::App;
 use super::draw::draw;
+use super::librarian::{self, Read};
 use super::remembered::Remembered;
 use super::stdio::StdioCapture;
 use super::terminal::Screen;
@@ -41,13 +41,6 @@ const BATCH: usize = 256;
 
 /// How long a signal lets the engine finish.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// What came back from the threads of the history and of the plots.
-enum Read {
-    Listed(Vec<PastRun>),
-    Opened(String, Box<Result<RunState, String>>),
-    Plotted(Result<PathBuf, String>),
-}
 
 /// Whether to go on.
 enum Next {
@@ -70,7 +63,7 @@ pub(super) async fn main(
     let (events, commands) = live.map_or((None, None), |live| (Some(live.events), Some(live.commands)));
     let zone = options.zone.unwrap_or_else(TimeZone::system);
     let (answers, read) = mpsc::unbounded_channel();
-    let requests = history_thread(history, answers.clone())?;
+    let requests = librarian::start(history, answers.clone())?;
     let mut app = App::new(events.is_some(), now(), zone);
     app.remember(options.state_file.as_deref().map(Remembered::read).unwrap_or_default());
     app.keys = options.settings.keys.clone();
@@ -92,6 +85,7 @@ pub(super) async fn main(
         journal: options.log_file.as_deref().map(|file| file.with_file_name(journal::FILE_NAME)),
         state_file: options.state_file,
         dirty: true,
+        again: None,
         moved: None,
         last_draw: None,
     };
@@ -100,7 +94,7 @@ pub(super) async fn main(
     if signal.is_some() {
         front.wait_for_the_end().await;
     }
-    Ok(Left { state: front.app.live.take().map(|run| run.state), signal })
+    Ok(Left { state: front.app.live.take().map(|run| run.state), signal, again: front.again.take() })
 }
 
 /// The moment, in seconds since the Unix epoch.
@@ -143,6 +137,8 @@ struct Front {
     journal: Option<PathBuf>,
     /// Where what was chosen about the screen is kept.
     state_file: Option<PathBuf>,
+    /// What is to be trained after this.
+    again: Option<Again>,
     dirty: bool,
     /// Where the mouse went since the last frame.
     moved: Option<MouseEvent>,
@@ -216,8 +212,13 @@ impl Front {
     fn input(&mut self, input: &Input) -> io::Result<Next> {
         match input {
             Input::Key(key) => {
-                let Some(action) = self.app.keys.action(&self.app.scopes(), key) else { return Ok(Next::Go) };
-                let effects = self.app.act(action);
+                let effects = match self.app.type_key(key) {
+                    Some(effects) => effects,
+                    None => match self.app.keys.action(&self.app.scopes(), key) {
+                        Some(action) => self.app.act(action),
+                        None => return Ok(Next::Go),
+                    },
+                };
                 let next = self.carry_out(effects)?;
                 if let Next::Go = next {
                     // A key is answered at once, however lately the screen was drawn.
@@ -235,6 +236,11 @@ impl Front {
                 self.moved = None;
                 let (changed, effects) = self.app.mouse(*event);
                 self.dirty |= changed;
+                self.carry_out(effects)
+            }
+            Input::Paste(text) => {
+                self.dirty = true;
+                let effects = self.app.paste(text);
                 self.carry_out(effects)
             }
             Input::Resize(..) => {
@@ -283,6 +289,9 @@ impl Front {
         let effects = match read {
             Read::Listed(runs) => self.app.hear(News::Listed(runs)),
             Read::Opened(id, state) => self.app.hear(News::Opened { id, state }),
+            Read::Compared(id, state) => self.app.hear(News::Compared { id, state }),
+            Read::Kept(kept) => self.app.hear(News::Kept(kept)),
+            Read::Differs(names, lines) => self.app.hear(News::Differs { names, lines }),
             Read::Plotted(plot) => self.app.hear(News::Plotted(plot)),
         };
         self.carry_out(effects)
@@ -298,7 +307,16 @@ impl Front {
                     }
                 }
                 // A history thread that died leaves the list as it is.
-                Effect::ListRuns | Effect::OpenRun(_) => drop(self.requests.send(effect)),
+                Effect::ListRuns
+                | Effect::OpenRun(_)
+                | Effect::Compare(_)
+                | Effect::Mark(..)
+                | Effect::Discard(_)
+                | Effect::Difference(..) => drop(self.requests.send(effect)),
+                Effect::Train(again) => {
+                    self.again = Some(again);
+                    return Ok(Next::Leave);
+                }
                 Effect::Plot(journal) => self.plot(journal.or_else(|| self.journal.clone())),
                 Effect::Mouse(wanted) => self.screen.mouse(wanted)?,
                 Effect::Remember(kept) => self.keep(kept),
@@ -383,36 +401,4 @@ async fn next_event(events: &mut Option<UnboundedReceiver<Arc<Record>>>) -> Opti
         Some(events) => events.recv().await,
         None => std::future::pending().await,
     }
-}
-
-/// Starts the thread that lists and reads past runs, so that a slow disk never holds up a frame.
-fn history_thread(
-    mut source: Box<dyn HistorySource>,
-    answers: UnboundedSender<Read>,
-) -> io::Result<blocking::Sender<Effect>> {
-    let (requests, wishes) = blocking::channel::<Effect>();
-    thread::Builder::new().name("facetui-history".to_owned()).spawn(move || {
-        while let Ok(first) = wishes.recv() {
-            // Of several wishes of a kind only the newest matters: someone holds the arrow key down.
-            let (mut list, mut open) = (false, None);
-            for wish in std::iter::once(first).chain(wishes.try_iter()) {
-                match wish {
-                    Effect::ListRuns => list = true,
-                    Effect::OpenRun(run) => open = Some(run),
-                    _ => {}
-                }
-            }
-            if list && answers.send(Read::Listed(source.list())).is_err() {
-                break;
-            }
-            if let Some(run) = open {
-                let state =
-                    source.open(&run).map_err(|error| format!("cannot read `{}`: {error}", run.journal.display()));
-                if answers.send(Read::Opened(run.id, Box::new(state))).is_err() {
-                    break;
-                }
-            }
-        }
-    })?;
-    Ok(requests)
 }

@@ -6,7 +6,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::action::{Action, Charting, Motion};
+use super::action::{Action, Charting, Motion, Past};
 
 /// Where a binding is listened to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,12 @@ pub(super) enum Scope {
     Result,
     /// The table of branches.
     Branches,
+    /// The question whether a past run goes to the trash.
+    Delete,
+    /// The question how a past run's schedule is trained.
+    Train,
+    /// How two schedules differ.
+    Difference,
     /// No dialog is open.
     Everywhere,
     /// Whatever is open.
@@ -77,6 +83,11 @@ const fn number(keys: &'static [Key], pane: u8) -> Binding {
     Binding { scope: Scope::Run, keys, action: Action::Focus(pane), help: "", footer: None }
 }
 
+/// A key of the list of past runs.
+const fn past(keys: &'static [Key], action: Past, help: &'static str, footer: Option<&'static str>) -> Binding {
+    Binding { scope: Scope::History, keys, action: Action::Past(action), help, footer }
+}
+
 const fn bind(
     scope: Scope,
     keys: &'static [Key],
@@ -93,10 +104,32 @@ pub(super) const BINDINGS: &[Binding] = &[
     bind(Scope::Live, &[letter('p')], Action::TogglePause, "pause or resume the training", Some("pause")),
     bind(Scope::History, &[plain(KeyCode::Enter)], Action::Open, "show the chosen run in full", Some("open")),
     bind(Scope::History, &[letter('P')], Action::Plot, "write the chosen run's plot.svg", None),
+    past(&[letter(' ')], Past::Compare, "draw the chosen run beside others, or no longer", Some("compare")),
+    past(
+        &[letter('/')],
+        Past::Filter,
+        "choose the runs that are shown: words, !not, tag:x, lfw>0.99, /regex/",
+        Some("filter"),
+    ),
+    past(&[letter('o')], Past::Sort, "sort by the next column", Some("sort")),
+    past(&[letter('O')], Past::Reverse, "turn the order around", None),
+    past(&[letter('v')], Past::Pin, "measure the compared runs against the chosen one", None),
+    past(&[letter('x')], Past::Clear, "compare nothing any more", None),
+    past(
+        &[letter('d')],
+        Past::Difference,
+        "how its schedule differs from the baseline's, or the next run's",
+        Some("diff"),
+    ),
+    past(&[letter('t')], Past::Tags, "its tags", Some("tags")),
+    past(&[letter('e')], Past::Note, "its note", Some("note")),
+    past(&[letter('T')], Past::Train, "train its schedule: go on, or from the beginning", Some("train")),
+    past(&[plain(KeyCode::Delete), letter('D')], Past::Delete, "move it to the trash; asks first", None),
     bind(Scope::History, &[letter('r')], Action::Refresh, "read the list of runs again", Some("refresh")),
     bind(Scope::Everywhere, &[plain(KeyCode::Esc)], Action::Close, "close what is open, go back", Some("back")),
     bind(Scope::Everywhere, &[letter('q')], Action::Leave, "leave; asks first while a run is trained", Some("quit")),
     bind(Scope::Everywhere, &[letter('?'), plain(KeyCode::F(1))], Action::Help, "this help", Some("help")),
+    bind(Scope::Everywhere, &[letter(':')], Action::Command, "do something by its name", Some("commands")),
     bind(Scope::Everywhere, &[plain(KeyCode::Tab)], Action::NextTab, "the other tab", Some("tab")),
     bind(Scope::Run, &[letter('b')], Action::Branches, "the branches side by side", Some("branches")),
     chart(&[letter('x')], Charting::Axis, "charts over steps, epochs or time", Some("x axis")),
@@ -169,6 +202,28 @@ pub(super) const BINDINGS: &[Binding] = &[
         "close the table",
         Some("close"),
     ),
+    bind(Scope::Delete, &[letter('y')], Action::Past(Past::DeleteForSure), "move it to the trash", None),
+    bind(Scope::Delete, &[plain(KeyCode::Esc), letter('n')], Action::Close, "keep it", None),
+    bind(Scope::Train, &[letter('r')], Action::Past(Past::Resume), "go on where it ended", None),
+    bind(Scope::Train, &[letter('n')], Action::Past(Past::Repeat), "from the beginning", None),
+    bind(Scope::Train, &[plain(KeyCode::Esc)], Action::Close, "leave it", None),
+    bind(
+        Scope::Difference,
+        &[plain(KeyCode::Esc), letter('d'), letter('q')],
+        Action::Close,
+        "close the difference",
+        Some("close"),
+    ),
+    bind(Scope::Difference, &[plain(KeyCode::Up), letter('k')], Action::Move(Motion::Up), "scroll", None),
+    bind(
+        Scope::Difference,
+        &[plain(KeyCode::Down), letter('j')],
+        Action::Move(Motion::Down),
+        "the same downwards",
+        None,
+    ),
+    bind(Scope::Difference, &[plain(KeyCode::PageUp)], Action::Move(Motion::PageUp), "a page back", None),
+    bind(Scope::Difference, &[plain(KeyCode::PageDown)], Action::Move(Motion::PageDown), "a page on", None),
     bind(Scope::Result, &[letter('q')], Action::Leave, "leave", Some("leave")),
     bind(
         Scope::Result,
@@ -270,6 +325,9 @@ const TOGETHER: &[&[Scope]] = &[
     &[Scope::Help, Scope::Always],
     &[Scope::Result, Scope::Always],
     &[Scope::Branches, Scope::Always],
+    &[Scope::Delete, Scope::Always],
+    &[Scope::Train, Scope::Always],
+    &[Scope::Difference, Scope::Always],
 ];
 
 /// An action's name in the settings: `ToggleStop` is `toggle_stop`, `Move(Up)` is `move_up`.
@@ -331,6 +389,7 @@ impl Key {
 /// A key as people write it: `n`, `Ctrl-C`, `PgUp`.
 pub(super) fn name(key: Key) -> String {
     let base = match key.code {
+        KeyCode::Char(' ') => "Space".to_owned(),
         KeyCode::Char(letter) if key.control => letter.to_ascii_uppercase().to_string(),
         KeyCode::Char(letter) => letter.to_string(),
         KeyCode::F(number) => format!("F{number}"),
@@ -367,7 +426,7 @@ mod tests {
     fn actions_have_names_and_keys_are_read_as_written() {
         assert_eq!(id(Action::ToggleStop), "toggle_stop");
         assert_eq!(id(Action::Move(Motion::PageUp)), "move_page_up");
-        assert_eq!(id(Action::Show(Tab::History)), "show_history");
+        assert_eq!(id(Action::Past(Past::Compare)), "past_compare");
         for key in BINDINGS.iter().flat_map(|binding| binding.keys) {
             assert_eq!(Key::parse(&name(*key)), Some(*key), "{}", name(*key));
         }

@@ -4,13 +4,16 @@
 
 pub(super) mod branches;
 pub(super) mod charts;
+pub(super) mod compare;
 pub(super) mod dialog;
+pub(super) mod difference;
 pub(super) mod evaluation;
 pub(super) mod footer;
 pub(super) mod header;
 pub(super) mod help;
 pub(super) mod history;
 pub(super) mod log;
+pub(super) mod prompt;
 pub(super) mod result;
 pub(super) mod stages;
 pub(super) mod status;

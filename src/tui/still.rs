@@ -10,7 +10,6 @@ use crate::event::Record;
 use super::action::News;
 use super::app::App;
 use super::draw::draw;
-use super::keymap;
 use super::theme::{Abilities, Styles};
 
 /// A front end that is drawn on demand.
@@ -38,7 +37,10 @@ impl Still {
 
     /// Presses a key; what it would do outside the screen is not done.
     pub fn press(&mut self, key: KeyEvent) {
-        if let Some(action) = keymap::action(&self.app.scopes(), &key) {
+        if self.app.type_key(&key).is_some() {
+            return;
+        }
+        if let Some(action) = self.app.keys.action(&self.app.scopes(), &key) {
             self.app.act(action);
         }
     }

@@ -3,6 +3,7 @@
 mod charts;
 mod journeys;
 mod mouse;
+mod past;
 mod screens;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -50,8 +51,11 @@ fn press(app: &mut App, key: &str) -> Vec<Effect> {
         "C-c" => (KeyCode::Char('c'), KeyModifiers::CONTROL),
         other => (KeyCode::Char(other.chars().next().expect("a key")), KeyModifiers::NONE),
     };
-    let action = app.keys.action(&app.scopes(), &KeyEvent::new(code, modifiers));
-    action.map_or_else(Vec::new, |action| app.act(action))
+    let event = KeyEvent::new(code, modifiers);
+    app.type_key(&event).unwrap_or_else(|| {
+        let action = app.keys.action(&app.scopes(), &event);
+        action.map_or_else(Vec::new, |action| app.act(action))
+    })
 }
 
 /// A frame of the given size.

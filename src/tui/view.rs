@@ -4,12 +4,12 @@
 use ratatui::layout::Rect;
 
 use crate::event::StopKind;
-use crate::run::history_api::PastRun;
 
 use super::action::{Motion, Tab};
 use super::layout::{Border, Borders, Pane};
+use super::prompt::Prompt;
 use super::scale::{Axis, Scale};
-use super::watched::{STRENGTH, Watched};
+use super::watched::STRENGTH;
 
 /// The part of the x axis that was chosen.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -88,6 +88,12 @@ pub(super) enum Dialog {
     Result,
     /// The branches side by side.
     Branches,
+    /// Whether a past run goes to the trash.
+    Delete,
+    /// Whether a past run's schedule goes on or begins anew.
+    Train,
+    /// How two schedules differ.
+    Difference,
 }
 
 /// What a mouse button that is down does.
@@ -134,6 +140,10 @@ pub(super) struct View {
     /// Log lines below the screen; 0 follows the newest.
     pub(super) log_scroll: usize,
     pub(super) help_scroll: usize,
+    /// What is being typed.
+    pub(super) prompt: Option<Prompt>,
+    /// The chosen one of the commands that fit.
+    pub(super) offered: usize,
     pub(super) request: Option<Request>,
     /// What became of the plot that was asked for last; until the next key, or for some seconds of a training.
     pub(super) notice: Option<String>,
@@ -161,54 +171,14 @@ impl View {
             mouse: true,
             log_scroll: 0,
             help_scroll: 0,
+            prompt: None,
+            offered: 0,
             request: None,
             notice: None,
             notice_age: 0,
             plotting: false,
             leave_when_ended: false,
         }
-    }
-}
-
-/// The history tab.
-#[derive(Debug, Default)]
-pub(super) struct History {
-    pub(super) runs: Vec<PastRun>,
-    /// Whether the list was read at all.
-    pub(super) listed: bool,
-    pub(super) selected: usize,
-    /// The run that is shown, and what is known of it.
-    pub(super) opened: Option<(String, Result<Watched, String>)>,
-    /// Whether the opened run has the whole screen.
-    pub(super) full: bool,
-    /// Seconds since the list was read.
-    pub(super) age: u32,
-}
-
-impl History {
-    /// The chosen run.
-    pub(super) fn chosen(&self) -> Option<&PastRun> {
-        self.runs.get(self.selected)
-    }
-
-    /// The chosen run's state, once it was read.
-    pub(super) fn shown(&self) -> Option<&Result<Watched, String>> {
-        let chosen = self.chosen()?;
-        self.opened.as_ref().filter(|(id, _)| *id == chosen.id).map(|(_, state)| state)
-    }
-
-    /// The first run that a list of so many lines shows.
-    pub(super) fn first_line(&self, lines: usize) -> usize {
-        self.selected.saturating_sub(lines / 2).min(self.runs.len().saturating_sub(lines))
-    }
-
-    /// Takes a new list; the choice stays with its run.
-    pub(super) fn take(&mut self, runs: Vec<PastRun>) {
-        let chosen = self.chosen().map(|run| run.id.clone());
-        self.selected = chosen.and_then(|id| runs.iter().position(|run| run.id == id)).unwrap_or(0);
-        self.runs = runs;
-        self.listed = true;
-        self.age = 0;
     }
 }
 

@@ -41,6 +41,45 @@ pub(in crate::tui) fn quit(area: Rect, buffer: &mut Buffer, app: &App, styles: &
     put(buffer, inner, row + 1, vec![Span::styled(last, styles.dim)], styles);
 }
 
+/// Whether a past run goes to the trash.
+pub(in crate::tui) fn delete(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) {
+    let Some(run) = app.history.chosen() else { return };
+    let lines = [
+        format!("`{}` goes to the folder `.trash` beside it.", run.id),
+        "Its checkpoints stay where they are.".to_owned(),
+    ];
+    question(area, buffer, app, styles, ("delete?", Scope::Delete), &lines);
+}
+
+/// How a past run's schedule is trained.
+pub(in crate::tui) fn train(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) {
+    let Some(run) = app.history.chosen() else { return };
+    let lines = [format!("The schedule of `{}` as it was trained then.", run.id)];
+    question(area, buffer, app, styles, ("train again?", Scope::Train), &lines);
+}
+
+/// A question, and the keys that answer it.
+fn question(
+    area: Rect,
+    buffer: &mut Buffer,
+    app: &App,
+    styles: &Styles,
+    (title, scope): (&'static str, Scope),
+    lines: &[String],
+) {
+    let bindings: Vec<_> = app.keys.in_scope(scope).collect();
+    let shape = centred(area, 70, (lines.len() + bindings.len()) as u16 + 3);
+    let inner = window(shape, buffer, styles, vec![Span::styled(title, styles.title)]);
+    for (row, line) in lines.iter().enumerate() {
+        put(buffer, inner, row as u16, vec![Span::styled(line.clone(), styles.text)], styles);
+    }
+    for (row, binding) in bindings.into_iter().enumerate() {
+        let spans =
+            vec![Span::styled(left(&names(binding), 8, styles), styles.key), Span::styled(binding.help, styles.text)];
+        put(buffer, inner, (lines.len() + 1 + row) as u16, spans, styles);
+    }
+}
+
 /// What leaving means right now.
 fn situation(app: &App) -> Vec<String> {
     let Some(run) = &app.live else { return Vec::new() };

@@ -11,28 +11,35 @@ use crate::tui::app::App;
 use crate::tui::format::{self, width};
 use crate::tui::layout::{Pane, Size, history};
 use crate::tui::scale::Axis;
+use crate::tui::shelf::SortBy;
 use crate::tui::theme::Styles;
 use crate::tui::view::ChartOptions;
 use crate::tui::watched::Watched;
 
-use super::{Frame, Scene, branches, charts, evaluation, framed, left, put, right, stages};
+use super::{Frame, Scene, branches, charts, compare, evaluation, framed, left, put, right, stages};
 
 pub(in crate::tui) fn render(body: Rect, buffer: &mut Buffer, app: &App, styles: &Styles, size: Size) {
     let sides = size.framed();
     let frame = Frame { sides, focused: false };
     let panes = history(body, size, app.history.runs.len());
+    if app.history.runs.is_empty() && app.history.filtered() {
+        let inner = framed(body, buffer, styles, frame, title(app, styles));
+        put(buffer, inner, 1, vec![Span::styled("No run fits the filter.", styles.text)], styles);
+        return;
+    }
     if app.history.runs.is_empty() {
         let inner = framed(body, buffer, styles, frame, vec![Span::styled("runs", styles.title)]);
         empty(inner, buffer, app, styles);
         return;
     }
-    let count = app.history.runs.len();
-    let title = vec![
-        Span::styled("runs", styles.title),
-        Span::styled(format!("  {} of {count}", app.history.selected + 1), styles.dim),
-    ];
+    let title = title(app, styles);
     let focused = Frame { focused: true, ..frame };
     list(framed(panes.list, buffer, styles, focused, title), buffer, app, styles);
+    if app.compares() {
+        let below = Rect { y: panes.list.bottom(), height: body.bottom() - panes.list.bottom(), ..body };
+        compare::render(below, buffer, app, styles, size);
+        return;
+    }
 
     let name = |text: &'static str| vec![Span::styled(text, styles.title)];
     let compared = app.history.shown().and_then(|run| run.as_ref().ok()).filter(|run| run.state.comparison.is_some());
@@ -62,6 +69,41 @@ pub(in crate::tui) fn render(body: Rect, buffer: &mut Buffer, app: &App, styles:
             framed(panes.bins, buffer, styles, frame, name("bins"));
         }
     }
+}
+
+/// The title of the list: how many runs, what is filtered and how they are sorted.
+fn title(app: &App, styles: &Styles) -> Vec<Span<'static>> {
+    let history = &app.history;
+    let count = history.runs.len();
+    let mut spans = vec![Span::styled("runs", styles.title)];
+    let place = if count == 0 { 0 } else { history.selected + 1 };
+    spans.push(Span::styled(format!("  {place} of {count}"), styles.dim));
+    if history.filtered() {
+        let hidden = format!("  filter: {} ({} hidden)", history.filter_text, history.total() - count);
+        spans.push(Span::styled(hidden, styles.warning));
+    }
+    let by = match &history.sort {
+        SortBy::Started => None,
+        SortBy::Name => Some("name"),
+        SortBy::Model => Some("model"),
+        SortBy::State => Some("outcome"),
+        SortBy::Epochs => Some("epochs"),
+        SortBy::Loss => Some("loss"),
+        SortBy::Bin(bin) => Some(bin.as_str()),
+    };
+    if by.is_some() || history.reversed {
+        let order = if history.reversed { ", reversed" } else { "" };
+        spans.push(Span::styled(format!("  by {}{order}", by.unwrap_or("start")), styles.dim));
+    }
+    if let Some(run) = history.chosen() {
+        for tag in &run.marks.tags {
+            spans.push(Span::styled(format!("  #{tag}"), styles.active));
+        }
+        if !run.marks.note.is_empty() {
+            spans.push(Span::styled(format!("  {}", run.marks.note.replace('\n', " ")), styles.text));
+        }
+    }
+    spans
 }
 
 /// Loss and bins over the epochs: what runs are compared by.
@@ -159,7 +201,9 @@ fn list(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) {
         let date = format::date(run.started, &app.zone);
         let name = format::cut_front(&run.name, columns.name, styles.glyphs.ellipsis);
         let mut spans = vec![
-            Span::styled(format!("{mark} {}  {}  ", left(&date, 16, styles), left(&name, columns.name, styles)), base),
+            Span::styled(mark, base),
+            slot(run, app, styles, base),
+            Span::styled(format!("{}  {}  ", left(&date, 16, styles), left(&name, columns.name, styles)), base),
             Span::styled(model(&run.model), base),
             Span::styled(format!("{}  ", left(word, columns.outcome, styles)), style),
             Span::styled(right(&format!("{}/{}", run.epochs, run.planned), 9, styles), base),
@@ -171,6 +215,16 @@ fn list(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) {
         let used: usize = spans.iter().map(|span| width(&span.content)).sum();
         spans.push(Span::styled(" ".repeat(usize::from(area.width).saturating_sub(used)), base));
         put(buffer, area, row as u16 + 1, spans, styles);
+    }
+}
+
+/// The letter of a run that is compared.
+fn slot(run: &PastRun, app: &App, styles: &Styles, base: Style) -> Span<'static> {
+    match app.history.compared.iter().find(|compared| compared.id == run.id) {
+        Some(compared) => {
+            Span::styled(compare::letter(compared.slot), base.patch(compare::look(compared.slot, styles)))
+        }
+        None => Span::styled(" ", base),
     }
 }
 

@@ -121,7 +121,7 @@ fn clicks_focus_panes_and_open_tabs() {
     assert_eq!(mouse(&mut app, MouseEventKind::Down(LEFT), 14, 0).1, [Effect::ListRuns]);
     app.hear(News::Listed(screens::three_runs()));
     let chosen = mouse(&mut app, MouseEventKind::Down(LEFT), 14, 4).1;
-    assert_eq!(chosen, [Effect::OpenRun(screens::three_runs()[1].clone())]);
+    assert_eq!(chosen, [Effect::OpenRun(Box::new(screens::three_runs()[1].clone()))]);
     mouse(&mut app, MouseEventKind::Down(LEFT), 3, 0);
     assert_eq!(app.view.tab, crate::tui::action::Tab::Training);
 }

@@ -1,0 +1,347 @@
+//! The history tab: which past runs are shown and in what order, which one is chosen, and which are compared.
+
+use std::cmp::Ordering;
+
+use crate::run::history::compare::{Change, Figures};
+use crate::run::history::filter::Filter;
+use crate::run::history_api::PastRun;
+use crate::run::state::RunState;
+
+use super::watched::Watched;
+
+/// Most runs that are compared at a time: what a reader tells apart.
+pub(super) const COMPARED: usize = 8;
+
+/// What the list is sorted by.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) enum SortBy {
+    /// The moment it began.
+    #[default]
+    Started,
+    Name,
+    Model,
+    State,
+    Epochs,
+    Loss,
+    /// The best accuracy of the bin of this name.
+    Bin(String),
+}
+
+/// A run that is compared, reduced to what is drawn of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Compared {
+    pub(super) id: String,
+    pub(super) name: String,
+    /// Its colour and letter, which it keeps while it is compared.
+    pub(super) slot: usize,
+    /// How many epochs the list said it had when it was read.
+    epochs: u32,
+    pub(super) curves: Option<Result<Curves, String>>,
+}
+
+/// The curves and figures of a compared run, over the epochs.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Curves {
+    pub(super) loss: Vec<(f64, f64)>,
+    pub(super) bins: Vec<(String, Vec<(f64, f64)>)>,
+    pub(super) figures: Figures,
+}
+
+impl Curves {
+    /// Of a run's state.
+    pub(super) fn of(state: &RunState) -> Self {
+        let bin = |bin: &crate::run::state::BinState| {
+            (bin.name.clone(), bin.results.iter().map(|(at, result)| (f64::from(*at), result.accuracy)).collect())
+        };
+        Self {
+            loss: state.epochs.iter().map(|row| (f64::from(row.index), row.loss)).collect(),
+            bins: state.bins.iter().map(bin).collect(),
+            figures: Figures::of(state),
+        }
+    }
+}
+
+/// The history tab.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    /// All runs, as they were listed: the newest first.
+    all: Vec<PastRun>,
+    /// Those that the filter keeps, in the chosen order.
+    pub(super) runs: Vec<PastRun>,
+    /// Whether the list was read at all.
+    pub(super) listed: bool,
+    pub(super) selected: usize,
+    /// The run that is shown, and what is known of it.
+    pub(super) opened: Option<(String, Result<Watched, String>)>,
+    /// Whether the opened run has the whole screen.
+    pub(super) full: bool,
+    /// Seconds since the list was read.
+    pub(super) age: u32,
+    pub(super) sort: SortBy,
+    pub(super) reversed: bool,
+    filter: Filter,
+    /// The filter as it was typed.
+    pub(super) filter_text: String,
+    /// What is wrong with the text; the filter before stays.
+    pub(super) filter_error: Option<String>,
+    pub(super) compared: Vec<Compared>,
+    /// The compared run that the others are measured against; the first one unless pinned.
+    pub(super) baseline: Option<String>,
+    /// Two schedules' lines, or why they cannot be compared; their names.
+    pub(super) difference: Option<(String, Result<Vec<(Change, String)>, String>)>,
+    pub(super) difference_scroll: usize,
+}
+
+impl History {
+    /// The chosen run.
+    pub(super) fn chosen(&self) -> Option<&PastRun> {
+        self.runs.get(self.selected)
+    }
+
+    /// The chosen run's state, once it was read.
+    pub(super) fn shown(&self) -> Option<&Result<Watched, String>> {
+        let chosen = self.chosen()?;
+        self.opened.as_ref().filter(|(id, _)| *id == chosen.id).map(|(_, state)| state)
+    }
+
+    /// The first run that a list of so many lines shows.
+    pub(super) fn first_line(&self, lines: usize) -> usize {
+        self.selected.saturating_sub(lines / 2).min(self.runs.len().saturating_sub(lines))
+    }
+
+    /// How many runs there are, the hidden ones included.
+    pub(super) fn total(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Whether a filter hides runs.
+    pub(super) fn filtered(&self) -> bool {
+        !self.filter.is_empty()
+    }
+
+    /// Takes a new list; the choice stays with its run. Gives the compared runs that have changed since they were read.
+    pub(super) fn take(&mut self, runs: Vec<PastRun>) -> Vec<PastRun> {
+        self.all = runs;
+        self.listed = true;
+        self.age = 0;
+        self.arrange();
+        // Runs that are gone are no longer compared.
+        let all = &self.all;
+        self.compared.retain(|compared| all.iter().any(|run| run.id == compared.id));
+        let mut stale = Vec::new();
+        for compared in &mut self.compared {
+            let run = all.iter().find(|run| run.id == compared.id && run.epochs != compared.epochs);
+            if let Some(run) = run {
+                compared.epochs = run.epochs;
+                stale.push(run.clone());
+            }
+        }
+        stale
+    }
+
+    /// Filters and sorts anew; the choice stays with its run.
+    fn arrange(&mut self) {
+        let chosen = self.chosen().map(|run| run.id.clone());
+        self.runs = self.all.iter().filter(|run| self.filter.keeps(run)).cloned().collect();
+        let by = self.sort.clone();
+        let best = |run: &PastRun, bin: &str| run.best.iter().find(|(name, _)| name == bin).map(|(_, best)| *best);
+        self.runs.sort_by(|a, b| match &by {
+            SortBy::Started => Ordering::Equal,
+            SortBy::Name => a.name.cmp(&b.name),
+            SortBy::Model => a.model.cmp(&b.model),
+            SortBy::State => a.state().cmp(b.state()),
+            SortBy::Epochs => b.epochs.cmp(&a.epochs),
+            SortBy::Loss => missing_last(a.loss, b.loss, f64::total_cmp),
+            SortBy::Bin(bin) => missing_last(best(a, bin), best(b, bin), |a, b| b.total_cmp(a)),
+        });
+        if self.reversed {
+            self.runs.reverse();
+        }
+        self.selected = chosen.and_then(|id| self.runs.iter().position(|run| run.id == id)).unwrap_or(0);
+    }
+
+    /// Sorts by the next thing.
+    pub(super) fn sort_by_next(&mut self) {
+        let mut order = vec![SortBy::Started, SortBy::Name, SortBy::Model, SortBy::State, SortBy::Epochs, SortBy::Loss];
+        for (bin, _) in self.all.iter().flat_map(|run| &run.best) {
+            let by = SortBy::Bin(bin.clone());
+            if !order.contains(&by) {
+                order.push(by);
+            }
+        }
+        let at = order.iter().position(|by| *by == self.sort).map_or(0, |at| (at + 1) % order.len());
+        self.sort = order.swap_remove(at);
+        self.arrange();
+    }
+
+    /// Turns the order around.
+    pub(super) fn reverse(&mut self) {
+        self.reversed = !self.reversed;
+        self.arrange();
+    }
+
+    /// Filters by a text as it is typed; one that is no filter yet says why and changes nothing.
+    pub(super) fn filter(&mut self, text: &str) {
+        text.clone_into(&mut self.filter_text);
+        match Filter::parse(text) {
+            Ok(filter) => {
+                self.filter = filter;
+                self.filter_error = None;
+                self.arrange();
+            }
+            Err(error) => self.filter_error = Some(error),
+        }
+    }
+
+    /// Compares the chosen run, or no longer; gives it when it has to be read. Nothing happens when there are enough.
+    pub(super) fn toggle_compared(&mut self) -> Option<PastRun> {
+        let run = self.chosen()?.clone();
+        if let Some(at) = self.compared.iter().position(|compared| compared.id == run.id) {
+            self.compared.remove(at);
+            if self.baseline.as_ref() == Some(&run.id) {
+                self.baseline = None;
+            }
+            return None;
+        }
+        let slot = (0..COMPARED).find(|slot| self.compared.iter().all(|compared| compared.slot != *slot))?;
+        let (id, name) = (run.id.clone(), run.name.clone());
+        self.compared.push(Compared { id, name, slot, epochs: run.epochs, curves: None });
+        Some(run)
+    }
+
+    /// Takes in what was read of a compared run.
+    pub(super) fn read(&mut self, id: &str, state: Result<RunState, String>) {
+        if let Some(compared) = self.compared.iter_mut().find(|compared| compared.id == id) {
+            compared.curves = Some(state.map(|state| Curves::of(&state)));
+        }
+    }
+
+    /// Pins the chosen run as what the others are measured against, or takes the pin away.
+    pub(super) fn pin(&mut self) -> Option<PastRun> {
+        let id = self.chosen()?.id.clone();
+        if self.baseline.as_ref() == Some(&id) {
+            self.baseline = None;
+            return None;
+        }
+        let known = self.compared.iter().any(|compared| compared.id == id);
+        let to_read = if known { None } else { self.toggle_compared() };
+        if known || to_read.is_some() {
+            self.baseline = Some(id);
+        }
+        to_read
+    }
+
+    /// The compared run that the others are measured against.
+    pub(super) fn base(&self) -> Option<&Compared> {
+        let pinned = self.compared.iter().find(|compared| Some(&compared.id) == self.baseline.as_ref());
+        pinned.or_else(|| self.compared.first())
+    }
+
+    /// The run whose schedule the chosen one's is compared with: the baseline, or the next older run in the list.
+    pub(super) fn other(&self) -> Option<&PastRun> {
+        let chosen = self.chosen()?;
+        let base = self.base().filter(|base| base.id != chosen.id);
+        let base = base.and_then(|base| self.all.iter().find(|run| run.id == base.id));
+        base.or_else(|| self.runs.get(self.selected + 1))
+    }
+}
+
+/// Values in order, missing ones and what is no number last.
+fn missing_last(a: Option<f64>, b: Option<f64>, order: impl Fn(&f64, &f64) -> Ordering) -> Ordering {
+    let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
+    match (finite(a), finite(b)) {
+        (Some(a), Some(b)) => order(&a, &b),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+        (None, None) => Ordering::Equal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(id: &str, epochs: u32, best: Option<f64>) -> PastRun {
+        PastRun {
+            id: id.to_owned(),
+            name: id.to_owned(),
+            epochs,
+            best: best.map(|best| ("lfw".to_owned(), best)).into_iter().collect(),
+            ..PastRun::default()
+        }
+    }
+
+    fn history() -> History {
+        let mut history = History::default();
+        history.take(vec![run("c", 3, Some(0.9)), run("a", 9, None), run("b", 1, Some(0.99))]);
+        history
+    }
+
+    fn ids(history: &History) -> Vec<&str> {
+        history.runs.iter().map(|run| run.id.as_str()).collect()
+    }
+
+    #[test]
+    fn the_choice_stays_with_its_run() {
+        let mut history = history();
+        history.selected = 1;
+        history.sort_by_next();
+        assert_eq!((ids(&history), history.selected), (vec!["a", "b", "c"], 0));
+        history.reverse();
+        assert_eq!((ids(&history), history.selected), (vec!["c", "b", "a"], 2));
+        history.filter("!c");
+        assert_eq!((ids(&history), history.selected, history.total()), (vec!["b", "a"], 1, 3));
+        history.filter("a /");
+        assert!(history.filter_error.is_some());
+        assert_eq!(ids(&history), ["b", "a"], "half a filter changes nothing");
+    }
+
+    #[test]
+    fn every_order_has_its_turn_and_missing_values_come_last() {
+        let mut history = history();
+        let mut seen = Vec::new();
+        for _ in 0..7 {
+            seen.push(history.sort.clone());
+            history.sort_by_next();
+        }
+        assert_eq!(history.sort, SortBy::Started);
+        assert_eq!(seen.last(), Some(&SortBy::Bin("lfw".to_owned())));
+        for _ in 0..6 {
+            history.sort_by_next();
+        }
+        assert_eq!(ids(&history), ["b", "c", "a"]);
+    }
+
+    #[test]
+    fn compared_runs_keep_their_slots() {
+        let mut history = history();
+        for at in 0..3 {
+            history.selected = at;
+            assert!(history.toggle_compared().is_some());
+        }
+        history.selected = 0;
+        assert!(history.toggle_compared().is_none());
+        let slots = |history: &History| -> Vec<(String, usize)> {
+            history.compared.iter().map(|compared| (compared.id.clone(), compared.slot)).collect()
+        };
+        assert_eq!(slots(&history), [("a".to_owned(), 1), ("b".to_owned(), 2)]);
+        assert!(history.toggle_compared().is_some());
+        assert_eq!(slots(&history)[2], ("c".to_owned(), 0));
+        history.selected = 2;
+        assert!(history.pin().is_none());
+        assert_eq!(history.base().map(|base| base.id.as_str()), Some("b"));
+        history.toggle_compared();
+        assert_eq!(history.base().map(|base| base.id.as_str()), Some("a"), "the pin goes with its run");
+    }
+
+    #[test]
+    fn a_run_that_went_on_is_read_again_and_one_that_is_gone_is_forgotten() {
+        let mut history = history();
+        history.toggle_compared();
+        history.selected = 1;
+        history.toggle_compared();
+        assert_eq!(history.take(vec![run("c", 4, None)]).len(), 1);
+        assert_eq!(history.compared.len(), 1);
+        assert!(history.take(vec![run("c", 4, None)]).is_empty());
+    }
+}
