@@ -77,7 +77,7 @@ fn json_of(place: &Place, arguments: &[&str]) -> Value {
 /// The figures as training computes them.
 fn by_library(model: &Model, bin: &Path) -> Figures {
     let bin = DecodedBin::decode(&EvalBin::open(bin).expect("opens"), model.size()).expect("decodes");
-    let mut embed = |images: &[u8], count: usize| Ok::<_, MetricsError>(model.embed(images, count, true));
+    let mut embed = |images: &[u8], count: usize| Ok::<_, MetricsError>(model.embed(images, count, true).expect("embeds"));
     evaluate(&bin, 64, &mut embed, &|_, _| {}).expect("figures")
 }
 
@@ -158,7 +158,7 @@ fn rows_of(model: &Model, files: &[PathBuf], flip: bool) -> Vec<f32> {
     for (file, pixels) in files.iter().zip(images.chunks_exact_mut(one)) {
         decode_into(&std::fs::read(file).expect("reads"), (112, 112), pixels).expect("decodes");
     }
-    model.embed(&images, files.len(), flip)
+    model.embed(&images, files.len(), flip).expect("embeds")
 }
 
 fn assert_near(found: &[f32], wanted: &[f32]) {
@@ -444,7 +444,8 @@ fn eval_agrees_with_keras() {
             }
             assert!(near(&row["tar_at_far"][0]["tar"], keras["tar"].as_f64().expect("one"), 1e-4), "{row} {keras}");
             assert!(near(&row["tar_at_far"][0]["threshold"], keras["tar_threshold"].as_f64().expect("one"), 1e-4));
-            let rows = model.embed(&bin.images[..4 * model.size().0 as usize * model.size().1 as usize * 3], 4, false);
+            let one = model.size().0 as usize * model.size().1 as usize * 3;
+            let rows = model.embed(&bin.images[..4 * one], 4, false).expect("embeds");
             let wanted = keras["raw"].as_array().expect("rows").iter().flat_map(|row| row.as_array().expect("a row"));
             let wanted: Vec<f32> = wanted.map(|value| value.as_f64().expect("a number") as f32).collect();
             assert_near(&rows, &wanted);
