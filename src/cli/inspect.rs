@@ -29,6 +29,7 @@ pub(super) fn inspect(path: &Path, as_json: bool) -> Result<(), Failure> {
         }));
         value["optimizer_note"] = json!(model.optimizer_note);
         value["loss"] = json!(model.loss);
+        value["evaluation"] = json!(model.evaluation);
         say(&format!("{value}\n"));
     } else {
         say(&text(path, &model));
@@ -45,9 +46,14 @@ fn text(path: &Path, model: &SavedModel) -> String {
             format!("{} after {steps} steps, with {state_of}", state.class_name)
         }
     };
+    let bins: String = model
+        .evaluation
+        .iter()
+        .map(|bin| format!("{}: accuracy {:.6} at the threshold {:.6}\n", bin.bin, bin.accuracy, bin.threshold))
+        .collect();
     let note = model.optimizer_note.as_ref().map(|note| format!("note: {note}\n")).unwrap_or_default();
     format!(
-        "`{}`: model `{}`\n{}\noptimizer: {optimizer}\nloss: {}\n{note}",
+        "`{}`: model `{}`\n{}\noptimizer: {optimizer}\nloss: {}\n{bins}{note}",
         path.display(),
         model.graph.name,
         summary::table(&model.graph),

@@ -46,6 +46,8 @@ pub(super) struct Exported {
     pub(super) output: String,
     /// Where it computes.
     pub(super) device: Device,
+    /// The thresholds that the file knows, by bin.
+    pub(super) thresholds: Vec<(String, f64)>,
     /// What was assumed of it, in a sentence.
     pub(super) note: Option<String>,
     /// Whether it takes bytes.
@@ -118,6 +120,7 @@ impl Exported {
             length: 0,
             output: program.output().to_owned(),
             device: program.device(),
+            thresholds: thresholds(program.metadata("thresholds")),
             note,
             bytes: program.takes_bytes(),
             channels_first,
@@ -144,6 +147,7 @@ impl Exported {
             length: 0,
             output: "embeddings".to_owned(),
             device: Device::Cpu,
+            thresholds: thresholds(program.metadata("thresholds").as_deref()),
             note: None,
             bytes: program.takes_bytes(),
             channels_first,
@@ -204,6 +208,14 @@ impl Exported {
             Ok(Tensor::cat(&parts, 0).to_device(Device::Cpu).contiguous())
         })
     }
+}
+
+/// The thresholds of a file's metadata.
+fn thresholds(text: Option<&str>) -> Vec<(String, f64)> {
+    let entries: Option<serde_json::Map<String, serde_json::Value>> =
+        text.and_then(|text| serde_json::from_str(text).ok());
+    let entries = entries.into_iter().flatten();
+    entries.filter_map(|(bin, value)| Some((bin, value.as_f64()?))).collect()
 }
 
 /// Whether channels come first, and height and width where they are fixed.

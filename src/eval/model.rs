@@ -24,6 +24,7 @@ pub struct Model {
     kind: Kinds,
     size: (u32, u32),
     length: usize,
+    thresholds: Vec<(String, f64)>,
 }
 
 /// What makes the embeddings.
@@ -82,6 +83,9 @@ impl Model {
         let wrong = |reason: String| ModelError::Embedding { path: path.to_path_buf(), reason };
         let saved = checkpoint::read(path)?;
         let node = embedding::find(&saved.graph, embedding).map_err(|error| wrong(error.to_string()))?;
+        let trained = embedding::find(&saved.graph, None).ok() == Some(node);
+        let known = saved.evaluation.iter().filter(|bin| trained && bin.threshold.is_finite());
+        let thresholds = known.map(|bin| (bin.bin.clone(), bin.threshold)).collect();
         let (graph, weights) = cut(&saved.graph, &saved.weights, node);
         let node = graph.output();
         fits(&graph, node).map_err(wrong)?;
@@ -97,7 +101,7 @@ impl Model {
         device::load_cuda();
         let device = device::choose(choice)?;
         let network = Box::new(Network::new(graph, node, &weights, device, Kind::Float));
-        Ok(Self { kind: Kinds::Network(network), size, length })
+        Ok(Self { kind: Kinds::Network(network), size, length, thresholds })
     }
 
     fn load_exported(
@@ -116,7 +120,8 @@ impl Model {
         device::load_cuda();
         let device = device::choose(choice)?;
         let exported = Exported::load(path, output, device).map_err(wrong)?;
-        Ok(Self { size: exported.size, length: exported.length, kind: Kinds::Exported(exported) })
+        let (size, length, thresholds) = (exported.size, exported.length, exported.thresholds.clone());
+        Ok(Self { kind: Kinds::Exported(exported), size, length, thresholds })
     }
 
     /// Width and height of the images it takes.
@@ -135,6 +140,11 @@ impl Model {
             Kinds::Network(network) => &network.graph().nodes()[network.embedding()].name,
             Kinds::Exported(exported) => &exported.output,
         }
+    }
+
+    /// The thresholds that the file knows, by bin: the similarities above which two images showed one person best.
+    pub fn thresholds(&self) -> &[(String, f64)] {
+        &self.thresholds
     }
 
     /// Where it computes.

@@ -13,7 +13,7 @@ use super::outputs::Outputs;
 use super::{center, resume};
 use crate::checkpoint::history::History;
 use crate::checkpoint::{self, OptimizerSlot, SavedModel, SavedOptimizer};
-use crate::event::{CheckpointKind, Event, Level};
+use crate::event::{BinResult, CheckpointKind, Event, Level};
 use crate::graph::Graph;
 use crate::nn::parameters::Snapshot;
 use crate::schedule::{Method, Optimizer};
@@ -82,6 +82,25 @@ pub enum SaveJob {
         optimizer: OptimizerSnapshot,
         /// The stage's loss, by name.
         loss: String,
+        /// The newest figures of the bins.
+        figures: Vec<BinResult>,
+    },
+    /// The whole model between two epochs, to a file that is not there yet.
+    Extra {
+        /// Position of the epoch in the history.
+        index: u32,
+        /// The epoch's number as the reference prints it.
+        epoch: u32,
+        /// Its steps so far.
+        step: u64,
+        /// Basic model and head.
+        graph: Graph,
+        /// Its weights.
+        snapshot: Snapshot,
+        /// Its optimiser.
+        optimizer: OptimizerSnapshot,
+        /// The stage's loss, by name.
+        loss: String,
     },
     /// The basic model with the best accuracy of the last bin so far; the one before it is removed afterwards.
     Basic {
@@ -97,6 +116,8 @@ pub enum SaveJob {
         bin: String,
         /// Its accuracy.
         accuracy: f64,
+        /// The newest figures of all bins.
+        figures: Vec<BinResult>,
     },
     /// The centers of the center loss.
     Centers {
@@ -149,7 +170,8 @@ impl Saver {
 }
 
 fn work(jobs: &Receiver<SaveJob>, outputs: &Outputs, mut basic: Option<PathBuf>, emit: &Emit) -> Option<TrainError> {
-    let mut failures: [Option<TrainError>; 4] = [const { None }; 4];
+    let mut failures: [Option<TrainError>; CheckpointKind::Extra as usize + 1] =
+        [const { None }; CheckpointKind::Extra as usize + 1];
     for job in jobs {
         let started = Instant::now();
         let (kind, index, path, result) = write(job, outputs);
@@ -183,18 +205,22 @@ fn write(job: SaveJob, outputs: &Outputs) -> (CheckpointKind, u32, PathBuf, Resu
     let told =
         |result: Result<u64, checkpoint::CheckpointError>| result.map_err(|error| TrainError::from_diagnostic(&error));
     match job {
-        SaveJob::Model { index, graph, snapshot, optimizer, loss } => {
+        SaveJob::Model { index, graph, snapshot, optimizer, loss, figures } => {
             let path = outputs.model();
-            let weights = snapshot.weights(graph.nodes().len());
-            let optimizer = Some(optimizer.saved(&graph, &snapshot));
-            let model = SavedModel { optimizer, loss: Some(loss), ..SavedModel::new(graph, weights) };
+            let evaluation = figures;
+            let model = SavedModel { evaluation, ..whole(graph, &snapshot, &optimizer, loss) };
             let result = told(checkpoint::write(&path, &model));
             (CheckpointKind::Model, index, path, result)
         }
-        SaveJob::Basic { index, epoch, graph, snapshot, bin, accuracy } => {
+        SaveJob::Extra { index, epoch, step, graph, snapshot, optimizer, loss } => {
+            let path = outputs.extra(epoch, step);
+            let result = told(checkpoint::write(&path, &whole(graph, &snapshot, &optimizer, loss)));
+            (CheckpointKind::Extra, index, path, result)
+        }
+        SaveJob::Basic { index, epoch, graph, snapshot, bin, accuracy, figures } => {
             let path = outputs.basic(&bin, epoch, accuracy);
             let weights = snapshot.weights(graph.nodes().len());
-            let model = SavedModel::new(graph, weights);
+            let model = SavedModel { evaluation: figures, ..SavedModel::new(graph, weights) };
             let result = told(checkpoint::write(&path, &model));
             (CheckpointKind::Basic, index, path, result)
         }
@@ -209,4 +235,11 @@ fn write(job: SaveJob, outputs: &Outputs) -> (CheckpointKind, u32, PathBuf, Resu
             (CheckpointKind::History, index, path, result)
         }
     }
+}
+
+/// A model with its head and optimiser.
+fn whole(graph: Graph, snapshot: &Snapshot, optimizer: &OptimizerSnapshot, loss: String) -> SavedModel {
+    let weights = snapshot.weights(graph.nodes().len());
+    let optimizer = Some(optimizer.saved(&graph, snapshot));
+    SavedModel { optimizer, loss: Some(loss), ..SavedModel::new(graph, weights) }
 }
