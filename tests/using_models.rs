@@ -77,7 +77,8 @@ fn json_of(place: &Place, arguments: &[&str]) -> Value {
 /// The figures as training computes them.
 fn by_library(model: &Model, bin: &Path) -> Figures {
     let bin = DecodedBin::decode(&EvalBin::open(bin).expect("opens"), model.size()).expect("decodes");
-    let mut embed = |images: &[u8], count: usize| Ok::<_, MetricsError>(model.embed(images, count, true).expect("embeds"));
+    let mut embed =
+        |images: &[u8], count: usize| Ok::<_, MetricsError>(model.embed(images, count, true).expect("embeds"));
     evaluate(&bin, 64, &mut embed, &|_, _| {}).expect("figures").figures(&bin.same)
 }
 
@@ -309,7 +310,7 @@ fn bad_inputs_are_one_message_and_leave_nothing() {
         (&["embed", "basic.h5", image, "-o", "e.npy", "--device", "cuda:97"], 1, "`cuda:97` was asked for"),
         (&["embed", "basic.h5", image, "-o", "e.npy", "--device", "tpu"], 2, "auto, cpu, cuda"),
         (&["eval", "basic.h5", "demo/pose.bin", "--roc", "no/roc.svg"], 1, "there is no folder `no`"),
-        (&["eval", "basic.h5", "demo/pose.bin", "--roc", "roc.gif"], 2, ".svg"),
+        (&["eval", "basic.h5", "demo/pose.bin", "--roc", "roc.gif"], 2, ".svg or .png"),
         (&["eval", "basic.h5", "demo/pose.bin", "--far", "7"], 2, "above 0 and below 1"),
         (&["compare", "basic.h5", image, "text.jpg"], 1, "1 of 2 images can be used"),
         (&["compare", "basic.h5", image, image, "--bin", "demo/pose.bin", "--far", "1e-3"], 1, "too few"),

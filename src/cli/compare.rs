@@ -163,7 +163,8 @@ impl Compared {
             };
         }
         if let Some(threshold) = self.threshold {
-            let of = self.of.as_ref().map_or_else(String::new, |bin| format!(", which the model's file has of `{bin}`"));
+            let of =
+                self.of.as_ref().map_or_else(String::new, |bin| format!(", which the model's file has of `{bin}`"));
             let _ = writeln!(text, "one person: a similarity above {threshold:.6}{of}");
         }
         text

@@ -82,7 +82,9 @@ impl Exported {
             [1, length] if length > 0 => exported.length = length as usize,
             ref other => {
                 let output = &exported.output;
-                return Err(format!("`{output}` has the shape {other:?} for one image; an embedding is a list of numbers"));
+                return Err(format!(
+                    "`{output}` has the shape {other:?} for one image; an embedding is a list of numbers"
+                ));
             }
         }
         Ok(exported)
@@ -166,8 +168,11 @@ impl Exported {
         let mut found = self.run(images, count)?;
         if flip && !self.flipped {
             let row = self.size.0 as usize * 3;
-            let mirrored: Vec<u8> =
-                images.chunks_exact(row).flat_map(|row| row.as_chunks::<3>().0.iter().rev().flatten()).copied().collect();
+            let mirrored: Vec<u8> = images
+                .chunks_exact(row)
+                .flat_map(|row| row.as_chunks::<3>().0.iter().rev().flatten())
+                .copied()
+                .collect();
             found = (found + self.run(&mirrored, count)?) * 0.5;
         }
         let mut values = vec![0f32; found.numel()];
@@ -228,7 +233,9 @@ fn layout(axes: Option<&[Option<i64>]>, said: Option<bool>) -> Result<(bool, [Op
         (Some(3), last) if said != Some(false) => Ok((true, [*second, *last])),
         (first, Some(3)) if said != Some(true) => Ok((false, [*first, *second])),
         (None, None) if second.is_none() => Ok((said.unwrap_or(true), [None, None])),
-        _ => Err(format!("its input has the axes {axes:?} after the batch; expected three channels, (3, H, W) or (H, W, 3)")),
+        _ => Err(format!(
+            "its input has the axes {axes:?} after the batch; expected three channels, (3, H, W) or (H, W, 3)"
+        )),
     }
 }
 

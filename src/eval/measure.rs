@@ -103,9 +103,7 @@ where
     let mut rows: Vec<f32> = Vec::new();
     while let Some(decoded) = stream.next_batch() {
         let decoded = decoded.map_err(MeasureError::from)?;
-        let mut embeddings = model
-            .embed(&decoded.images, decoded.count(), how.flip)
-            .map_err(MeasureError::Model)?;
+        let mut embeddings = model.embed(&decoded.images, decoded.count(), how.flip).map_err(MeasureError::Model)?;
         if how.normalize {
             normalize(&mut embeddings, length);
         }

@@ -29,7 +29,10 @@ pub fn export(request: &Request) -> Result<Report, ExportError> {
     let mut lines = vec![what(&model, bytes)];
     if format != Format::Keras {
         let thresholds = thresholds(request, &model);
-        let each: Vec<String> = thresholds.iter().map(|(bin, threshold)| format!("{bin} {:.4}", threshold.as_f64().unwrap_or(f64::NAN))).collect();
+        let each: Vec<String> = thresholds
+            .iter()
+            .map(|(bin, threshold)| format!("{bin} {:.4}", threshold.as_f64().unwrap_or(f64::NAN)))
+            .collect();
         if !each.is_empty() {
             lines.push(format!("thresholds noted in the file: {}", each.join(", ")));
         }

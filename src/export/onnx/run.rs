@@ -120,7 +120,19 @@ impl Program {
             }
         }
         let released = released(&nodes, &constants, &result);
-        Ok(Self { nodes, constants, shapes, released, input, output: result, output_shape, bytes, opset, device, metadata })
+        Ok(Self {
+            nodes,
+            constants,
+            shapes,
+            released,
+            input,
+            output: result,
+            output_shape,
+            bytes,
+            opset,
+            device,
+            metadata,
+        })
     }
 
     /// A value of the file's metadata.
@@ -177,15 +189,15 @@ impl Program {
             let inputs: Vec<Option<&Tensor>> = node.input.iter().map(find).collect();
             let (set, results) = (Attributes(node), node.output.len());
             let call = Call { kind, set, inputs: &inputs, opset: self.opset, results };
-            let found =
-                operators::run(&call, self.device).map_err(|why| format!("node `{name}` ({kind}): {why}"))?;
+            let found = operators::run(&call, self.device).map_err(|why| format!("node `{name}` ({kind}): {why}"))?;
             for (made, result) in node.output.iter().zip(found) {
                 self.agrees(made, &result)?;
                 values.insert(made, result);
             }
             self.released[at].iter().for_each(|dead| drop(values.remove(&**dead)));
         }
-        let output = values.remove(&*self.output).or_else(|| self.constants.get(&self.output).map(Tensor::shallow_clone));
+        let output =
+            values.remove(&*self.output).or_else(|| self.constants.get(&self.output).map(Tensor::shallow_clone));
         output.ok_or_else(|| format!("nothing makes `{}`", self.output))
     }
 
@@ -217,7 +229,11 @@ fn edges(graph: &GraphProto, output: Option<&str>) -> Result<(ValueInfoProto, St
         (Some(wanted), _) => wanted.to_owned(),
         (None, [only]) => only.clone(),
         (None, several) => {
-            return Err(format!("it has {} outputs: {}; name the one that is the embedding", several.len(), several.join(", ")));
+            return Err(format!(
+                "it has {} outputs: {}; name the one that is the embedding",
+                several.len(),
+                several.join(", ")
+            ));
         }
     };
     let made = |node: &NodeProto| node.output.contains(&result);

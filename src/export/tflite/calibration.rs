@@ -115,6 +115,10 @@ mod tests {
         let few = read(&folder.path().join("1"), &vec![8, 8, 3]).expect_err("is refused").to_string();
         assert!(few.contains("5 images"), "{few}");
         assert!(read(folder.path(), &vec![7]).is_err());
+        // A RecordIO set is read too: this one has fewer images than are wanted.
+        let records = Path::new("tests/cases/recordio/scalar_label");
+        let few = read(records, &vec![8, 8, 3]).expect_err("is refused").to_string();
+        assert!(few.contains("8 images;"), "{few}");
         assert!(read(&folder.path().join("nothing"), &vec![8, 8, 3]).is_err());
         assert_eq!(spread(1000).count(), CALIBRATION + CHECK);
         assert_eq!(spread(1000).last(), Some(995));

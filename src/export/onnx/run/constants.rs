@@ -51,7 +51,7 @@ pub(super) fn read(tensor: &TensorProto, folder: Option<&Path>) -> Result<Tensor
     };
     let count = tensor.dims.iter().try_fold(1usize, |all, size| all.checked_mul(usize::try_from(*size).ok()?));
     let Some(length) = count.and_then(|count| count.checked_mul(bytes_of(kind))) else {
-        return Err(format!("have the shape {:?}", tensor.dims));
+        return Err(format!("have the shape {:?}, which does not fit into any memory", tensor.dims));
     };
     let raw = if tensor.data_location == Some(1) {
         external(tensor, folder, length)?
@@ -91,7 +91,8 @@ fn external(tensor: &TensorProto, folder: Option<&Path>, length: usize) -> Resul
     }
     let path = folder.join(location);
     let failed = |error: std::io::Error| format!("cannot be read from `{}`: {error}", path.display());
-    let offset = entry("offset").map_or(Ok(0), str::parse::<u64>).map_err(|_error| "have a damaged offset".to_owned())?;
+    let offset =
+        entry("offset").map_or(Ok(0), str::parse::<u64>).map_err(|_error| "have a damaged offset".to_owned())?;
     let mut file = std::fs::File::open(&path).map_err(failed)?;
     let there = file.metadata().map_err(failed)?;
     let end = offset.checked_add(length as u64);

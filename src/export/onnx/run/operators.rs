@@ -11,7 +11,8 @@ pub(super) type Found = Result<Tensor, String>;
 
 /// Operators whose inputs are stretched to each other's shapes.
 const STRETCHING: &[&str] = &[
-    "Add", "Clip", "Div", "Equal", "Greater", "Less", "Max", "Mean", "Min", "Mul", "PRelu", "Pow", "Sub", "Sum", "Where",
+    "Add", "Clip", "Div", "Equal", "Greater", "Less", "Max", "Mean", "Min", "Mul", "PRelu", "Pow", "Sub", "Sum",
+    "Where",
 ];
 
 /// Most elements of a result: 8 GiB in fp32.

@@ -22,7 +22,8 @@ pub(super) fn reshape(call: &Call<'_>) -> Found {
 pub(super) fn flatten(call: &Call<'_>) -> Found {
     let x = call.tensor(0)?;
     let size = x.size();
-    let axis = place(call.set.int("axis", 1), size.len() + 1)?;
+    let axis = call.set.int("axis", 1);
+    let axis = place(axis, size.len() + usize::from(axis >= 0))?;
     let rows: i64 = size[..axis].iter().product();
     let columns: i64 = size[axis..].iter().product();
     plain(x.f_reshape([rows, columns]))
@@ -88,13 +89,14 @@ pub(super) fn gather(call: &Call<'_>) -> Found {
 /// `Slice`.
 pub(super) fn slice(call: &Call<'_>) -> Found {
     let x = call.tensor(0)?;
-    let (starts, ends, axes, steps) = if let (Some(starts), Some(ends)) = (call.set.list("starts"), call.set.list("ends")) {
-        (starts.to_vec(), ends.to_vec(), call.set.list("axes").map(<[i64]>::to_vec), Vec::new())
-    } else {
-        let axes = call.optional(3).map(|_| call.integers(3)).transpose()?;
-        let steps = call.optional(4).map(|_| call.integers(4)).transpose()?;
-        (call.integers(1)?, call.integers(2)?, axes, steps.unwrap_or_default())
-    };
+    let (starts, ends, axes, steps) =
+        if let (Some(starts), Some(ends)) = (call.set.list("starts"), call.set.list("ends")) {
+            (starts.to_vec(), ends.to_vec(), call.set.list("axes").map(<[i64]>::to_vec), Vec::new())
+        } else {
+            let axes = call.optional(3).map(|_| call.integers(3)).transpose()?;
+            let steps = call.optional(4).map(|_| call.integers(4)).transpose()?;
+            (call.integers(1)?, call.integers(2)?, axes, steps.unwrap_or_default())
+        };
     let axes = axes.unwrap_or_else(|| (0..starts.len() as i64).collect());
     let mut result = x.shallow_clone();
     for (at, axis) in axes.iter().enumerate() {
@@ -104,7 +106,9 @@ pub(super) fn slice(call: &Call<'_>) -> Found {
         result = match (step, *start, *end) {
             (1.., start, end) => plain(result.f_slice(*axis, start, end, step))?,
             (-1, start, end) if whole(start, end) => plain(result.f_flip([*axis].as_slice()))?,
-            other => return Err(format!("(step, start, end) is {other:?}; of steps back, only whole mirroring is run")),
+            other => {
+                return Err(format!("(step, start, end) is {other:?}; of steps back, only whole mirroring is run"));
+            }
         };
     }
     Ok(result)

@@ -87,9 +87,8 @@ pub(super) fn largest(call: &Call<'_>) -> Found {
 pub(super) fn average(call: &Call<'_>) -> Found {
     let (x, set) = (call.tensor(0)?, &call.set);
     let ceil = set.int("ceil_mode", 0) != 0;
-    let average = |x: &Tensor, kernel: [i64; 2], strides: [i64; 2]| {
-        x.f_avg_pool2d(kernel, strides, [0, 0], ceil, true, None)
-    };
+    let average =
+        |x: &Tensor, kernel: [i64; 2], strides: [i64; 2]| x.f_avg_pool2d(kernel, strides, [0, 0], ceil, true, None);
     let mean = pool(x, set, 0.0, average)?;
     if set.int("count_include_pad", 0) != 0 {
         return Ok(mean);
