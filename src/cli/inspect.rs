@@ -1,5 +1,6 @@
 //! `facetui inspect`: what a Keras file holds, as Keras's `model.summary()` shows it, or as JSON.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::json;
@@ -46,11 +47,10 @@ fn text(path: &Path, model: &SavedModel) -> String {
             format!("{} after {steps} steps, with {state_of}", state.class_name)
         }
     };
-    let bins: String = model
-        .evaluation
-        .iter()
-        .map(|bin| format!("{}: accuracy {:.6} at the threshold {:.6}\n", bin.bin, bin.accuracy, bin.threshold))
-        .collect();
+    let mut bins = String::new();
+    for bin in &model.evaluation {
+        let _ = writeln!(bins, "{}: accuracy {:.6} at the threshold {:.6}", bin.bin, bin.accuracy, bin.threshold);
+    }
     let note = model.optimizer_note.as_ref().map(|note| format!("note: {note}\n")).unwrap_or_default();
     format!(
         "`{}`: model `{}`\n{}\noptimizer: {optimizer}\nloss: {}\n{bins}{note}",

@@ -84,7 +84,7 @@ fn weights_lie_beside_the_model() {
     let folder = tempfile::tempdir().expect("a folder");
     let inner = folder.path().join("inner");
     std::fs::create_dir(&inner).expect("makes");
-    std::fs::write(folder.path().join("outside.bin"), [0u8; 1 << 20]).expect("writes");
+    std::fs::write(folder.path().join("outside.bin"), vec![0u8; 1 << 20]).expect("writes");
     let write = |location: &str, offset: &str| {
         let mut model = ModelProto::decode(&*small()).expect("decodes");
         let weights = &mut model.graph.as_mut().expect("a graph").initializer[0];
