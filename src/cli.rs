@@ -24,6 +24,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser as _;
 
@@ -109,6 +110,7 @@ pub fn main() -> ExitCode {
         }
     };
     match perform(action) {
+        Ok(()) if UNSAID.load(Ordering::Relaxed) => ExitCode::from(1),
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Told(code)) => ExitCode::from(code),
         Err(Failure::Usage(report)) => tell(&report, 2),
@@ -144,10 +146,18 @@ fn perform(action: Action) -> Result<(), Failure> {
     }
 }
 
-/// Prints text on the standard output; a reader that went away is no failure.
+/// Prints text on the standard output; a reader that went away is no failure. Anything else, a full disk for instance, is
+/// told once, and the program's exit code is 1.
 fn say(text: &str) {
-    let _ = write!(std::io::stdout(), "{text}");
+    let mut out = std::io::stdout();
+    let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) else { return };
+    if error.kind() != std::io::ErrorKind::BrokenPipe && !UNSAID.swap(true, Ordering::Relaxed) {
+        let _ = writeln!(std::io::stderr(), "the standard output cannot be written: {error}");
+    }
 }
+
+/// Whether something could not be printed.
+static UNSAID: AtomicBool = AtomicBool::new(false);
 
 /// Prints what a loaded schedule warns of.
 fn warn(loaded: &schedule::Loaded) {

@@ -409,7 +409,8 @@ impl Leg {
         if let Some((bin, accuracy)) = improved {
             let graph = network.graph().cut(network.embedding(), network.graph().name.clone());
             let snapshot = network.parameters.snapshot();
-            self.saver.submit(SaveJob::Basic { index, epoch, graph, snapshot, bin, accuracy });
+            let figures = standing.figures.clone();
+            self.saver.submit(SaveJob::Basic { index, epoch, graph, snapshot, bin, accuracy, figures });
         }
         if let (Some(centers), Some(_)) = (&standing.centers, stage.center) {
             self.saver.submit(SaveJob::Centers { index, centers: centers.snapshot() });
@@ -417,7 +418,8 @@ impl Leg {
         if let Some(optimizer) = &standing.optimizer {
             let optimizer = OptimizerSnapshot::new(optimizer, learning_rate);
             let (graph, snapshot) = (network.graph().clone(), network.parameters.snapshot());
-            self.saver.submit(SaveJob::Model { index, graph, snapshot, optimizer, loss: stage.loss.name().to_owned() });
+            let (loss, figures) = (stage.loss.name().to_owned(), standing.figures.clone());
+            self.saver.submit(SaveJob::Model { index, graph, snapshot, optimizer, loss, figures });
         }
         self.saver.submit(SaveJob::History { index, history: standing.history.clone() });
         self.progress.epoch_ended(standing, totals.elapsed.as_secs_f64(), meter.steps());
