@@ -394,8 +394,10 @@ pub enum Event {
     Unknown,
 }
 
-/// Everything the engine can be asked while it runs. It answers with events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Everything the engine can be asked while it runs. It answers with events. The JSON is what travels over a run's
+/// socket: `"pause"`, `{"stop": "now"}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Command {
     /// Ask for a stop.
     Stop(StopKind),
