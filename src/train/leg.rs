@@ -11,6 +11,8 @@ use tch::{Device, Tensor};
 
 use super::center::{self, Centers};
 use super::comparison::Progress;
+use super::control::Next;
+use super::engine::Emit;
 use super::error::TrainError;
 use super::meter::Meter;
 use super::model::{self, Start};
@@ -185,7 +187,9 @@ impl Leg {
         for stage_epoch in 0..stage.epochs {
             // A bottleneck-only stage counts its own epochs and leaves the global ones where they are.
             let counted = if stage.bottleneck_only { stage_epoch } else { self.standing.epoch };
-            let learning_rate = stage.learning_rate.at(counted);
+            // As planned; what is asked for meanwhile multiplies it.
+            let planned = stage.learning_rate.at(counted);
+            let learning_rate = planned * session.control.rate_scale;
             self.index += 1;
             self.standing.drawn += 1;
             let epoch = counted + 1;
@@ -201,8 +205,13 @@ impl Leg {
             session.loader.start_epoch(plan);
             let seed = session.schedule.seed as i64;
             tch::manual_seed(seed.wrapping_mul(1_000_003).wrapping_add(i64::from(self.standing.drawn)));
-            let whole = self.steps(session, &mut network, stage, learning_rate, &mut meter)?;
+            let whole = self.steps(session, &mut network, stage, (epoch, planned), &mut meter)?;
+            let learning_rate = planned * session.control.rate_scale;
             if let EpochEnd::Interrupted = whole {
+                // Without a step the newest checkpoint holds all there is.
+                if meter.steps() > 0 {
+                    self.save_extra(&network, stage, epoch, meter.steps(), learning_rate);
+                }
                 outcome = Some(Outcome::Stopped);
                 break;
             }
@@ -287,24 +296,48 @@ impl Leg {
         rule.name()
     }
 
-    /// The steps of one epoch.
+    /// The whole model between two steps, to a file of its own.
+    fn save_extra(&self, network: &Network, stage: &Stage, epoch: u32, step: u64, learning_rate: f64) {
+        if let Some(optimizer) = &self.standing.optimizer {
+            let optimizer = OptimizerSnapshot::new(optimizer, learning_rate);
+            let (graph, snapshot) = (network.graph().clone(), network.parameters.snapshot());
+            let (index, loss) = (self.index, stage.loss.name().to_owned());
+            self.saver.submit(SaveJob::Extra { index, epoch, step, graph, snapshot, optimizer, loss });
+        }
+    }
+
+    /// The steps of one epoch, whose number and planned learning rate are given.
     fn steps(
         &mut self,
         session: &mut Session<'_>,
         network: &mut Network,
         stage: &Stage,
-        learning_rate: f64,
+        (epoch, planned): (u32, f64),
         meter: &mut Meter,
     ) -> Result<EpochEnd, TrainError> {
-        let Session { emit, control, data, loader, bins, device, .. } = session;
-        let input_shape = loader.size();
-        let Standing { optimizer, centers, .. } = &mut self.standing;
-        let optimizer = optimizer.as_mut().ok_or_else(|| TrainError::new("the stage has no optimiser"))?;
         loop {
             let held = Instant::now();
-            if control.poll() {
-                return Ok(EpochEnd::Interrupted);
+            loop {
+                match session.control.attend() {
+                    Next::Step => break,
+                    Next::End => {
+                        if let Some(event) = meter.report() {
+                            report(&session.emit, event)?;
+                        }
+                        return Ok(EpochEnd::Interrupted);
+                    }
+                    Next::Evaluate => session.check_bins(network, self.index, meter.steps())?,
+                    Next::Save => {
+                        let learning_rate = planned * session.control.rate_scale;
+                        self.save_extra(network, stage, epoch, meter.steps(), learning_rate);
+                    }
+                }
             }
+            let Session { emit, control, data, loader, bins, device, .. } = &mut *session;
+            let input_shape = loader.size();
+            let Standing { optimizer, centers, .. } = &mut self.standing;
+            let optimizer = optimizer.as_mut().ok_or_else(|| TrainError::new("the stage has no optimiser"))?;
+            let learning_rate = planned * control.rate_scale;
             if held.elapsed() > Duration::from_millis(50) {
                 meter.paused(held.elapsed());
             }
@@ -325,16 +358,15 @@ impl Leg {
             loss::check_labels(&batch.labels, data.classes())?;
             let (images, labels) = to_device(&batch, input_shape, *device, stage.augment);
             loader.recycle(batch);
-            let goal = Goal { loss: &stage.loss, centers: centers.as_mut().filter(|_| stage.center.is_some()) };
+            let centers = centers.as_mut().filter(|_| stage.center.is_some());
+            let goal = Goal { loss: &stage.loss, centers, sample: None };
             let result = step::step(network, optimizer, goal, &images, &labels, learning_rate, stage.bottleneck_only);
             if let Some(event) = meter.add(result, count, waited) {
-                check_finite(&event)?;
-                emit(event);
+                report(emit, event)?;
             }
         }
         if let Some(event) = meter.report() {
-            check_finite(&event)?;
-            emit(event);
+            report(&session.emit, event)?;
         }
         Ok(EpochEnd::Whole)
     }
@@ -430,10 +462,10 @@ fn to_device(batch: &Batch, size: (u32, u32), place: Device, level: u8) -> (Tens
     (augment::apply(&images, &batch.variations, level), labels)
 }
 
-/// A loss that is no number any more ends the run before it spoils the weights on disk.
-fn check_finite(event: &Event) -> Result<(), TrainError> {
-    let Event::Steps { step, loss, .. } = event else { return Ok(()) };
-    match loss.iter().position(|value| !value.is_finite()) {
+/// Tells of steps. A loss that is no number any more is told too, and ends the run before it spoils the weights on disk.
+fn report(emit: &Emit, event: Event) -> Result<(), TrainError> {
+    let Event::Steps { step, loss, .. } = &event else { return Ok(()) };
+    let result = match loss.iter().position(|value| !value.is_finite()) {
         None => Ok(()),
         Some(place) => {
             let step = *step + 1 - (loss.len() - place) as u64;
@@ -443,5 +475,7 @@ fn check_finite(event: &Event) -> Result<(), TrainError> {
                  softmax stage before arcface",
             ))
         }
-    }
+    };
+    emit(event);
+    result
 }

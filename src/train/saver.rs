@@ -83,6 +83,23 @@ pub enum SaveJob {
         /// The stage's loss, by name.
         loss: String,
     },
+    /// The whole model between two epochs, to a file that is not there yet.
+    Extra {
+        /// Position of the epoch in the history.
+        index: u32,
+        /// The epoch's number as the reference prints it.
+        epoch: u32,
+        /// Its steps so far.
+        step: u64,
+        /// Basic model and head.
+        graph: Graph,
+        /// Its weights.
+        snapshot: Snapshot,
+        /// Its optimiser.
+        optimizer: OptimizerSnapshot,
+        /// The stage's loss, by name.
+        loss: String,
+    },
     /// The basic model with the best accuracy of the last bin so far; the one before it is removed afterwards.
     Basic {
         /// Position of the epoch in the history.
@@ -149,7 +166,8 @@ impl Saver {
 }
 
 fn work(jobs: &Receiver<SaveJob>, outputs: &Outputs, mut basic: Option<PathBuf>, emit: &Emit) -> Option<TrainError> {
-    let mut failures: [Option<TrainError>; 4] = [const { None }; 4];
+    let mut failures: [Option<TrainError>; CheckpointKind::Extra as usize + 1] =
+        [const { None }; CheckpointKind::Extra as usize + 1];
     for job in jobs {
         let started = Instant::now();
         let (kind, index, path, result) = write(job, outputs);
@@ -185,11 +203,13 @@ fn write(job: SaveJob, outputs: &Outputs) -> (CheckpointKind, u32, PathBuf, Resu
     match job {
         SaveJob::Model { index, graph, snapshot, optimizer, loss } => {
             let path = outputs.model();
-            let weights = snapshot.weights(graph.nodes().len());
-            let optimizer = Some(optimizer.saved(&graph, &snapshot));
-            let model = SavedModel { optimizer, loss: Some(loss), ..SavedModel::new(graph, weights) };
-            let result = told(checkpoint::write(&path, &model));
+            let result = told(checkpoint::write(&path, &whole(graph, &snapshot, &optimizer, loss)));
             (CheckpointKind::Model, index, path, result)
+        }
+        SaveJob::Extra { index, epoch, step, graph, snapshot, optimizer, loss } => {
+            let path = outputs.extra(epoch, step);
+            let result = told(checkpoint::write(&path, &whole(graph, &snapshot, &optimizer, loss)));
+            (CheckpointKind::Extra, index, path, result)
         }
         SaveJob::Basic { index, epoch, graph, snapshot, bin, accuracy } => {
             let path = outputs.basic(&bin, epoch, accuracy);
@@ -209,4 +229,11 @@ fn write(job: SaveJob, outputs: &Outputs) -> (CheckpointKind, u32, PathBuf, Resu
             (CheckpointKind::History, index, path, result)
         }
     }
+}
+
+/// A model with its head and optimiser.
+fn whole(graph: Graph, snapshot: &Snapshot, optimizer: &OptimizerSnapshot, loss: String) -> SavedModel {
+    let weights = snapshot.weights(graph.nodes().len());
+    let optimizer = Some(optimizer.saved(&graph, snapshot));
+    SavedModel { optimizer, loss: Some(loss), ..SavedModel::new(graph, weights) }
 }
