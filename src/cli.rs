@@ -109,6 +109,8 @@ pub fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_max_level(tracing::Level::WARN)
         .with_writer(std::io::stderr)
+        // It would tell of a standard error that is gone on the standard error, and panic.
+        .log_internal_errors(false)
         .with_ansi(false)
         .without_time()
         .with_target(false)
