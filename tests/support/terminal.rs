@@ -60,11 +60,6 @@ impl Terminal {
         self.screen.lock().expect("a lock").screen().contents()
     }
 
-    /// Its first line.
-    pub fn head(&self) -> String {
-        self.text().lines().next().unwrap_or_default().to_owned()
-    }
-
     /// Waits for a text on the screen.
     pub fn wait(&self, what: &str) {
         let until = Instant::now() + PATIENCE;
@@ -88,12 +83,6 @@ impl Terminal {
         }
         self.keys = None;
         self.master = None;
-    }
-
-    /// The program's process.
-    pub fn process(&self) -> rustix::process::Pid {
-        let id = self.child.process_id().expect("a process");
-        rustix::process::Pid::from_raw(id as i32).expect("a process")
     }
 
     /// Waits for the program's end; its exit code.
