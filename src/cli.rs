@@ -1,22 +1,26 @@
 //! The command line: arguments become one [`Action`], an action becomes an exit code.
 //!
 //! Exit codes: 0 the run ended or was stopped on request, 1 something failed, 2 the arguments or the schedule are wrong,
-//! 130 it was left by a third Ctrl-C.
+//! 143 and 130 SIGTERM or SIGINT ended the run before its schedule was done.
 
 mod args;
+mod attach;
 mod compare;
 mod data;
 mod demo;
+mod detach;
 mod embed;
 mod eval;
 mod export;
 mod inference;
 mod inspect;
+mod keeper;
 mod memory;
 mod models;
 mod plot;
 mod prepare;
 mod progress;
+mod runs;
 mod synth;
 mod train;
 
@@ -42,6 +46,14 @@ pub enum Action {
     Train(train::Request),
     /// Make the demo data when it is not there, then train the demo schedule.
     Demo(train::Request),
+    /// Show a run that another process trains.
+    Attach(attach::Which),
+    /// Show a run of which only the journal is read.
+    Watch(attach::WatchRequest),
+    /// List the runs.
+    Runs(runs::Request),
+    /// Ask a run to stop.
+    Stop(attach::StopRequest),
     /// Check a schedule without training.
     Check {
         /// The file.
@@ -98,6 +110,8 @@ pub fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_max_level(tracing::Level::WARN)
         .with_writer(std::io::stderr)
+        // It would tell of a standard error that is gone on the standard error, and panic.
+        .log_internal_errors(false)
         .with_ansi(false)
         .without_time()
         .with_target(false)
@@ -128,6 +142,13 @@ fn perform(action: Action) -> Result<(), Failure> {
         Action::History { runs } => train::history(&runs),
         Action::Train(request) => train::train(&request),
         Action::Demo(request) => demo::demo(&request),
+        Action::Attach(which) => attach::attach(&which),
+        Action::Watch(request) => attach::watch(&request),
+        Action::Runs(request) => {
+            runs::runs(&request);
+            Ok(())
+        }
+        Action::Stop(request) => attach::stop(&request),
         Action::Check { schedule, overrides } => check(&schedule, &overrides),
         Action::Synth(request) => synth::synth(&request),
         Action::Plot(request) => plot::plot(&request),
