@@ -43,7 +43,10 @@ fn python(folder: &Path) -> Option<serde_json::Value> {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let mut command = Command::new(set("FACETUI_TEST_PYTHON").unwrap_or_else(|| "python3".to_owned()));
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/records_check.py")).arg(folder);
-    command.env("PYTHONPATH", set("FACETUI_MXNET_PYTHONPATH").unwrap_or_default());
+    // mxnet wants NumPy, which lies beside Keras.
+    let mxnet = set("FACETUI_MXNET_PYTHONPATH");
+    let paths = [mxnet.clone(), set("FACETUI_KERAS_PYTHONPATH")];
+    command.env("PYTHONPATH", paths.into_iter().flatten().collect::<Vec<_>>().join(":"));
     let output = match command.output() {
         Ok(output) => output,
         Err(error) => {
@@ -52,7 +55,9 @@ fn python(folder: &Path) -> Option<serde_json::Value> {
         }
     };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Some(serde_json::from_slice(&output.stdout).expect("JSON"))
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(mxnet.is_none() || found["reader"] == "mxnet", "mxnet is there, but {} read", found["reader"]);
+    Some(found)
 }
 
 #[test]

@@ -16,7 +16,7 @@ Tasks:
   test [ARGS]       set up (Keras included, for the checkpoint tests) and run all tests; ARGS go to `cargo test`
   setup             put libtorch, and CMake where it is missing, into the cache; plain cargo commands work afterwards
       --cpu, --gpu      libtorch for the CPU or for NVIDIA GPUs; default: what this machine has
-      --tests           also what the tests need (tensorflow-cpu, tf_keras and Keras 3, for Python 3.10 to 3.13)
+      --tests           also what the tests need (Keras 2 and 3, their runtimes and mxnet, for Python 3.10 to 3.13)
   install           build facetui for release and put it on your PATH
       --root DIR        into DIR/bin instead of cargo's own bin folder
   check             formatting, clippy, documentation, licences; all without warnings
@@ -30,7 +30,8 @@ Environment:
   CMAKE                    your own CMake, 3.26 or newer
   FACETUI_TEST_PYTHON      the Python that the tests run Keras with
   FACETUI_KERAS_PYTHONPATH your own folder that holds tensorflow, tf_keras, Keras 3, onnx, onnxruntime and
-                           ai_edge_litert for it";
+                           ai_edge_litert for it
+  FACETUI_MXNET_PYTHONPATH your own folder that holds mxnet 1.9 (Linux on x86-64 only)";
 
 /// A task and its options.
 #[derive(Debug, PartialEq, Eq)]
