@@ -18,10 +18,10 @@ use std::path::{Path, PathBuf};
 use miette::Diagnostic;
 use thiserror::Error;
 
-use super::source::Source;
-use super::{OpenError, recordio};
 use super::bin::BinError;
 use super::source::ImageError;
+use super::source::Source;
+use super::{OpenError, recordio};
 
 pub use bins::{from_pairs_file, from_people};
 pub use folders::{folders, named_folders};

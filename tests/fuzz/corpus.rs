@@ -36,7 +36,7 @@ pub fn of(target: &Target) -> Corpus {
             }
         }
     }
-    corpus.retain(|(_, bytes)| bytes.len() <= LARGEST);
+    corpus.retain(|(name, bytes)| bytes.len() <= LARGEST || name.contains("fuzz/corpus"));
     corpus
 }
 

@@ -163,9 +163,8 @@ impl Setup {
         if !wanted {
             return Ok(None);
         }
-        let fill = |workplace: &Workplace| {
-            packages::fill_mxnet(workplace, &Pip::of(&python::find(Range::ANY, None)?.program))
-        };
+        let fill =
+            |workplace: &Workplace| packages::fill_mxnet(workplace, &Pip::of(&python::find(Range::ANY, None)?.program));
         self.cache.get(&package, fill).map(Some)
     }
 
