@@ -2,6 +2,7 @@
 //! happens as [`Event`](crate::event::Event)s. It draws nothing and knows no terminal.
 
 pub mod center;
+pub mod classes;
 pub mod clip;
 pub mod comparison;
 pub mod control;

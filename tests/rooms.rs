@@ -19,6 +19,7 @@ const ROOMS: &[&str] = &[
     "report",
     "tui",
     "cli",
+    "fuzz",
 ];
 
 /// Crates that belong to some rooms only.

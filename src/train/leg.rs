@@ -349,6 +349,9 @@ impl Leg {
             for bad in loader.take_bad_images() {
                 emit(Event::BadImage { path: bad.name, reason: bad.reason, count: bad.count });
             }
+            if let Some(message) = loader.take_resized() {
+                emit(Event::Log { level: Level::Warning, message });
+            }
             let Some(batch) = next else { break };
             let batch = batch.map_err(|error| TrainError::from_diagnostic(&error))?;
             if batch.labels.is_empty() {

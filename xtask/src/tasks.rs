@@ -46,6 +46,12 @@ pub fn run(task: Task) -> Result<ExitCode> {
             }
             Err(replace_with(cargo.args(arguments)))
         }
+        Task::Fuzz(variables) => {
+            setup::run(&project, Request::default())?;
+            let test = ["test", "--package", "facetui", "--test", "fuzz"];
+            let driver = ["--", "drive", "--exact", "--ignored", "--nocapture"];
+            Err(replace_with(cargo.command().args(test).args(driver).envs(variables)))
+        }
         Task::Install { root } => install::run(&project, &cargo, root),
         Task::Check { fetch_deny } => check::run(&project, &cargo, fetch_deny),
     }
