@@ -4,6 +4,7 @@
 //! 130 it was left by a third Ctrl-C.
 
 mod args;
+mod bench;
 mod compare;
 mod data;
 mod demo;
@@ -14,6 +15,7 @@ mod inference;
 mod inspect;
 mod memory;
 mod models;
+mod needs;
 mod plot;
 mod prepare;
 mod progress;
@@ -41,6 +43,8 @@ pub enum Action {
     Train(train::Request),
     /// Make the demo data when it is not there, then train the demo schedule.
     Demo(train::Request),
+    /// Measure how fast a schedule would train.
+    Bench(bench::Request),
     /// Check a schedule without training.
     Check {
         /// The file.
@@ -131,6 +135,7 @@ fn perform(action: Action) -> Result<(), Failure> {
         Action::Plot(request) => plot::plot(&request),
         Action::Data(request) => data::data(&request),
         Action::Prepare(request) => prepare::prepare(&request),
+        Action::Bench(request) => bench::bench(&request),
         Action::Models { json } => models::models(json),
         Action::Export(request) => export::export(&request),
         Action::Inspect { path, json } => inspect::inspect(&path, json),
@@ -173,7 +178,8 @@ fn check(path: &std::path::Path, overrides: &[String]) -> Result<(), Failure> {
     let loaded = schedule::load(path, overrides).map_err(|error| Failure::Usage(error.into()))?;
     warn(&loaded);
     paths(&loaded)?;
-    say(&format!("`{}` is a valid schedule:\n{}", path.display(), plan(&loaded.schedule)));
+    let needs = needs::text(&loaded.schedule);
+    say(&format!("`{}` is a valid schedule:\n{}{needs}", path.display(), plan(&loaded.schedule)));
     Ok(())
 }
 
