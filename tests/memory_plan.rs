@@ -44,7 +44,6 @@ fn compare(backbone: &str, stage: &str, classes: usize) {
     let ((), taken) = count(once);
     let foretold = (needs.gradients + needs.activations + needs.head) as f64;
     let share = taken.peak as f64 / foretold;
-    eprintln!("{backbone}, {classes} classes, batch {batch}: {} bytes, {share:.2} of what was foretold", taken.peak);
     assert!((1.0 - TOLERANCE..1.0 + TOLERANCE).contains(&share), "{backbone}: {taken:?}, {needs:?}");
 }
 
