@@ -5,6 +5,7 @@
 
 mod args;
 mod attach;
+mod bench;
 mod compare;
 mod data;
 mod demo;
@@ -17,6 +18,7 @@ mod inspect;
 mod keeper;
 mod memory;
 mod models;
+mod needs;
 mod plot;
 mod prepare;
 mod progress;
@@ -54,6 +56,8 @@ pub enum Action {
     Runs(runs::Request),
     /// Ask a run to stop.
     Stop(attach::StopRequest),
+    /// Measure how fast a schedule would train.
+    Bench(bench::Request),
     /// Check a schedule without training.
     Check {
         /// The file.
@@ -154,6 +158,7 @@ fn perform(action: Action) -> Result<(), Failure> {
         Action::Plot(request) => plot::plot(&request),
         Action::Data(request) => data::data(&request),
         Action::Prepare(request) => prepare::prepare(&request),
+        Action::Bench(request) => bench::bench(&request),
         Action::Models { json } => models::models(json),
         Action::Export(request) => export::export(&request),
         Action::Inspect { path, json } => inspect::inspect(&path, json),
@@ -204,7 +209,8 @@ fn check(path: &std::path::Path, overrides: &[String]) -> Result<(), Failure> {
     let loaded = schedule::load(path, overrides).map_err(|error| Failure::Usage(error.into()))?;
     warn(&loaded);
     paths(&loaded)?;
-    say(&format!("`{}` is a valid schedule:\n{}", path.display(), plan(&loaded.schedule)));
+    let needs = needs::text(&loaded.schedule);
+    say(&format!("`{}` is a valid schedule:\n{}{needs}", path.display(), plan(&loaded.schedule)));
     Ok(())
 }
 

@@ -330,6 +330,8 @@ pub struct Stage {
     pub learning_rate: LearningRate,
     /// The reference's `random_status`, 0 to 3; the schedule's unless given.
     pub augment: u8,
+    /// Share of the classes that take part in a step, the batch's own always; none where all do.
+    pub sample: Option<f64>,
 }
 
 /// What a loss works on, the reference's `type`.

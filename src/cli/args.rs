@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{Action, attach, compare, data, embed, eval, export, plot, prepare, runs, synth, train};
+use super::{Action, attach, bench, compare, data, embed, eval, export, plot, prepare, runs, synth, train};
 use crate::report::plot::figure::Look;
 use crate::report::plot::split::Split;
 
@@ -127,6 +127,8 @@ enum Subcommands {
         #[arg(long, default_value = "runs")]
         runs: PathBuf,
     },
+    /// Measure how fast a schedule would train here: steps, steps from the files, evaluation, start, memory
+    Bench(bench::Request),
     /// Evaluate a saved model on bins: accuracy, threshold, ten folds, TAR at FAR
     Eval(eval::Request),
     /// Write the embeddings of images as a .npy file
@@ -193,6 +195,7 @@ impl Arguments {
             (Some(Subcommands::Models { json }), _) => Action::Models { json },
             (Some(Subcommands::Export(arguments)), _) => Action::Export(arguments.into_request()),
             (Some(Subcommands::Inspect { file, json }), _) => Action::Inspect { path: file, json },
+            (Some(Subcommands::Bench(request)), _) => Action::Bench(request),
             (Some(Subcommands::Eval(request)), _) => Action::Eval(request),
             (Some(Subcommands::Embed(request)), _) => Action::Embed(request),
             (Some(Subcommands::Compare(request)), _) => Action::Compare(request),
