@@ -4,6 +4,7 @@
 pub mod agreement;
 pub mod bench;
 pub mod center;
+pub mod classes;
 pub mod clip;
 pub mod comparison;
 pub mod control;

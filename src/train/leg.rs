@@ -350,6 +350,9 @@ impl Leg {
             for bad in loader.take_bad_images() {
                 emit(Event::BadImage { path: bad.name, reason: bad.reason, count: bad.count });
             }
+            if let Some(message) = loader.take_resized() {
+                emit(Event::Log { level: Level::Warning, message });
+            }
             let Some(batch) = next else { break };
             let batch = batch.map_err(|error| TrainError::from_diagnostic(&error))?;
             if batch.labels.is_empty() {
@@ -365,7 +368,7 @@ impl Leg {
             });
             loader.recycle(batch);
             let centers = centers.as_mut().filter(|_| stage.center.is_some());
-            let goal = Goal { loss: &stage.loss, centers, sample: sample.as_ref() };
+            let goal = Goal { loss: &stage.loss, centers, sample: sample.as_ref(), measured: meter.is_due() };
             let result = step::step(network, optimizer, goal, &images, &labels, learning_rate, stage.bottleneck_only);
             if let Some(event) = meter.add(result, count, waited) {
                 report(emit, event)?;
@@ -415,7 +418,8 @@ impl Leg {
         if let Some((bin, accuracy)) = improved {
             let graph = network.graph().cut(network.embedding(), network.graph().name.clone());
             let snapshot = network.parameters.snapshot();
-            self.saver.submit(SaveJob::Basic { index, epoch, graph, snapshot, bin, accuracy });
+            let figures = standing.figures.clone();
+            self.saver.submit(SaveJob::Basic { index, epoch, graph, snapshot, bin, accuracy, figures });
         }
         if let (Some(centers), Some(_)) = (&standing.centers, stage.center) {
             self.saver.submit(SaveJob::Centers { index, centers: centers.snapshot() });
@@ -423,7 +427,8 @@ impl Leg {
         if let Some(optimizer) = &standing.optimizer {
             let optimizer = OptimizerSnapshot::new(optimizer, learning_rate);
             let (graph, snapshot) = (network.graph().clone(), network.parameters.snapshot());
-            self.saver.submit(SaveJob::Model { index, graph, snapshot, optimizer, loss: stage.loss.name().to_owned() });
+            let (loss, figures) = (stage.loss.name().to_owned(), standing.figures.clone());
+            self.saver.submit(SaveJob::Model { index, graph, snapshot, optimizer, loss, figures });
         }
         self.saver.submit(SaveJob::History { index, history: standing.history.clone() });
         self.progress.epoch_ended(standing, totals.elapsed.as_secs_f64(), meter.steps());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crossbeam_channel::Receiver;
 use tch::{Device, Kind};
 
+use super::classes;
 use super::control::Control;
 use super::engine::{Emit, bin_name};
 use super::error::TrainError;
@@ -59,6 +60,7 @@ impl<'a> Session<'a> {
             progress(Event::Preparing { what: "listing images".to_owned(), done, total });
         })
         .map_err(|error| TrainError::from_diagnostic(&error))?;
+        let data = classes::keep(schedule, data, &emit)?;
         emit(Event::Preparing { what: "building the network".to_owned(), done: 0, total: 0 });
         let start = model::start(&schedule.model, schedule.seed)?;
         let size = input_size(&start);

@@ -47,6 +47,12 @@ pub fn run(task: Task) -> Result<ExitCode> {
             }
             Err(replace_with(cargo.args(arguments)))
         }
+        Task::Fuzz(variables) => {
+            setup::run(&project, Request::default())?;
+            let test = ["test", "--package", "facetui", "--test", "fuzz"];
+            let driver = ["--", "drive", "--exact", "--ignored", "--nocapture"];
+            Err(replace_with(cargo.command().args(test).args(driver).envs(variables)))
+        }
         Task::Bench(arguments) => {
             setup::run(&project, Request::default())?;
             let mut cargo = cargo.command();
