@@ -479,7 +479,8 @@ pub struct GpuSample {
 /// The multipliers of the learning rate that are accepted.
 pub const RATE_SCALES: std::ops::RangeInclusive<f64> = 1e-6..=1e6;
 
-/// Everything the engine can be asked while it runs. It answers with events.
+/// Everything the engine can be asked while it runs. It answers with events. The JSON is what travels over a run's
+/// socket: `"pause"`, `{"stop": "now"}`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {

@@ -66,9 +66,25 @@ pub struct LiveRun {
     pub commands: crossbeam_channel::Sender<Command>,
 }
 
+/// Whose run it is that the front end shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Role {
+    /// This process trains it: leaving means to end it.
+    #[default]
+    Trainer,
+    /// Another process trains it and does what it is asked; leaving means nothing to it.
+    Attached,
+    /// Only its journal is read.
+    Watching,
+}
+
 /// What can be chosen about the front end.
 #[derive(Debug, Clone, Default)]
 pub struct TuiOptions {
+    /// Whose run is shown.
+    pub role: Role,
+    /// The live run's journal; beside it plots are written.
+    pub journal: Option<PathBuf>,
     /// Where the lines that native libraries print are appended, besides the log pane.
     pub log_file: Option<PathBuf>,
     /// Where moved borders and the like are kept from one time to the next; nowhere unless given.
@@ -102,6 +118,10 @@ pub struct Left {
     pub signal: Option<i32>,
     /// The schedule that the user wants to train now, of a past run.
     pub again: Option<Again>,
+    /// What the terminal said last, if it went away.
+    pub gone: Option<io::Error>,
+    /// The live run's other end, for whoever goes on with it.
+    pub live: Option<LiveRun>,
 }
 
 /// Why there is no front end.
@@ -123,7 +143,8 @@ pub enum TuiError {
 /// Shows a live run and the history until the user leaves; blocks. Without a live run it opens the history.
 ///
 /// Native libraries' output to standard output and error is captured meanwhile. The terminal is as it was when this
-/// returns, panics included. The run is not waited for: its state tells whether it ended.
+/// returns, panics included. The run is not waited for: its state tells whether it ended. A terminal that goes away ends the
+/// front end, not the run.
 ///
 /// SIGINT, SIGTERM and SIGHUP are listened to, and the process goes on ignoring them afterwards: leave the program soon
 /// after this returns.

@@ -105,6 +105,7 @@ fn child() {
     let options =
         TuiOptions { abilities: Some(Abilities { color: true, unicode: true, light: false }), ..TuiOptions::default() };
     let left = facetui::tui::run(Some(LiveRun { events, commands }), Box::new(Empty), options).expect("a terminal");
+    assert!(left.live.is_some(), "the run's other end was kept");
     println!("left: {:?} signal {:?}", left.state.expect("a live run").phase, left.signal);
 }
 
@@ -296,11 +297,11 @@ fn a_continue_signal_draws_the_whole_screen_again() {
 }
 
 #[test]
-fn a_termination_signal_stops_the_run_and_restores_the_terminal() {
+fn a_termination_signal_gives_the_terminal_back_and_leaves_the_run_to_others() {
     let mut terminal = Terminal::start("quiet");
     terminal.wait_for("TRAINING");
     let id = terminal.child.process_id().and_then(|id| rustix::process::Pid::from_raw(id as i32)).expect("a process");
     rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("the signal is sent");
-    terminal.wait_for("left: Ended(Stopped) signal Some(15)");
+    terminal.wait_for("left: Training signal Some(15)");
     terminal.wait_for_the_end();
 }

@@ -23,8 +23,13 @@ pub struct Headless<W> {
 impl<W: Write> Headless<W> {
     /// Prints to `out`; with `json` every record as it is in the journal.
     pub fn new(out: W, json: bool) -> Self {
-        let state = RunState::default();
-        Self { out, json, state, printed: 0, last_progress: 0.0, last_preparing: String::new() }
+        Self::going_on(out, json, RunState::default())
+    }
+
+    /// Goes on with a run that was shown otherwise so far.
+    pub const fn going_on(out: W, json: bool, state: RunState) -> Self {
+        let printed = state.logged;
+        Self { out, json, state, printed, last_progress: 0.0, last_preparing: String::new() }
     }
 
     /// Takes one event. A reader that went away is no reason to end a run: its errors are passed over.

@@ -316,7 +316,7 @@ impl RunState {
                     let frozen = if plan.bottleneck_only { ", head only" } else { "" };
                     format!(": {} with {optimizer}, {} epochs{frozen}", plan.loss, plan.epochs)
                 });
-                self.log(record.at, Level::Info, format!("stage {}{what}", stage + 1));
+                self.log(record.at, Level::Info, format!("stage {}{what}", stage.saturating_add(1)));
             }
             Event::EpochStarted { stage, epoch, index, steps, learning_rate } => {
                 self.phase = Phase::Training;
@@ -428,7 +428,7 @@ impl RunState {
             Event::BranchStarted { branch, name, .. } => {
                 self.begin_branch(*branch);
                 let total = self.comparison.as_ref().map_or(0, |comparison| comparison.total());
-                self.log(record.at, Level::Info, format!("branch {} of {total}: {name}", branch + 1));
+                self.log(record.at, Level::Info, format!("branch {} of {total}: {name}", branch.saturating_add(1)));
             }
             Event::BranchEnded { branch, row } => {
                 if let Some(comparison) = &mut self.comparison {
@@ -535,8 +535,14 @@ fn add(sum: &mut (f64, u64), values: &[f32]) {
     }
 }
 
+/// Stages of a run; a journal that names others is damaged.
+const MOST_STAGES: usize = 100_000;
+
 /// Sets a place in a list that may be too short (a journal whose header was lost).
 fn set<T: Clone>(list: &mut Vec<T>, at: usize, value: T, filler: T) {
+    if at >= MOST_STAGES {
+        return;
+    }
     if list.len() <= at {
         list.resize(at + 1, filler);
     }

@@ -127,6 +127,8 @@ pub enum Action {
     TogglePause,
     /// Leave; asks first while a run is trained here.
     Leave,
+    /// Leave a run that another process trains; it goes on.
+    Detach,
     /// Ctrl-C: ask, then stop now, then leave.
     Interrupt,
     /// Go to the background (Ctrl-Z).

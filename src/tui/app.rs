@@ -14,6 +14,7 @@ use ratatui::layout::Rect;
 use crate::event::{Command, Event, Level, Outcome, Record, StopKind};
 use crate::run::state::{Phase, RunState};
 
+use super::Role;
 use super::action::{Action, Effect, Motion, News, Tab};
 use super::keymap::{Keymap, Scope};
 use super::layout::{Arrangement, Needs, Pane, Size, run, screen, size};
@@ -33,6 +34,8 @@ const MOUSE_FREE: &str = "the mouse selects text; m takes it back";
 /// Everything the screen is drawn from.
 #[derive(Debug)]
 pub(super) struct App {
+    /// Whose run the live one is.
+    pub(super) role: Role,
     /// The run that is trained here.
     pub(super) live: Option<Watched>,
     pub(super) history: History,
@@ -51,6 +54,7 @@ impl App {
     /// A front end for a live run, or for the history alone.
     pub(super) fn new(live: bool, now: f64, zone: TimeZone) -> Self {
         Self {
+            role: Role::default(),
             live: live.then(Watched::default),
             history: History::default(),
             view: View::new(if live { Tab::Training } else { Tab::History }),
@@ -91,7 +95,8 @@ impl App {
     pub(super) fn scopes(&self) -> Vec<Scope> {
         let mut scopes = match self.view.dialog {
             Some(Dialog::Help) => vec![Scope::Help],
-            Some(Dialog::Quit) => vec![Scope::Quit],
+            Some(Dialog::Quit) if self.role == Role::Trainer => vec![Scope::Quit],
+            Some(Dialog::Quit) => vec![Scope::Detach, Scope::Quit],
             Some(Dialog::Result) => vec![Scope::Result],
             Some(Dialog::Branches) => vec![Scope::Branches],
             Some(Dialog::Delete) => vec![Scope::Delete],
@@ -99,7 +104,7 @@ impl App {
             Some(Dialog::Difference) => vec![Scope::Difference],
             None => {
                 let mut scopes = Vec::new();
-                if self.training() {
+                if self.training() && self.role != Role::Watching {
                     scopes.push(Scope::Live);
                 }
                 scopes.push(if self.on_screen().is_some() { Scope::Run } else { Scope::History });
@@ -124,6 +129,7 @@ impl App {
             Action::ToggleStop => self.toggle_stop(),
             Action::TogglePause => self.toggle_pause(),
             Action::Leave => self.leave(),
+            Action::Detach => vec![Effect::Leave],
             Action::Interrupt => self.interrupt(),
             Action::Suspend => vec![Effect::Suspend],
             Action::Help => {
@@ -188,10 +194,17 @@ impl App {
                 Vec::new()
             }
             News::Silence if self.training() => {
-                let outcome = Outcome::Failed {
-                    error: "the training thread ended without saying why".to_owned(),
-                    help: Some("the log may tell; the checkpoints of the last epoch are whole".to_owned()),
+                let (error, help) = match self.role {
+                    Role::Trainer => (
+                        "the training thread ended without saying why",
+                        "the log may tell; the checkpoints of the last epoch are whole",
+                    ),
+                    Role::Attached | Role::Watching => (
+                        "the process that trained ended without a last word",
+                        "its files of the last epoch are whole; start the schedule again to go on",
+                    ),
                 };
+                let outcome = Outcome::Failed { error: error.to_owned(), help: Some(help.to_owned()) };
                 let seconds = self.live.as_ref().and_then(|run| run.state.started).map_or(0.0, |at| self.now - at);
                 self.event(&Record { at: self.now, event: Event::Finished { outcome, seconds } })
             }
@@ -269,8 +282,9 @@ impl App {
     fn event(&mut self, record: &Record) -> Vec<Effect> {
         self.fold(record);
         let answered = match (&record.event, self.view.request) {
-            (Event::StopRequested { kind }, Some(Request::Stop(wanted))) => *kind == wanted,
-            (Event::StopWithdrawn, Some(Request::Withdraw))
+            (Event::StopRequested { kind }, Some(Request::Stop(wanted))) => *kind == wanted || *kind == StopKind::Now,
+            // Someone else who is attached was quicker, with more.
+            (Event::StopRequested { kind: StopKind::Now } | Event::StopWithdrawn, Some(Request::Withdraw))
             | (Event::Paused, Some(Request::Pause))
             | (Event::Resumed, Some(Request::Resume))
             | (Event::Finished { .. }, _) => true,
@@ -450,7 +464,7 @@ impl App {
     }
 
     fn leave(&mut self) -> Vec<Effect> {
-        if self.training() {
+        if self.training() && self.role == Role::Trainer {
             self.view.dialog = Some(Dialog::Quit);
             Vec::new()
         } else {
@@ -459,12 +473,17 @@ impl App {
     }
 
     fn interrupt(&mut self) -> Vec<Effect> {
-        if !self.training() || self.wanted_stop() == Some(StopKind::Now) {
-            vec![Effect::Leave]
-        } else if self.view.dialog == Some(Dialog::Quit) {
-            self.stop_and_leave(StopKind::Now)
-        } else {
-            self.leave()
+        let asked = self.view.dialog == Some(Dialog::Quit);
+        match self.role {
+            Role::Watching => vec![Effect::Leave],
+            _ if !self.training() => vec![Effect::Leave],
+            Role::Attached if asked => vec![Effect::Leave],
+            Role::Trainer if self.wanted_stop() == Some(StopKind::Now) => vec![Effect::Leave],
+            Role::Trainer if asked => self.stop_and_leave(StopKind::Now),
+            Role::Trainer | Role::Attached => {
+                self.view.dialog = Some(Dialog::Quit);
+                Vec::new()
+            }
         }
     }
 

@@ -16,12 +16,11 @@ use rustix::process::{Signal as RawSignal, kill_current_process_group};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
-use crate::event::{Command, Event, Level, Record, StopKind};
+use crate::event::{Command, Event, Level, Record};
 use crate::report::plot;
 use crate::run::history_api::HistorySource;
-use crate::run::journal;
 
 use super::action::{Again, Effect, News};
 use super::app::App;
@@ -38,9 +37,6 @@ const FRAME: Duration = Duration::from_millis(33);
 
 /// Events taken in between two looks at the keyboard.
 const BATCH: usize = 256;
-
-/// How long a signal lets the engine finish.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whether to go on.
 enum Next {
@@ -69,7 +65,7 @@ pub(super) async fn main(
     app.keys = options.settings.keys.clone();
     let mouse = app.view.mouse;
     let mut front = Front {
-        app,
+        app: App { role: options.role, ..app },
         // Abilities that are given say nothing of more than sixteen colours.
         styles: match options.abilities {
             Some(abilities) => Styles::chosen(abilities, Depth::Sixteen, &options.settings),
@@ -82,19 +78,24 @@ pub(super) async fn main(
         requests,
         read,
         answers,
-        journal: options.log_file.as_deref().map(|file| file.with_file_name(journal::FILE_NAME)),
+        journal: options.journal,
         state_file: options.state_file,
         dirty: true,
         again: None,
         moved: None,
         last_draw: None,
     };
-    let signal = front.attend(&mut signals).await?;
+    let (signal, gone) = match front.attend(&mut signals).await {
+        Ok(signal) => (signal, None),
+        // Everything that fails in there is the terminal.
+        Err(error) => (None, Some(error)),
+    };
     front.screen.leave();
-    if signal.is_some() {
-        front.wait_for_the_end().await;
-    }
-    Ok(Left { state: front.app.live.take().map(|run| run.state), signal, again: front.again.take() })
+    let live = match (front.events.take(), front.commands.take()) {
+        (Some(events), Some(commands)) => Some(LiveRun { events, commands }),
+        _ => None,
+    };
+    Ok(Left { state: front.app.live.take().map(|run| run.state), signal, gone, live, again: front.again.take() })
 }
 
 /// The moment, in seconds since the Unix epoch.
@@ -367,24 +368,6 @@ impl Front {
     fn reenter(&mut self) -> io::Result<()> {
         self.screen.enter()?;
         self.draw()
-    }
-
-    /// After a signal: asks the engine to stop and lets it, for a while. The screen is gone already.
-    async fn wait_for_the_end(&mut self) {
-        if !self.app.training() {
-            return;
-        }
-        if let Some(commands) = &self.commands {
-            let _ = commands.send(Command::Stop(StopKind::Now));
-        }
-        let deadline = Instant::now() + PATIENCE;
-        while self.app.training() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match timeout(left, next_event(&mut self.events)).await {
-                Ok(Some(record)) => drop(self.app.hear(News::Event(&record))),
-                Ok(None) | Err(_) => break,
-            }
-        }
     }
 }
 

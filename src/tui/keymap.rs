@@ -19,6 +19,8 @@ pub(super) enum Scope {
     History,
     /// The question whether to leave.
     Quit,
+    /// The same question, where another process trains the run.
+    Detach,
     /// The help overlay.
     Help,
     /// The summary at the end.
@@ -189,6 +191,7 @@ pub(super) const BINDINGS: &[Binding] = &[
         "to the end; the log follows again",
         None,
     ),
+    bind(Scope::Detach, &[letter('q')], Action::Detach, "leave; the run goes on", None),
     bind(Scope::Quit, &[letter('n')], Action::StopAfterEpochAndLeave, "stop after this epoch, then leave", None),
     bind(Scope::Quit, &[letter('s')], Action::StopNowAndLeave, "stop now, then leave", None),
     bind(Scope::Quit, &[plain(KeyCode::Esc)], Action::Close, "keep watching", None),
@@ -321,7 +324,7 @@ impl Keymap {
 const TOGETHER: &[&[Scope]] = &[
     &[Scope::Live, Scope::Run, Scope::Everywhere, Scope::Always],
     &[Scope::History, Scope::Everywhere, Scope::Always],
-    &[Scope::Quit, Scope::Always],
+    &[Scope::Detach, Scope::Quit, Scope::Always],
     &[Scope::Help, Scope::Always],
     &[Scope::Result, Scope::Always],
     &[Scope::Branches, Scope::Always],

@@ -7,6 +7,7 @@ use ratatui::text::Span;
 
 use crate::event::{Outcome, StopKind};
 use crate::run::state::{Phase, RunState};
+use crate::tui::Role;
 use crate::tui::action::Tab;
 use crate::tui::app::App;
 use crate::tui::format::width;
@@ -90,8 +91,16 @@ pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, app: &App, styles:
         end.push(Span::raw(" "));
     } else if let Some(run) = &app.live {
         let (word, style) = phase_word(&run.state, true, styles);
-        let mut room = usize::from(area.width).saturating_sub(used + width(word) + 4);
+        let role = match app.role {
+            Role::Trainer => "",
+            Role::Attached => "attached ",
+            Role::Watching => "watching ",
+        };
         let notice = notice(app).unwrap_or_default();
+        let free = usize::from(area.width).saturating_sub(used + width(word) + 4);
+        // What was asked for matters more.
+        let role = if width(role) + width(&notice) + 2 > free { "" } else { role };
+        let mut room = free - width(role);
         if !notice.is_empty() {
             room = room.saturating_sub(width(&notice) + 2);
             end.push(Span::styled(notice, styles.warning));
@@ -110,6 +119,7 @@ pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, app: &App, styles:
                 end.push(Span::raw("  "));
             }
         }
+        end.push(Span::styled(role, styles.dim));
         end.push(Span::styled(word, style));
         end.push(Span::raw(" "));
     }

@@ -3,6 +3,7 @@
 use super::screens::{failure, three_runs};
 use super::*;
 use crate::event::{Command, Event, Outcome, StopKind};
+use crate::tui::Role;
 use crate::tui::action::Tab;
 use crate::tui::testing::START;
 use crate::tui::view::Dialog;
@@ -281,4 +282,37 @@ fn a_plot_is_asked_for_once_and_its_path_is_told_until_the_next_key() {
     press(&mut app, "Tab");
     app.hear(News::Listed(three_runs()));
     assert_eq!(press(&mut app, "P"), [Effect::Plot(Some(three_runs()[0].journal.clone()))]);
+}
+
+#[test]
+fn leaving_an_attached_run_asks_nothing_of_it() {
+    let mut app = App { role: Role::Attached, ..running() };
+    assert!(first_line(&app).contains("attached TRAINING"), "{}", first_line(&app));
+    assert_eq!(press(&mut app, "q"), [Effect::Leave]);
+    // Ctrl-C offers the stops as well; a second one leaves.
+    assert!(press(&mut app, "C-c").is_empty());
+    let shown = text(&frame(&app, 100, 30, USUAL));
+    assert!(shown.contains("leave; the run goes on") && shown.contains("stop now, then leave"), "{shown}");
+    assert_eq!(press(&mut app, "q"), [Effect::Leave]);
+    assert_eq!(press(&mut app, "C-c"), [Effect::Leave]);
+    // Someone else's stop ends this one's wish to go on.
+    let mut app = App { role: Role::Attached, ..running() };
+    event(&mut app, Event::StopRequested { kind: StopKind::AfterEpoch });
+    press(&mut app, "n");
+    assert!(first_line(&app).contains("going on requested"));
+    event(&mut app, Event::StopRequested { kind: StopKind::Now });
+    assert!(first_line(&app).contains("stopping now"), "{}", first_line(&app));
+}
+
+#[test]
+fn a_watched_run_is_asked_nothing() {
+    let mut app = App { role: Role::Watching, ..running() };
+    for key in ["n", "p"] {
+        assert!(press(&mut app, key).is_empty(), "{key}");
+    }
+    assert!(!last_line(&app).contains("stop"), "{}", last_line(&app));
+    app.hear(News::Silence);
+    let shown = text(&frame(&app, 100, 30, USUAL));
+    assert!(shown.contains("ended without a last word"), "{shown}");
+    assert_eq!(press(&mut app, "C-c"), [Effect::Leave]);
 }
