@@ -111,7 +111,12 @@ fn print(mut events: UnboundedReceiver<Arc<Record>>, json: bool) -> Result<(), F
 
 fn show(found: &Found, live: tui::LiveRun, role: Role) -> Result<(), Failure> {
     let runs = found.folder.parent().unwrap_or_else(|| Path::new("runs"));
-    let options = tui::TuiOptions { role, journal: Some(journal::path(&found.folder)), ..tui::TuiOptions::default() };
+    let options = tui::TuiOptions {
+        role,
+        journal: Some(journal::path(&found.folder)),
+        state_file: super::train::state_file(),
+        ..tui::TuiOptions::default()
+    };
     let left = tui::run(Some(live), Box::new(RunFolders::new(runs)), options)
         .map_err(|error| Failure::Run(miette::Report::new(error)))?;
     let state = left.state.unwrap_or_default();
