@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn a_whole_file_is_read() {
         let text = "theme = \"light\"\nascii = true\n[colors]\naccent = \"#112233\"\nseries = [\"red\", 33]\n\
-                    [keys]\ntoggle_stop = \"s\"\ntoggle_smoothing = [\"ctrl-s\"]\n";
+                    [keys]\ntoggle_stop = \"ctrl-e\"\nchart_smoothing = [\"ctrl-s\"]\n";
         let settings = parse(text).expect("right");
         assert_eq!((settings.theme, settings.ascii), (Theme::Light, true));
         assert_eq!(settings.colors.accent, Some(Color::Rgb(0x11, 0x22, 0x33)));
