@@ -162,7 +162,7 @@ pub enum CheckpointError {
 }
 
 impl CheckpointError {
-    fn write(path: &Path, reason: impl std::fmt::Display) -> Self {
+    pub(crate) fn write(path: &Path, reason: impl std::fmt::Display) -> Self {
         Self::Write { path: path.to_path_buf(), reason: reason.to_string() }
     }
 

@@ -6,4 +6,6 @@ pub mod history;
 pub mod history_api;
 pub mod journal;
 pub mod launch;
+pub mod machine;
 pub mod state;
+pub mod watch;

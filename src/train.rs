@@ -5,6 +5,7 @@ pub mod center;
 pub mod clip;
 pub mod comparison;
 pub mod control;
+pub mod details;
 pub mod engine;
 pub mod error;
 pub mod evaluate;

@@ -16,6 +16,8 @@ pub struct Headless<W> {
     json: bool,
     state: RunState,
     printed: u64,
+    /// Worries that were told.
+    warned: usize,
     last_progress: f64,
     last_preparing: String,
 }
@@ -24,7 +26,7 @@ impl<W: Write> Headless<W> {
     /// Prints to `out`; with `json` every record as it is in the journal.
     pub fn new(out: W, json: bool) -> Self {
         let state = RunState::default();
-        Self { out, json, state, printed: 0, last_progress: 0.0, last_preparing: String::new() }
+        Self { out, json, state, printed: 0, warned: 0, last_progress: 0.0, last_preparing: String::new() }
     }
 
     /// Takes one event. A reader that went away is no reason to end a run: its errors are passed over.
@@ -92,6 +94,20 @@ impl<W: Write> Headless<W> {
                 };
                 self.line(&line);
             }
+        }
+        self.warn();
+    }
+
+    /// Tells every worry once, when it is raised first.
+    fn warn(&mut self) {
+        let fresh = self.state.watch.warnings().get(self.warned..).unwrap_or_default();
+        let lines: Vec<String> = fresh
+            .iter()
+            .map(|warning| format!("warning: {}; {}", warning.finding.sentence, warning.finding.advice))
+            .collect();
+        self.warned += lines.len();
+        for line in lines {
+            self.line(&line);
         }
     }
 

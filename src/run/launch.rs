@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, Sender};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::journal::JournalWriter;
+use super::machine::Sampler;
 use crate::event::{Command, Event, Level, Record};
 use crate::schedule::Schedule;
 use crate::train;
@@ -68,7 +69,10 @@ pub fn launch(schedule: Schedule, source: &str) -> std::io::Result<Launched> {
             // The recorder outlives the engine; if it died, its panic has been told already.
             let _ = event_sender.send(Record { at: now(), event });
         });
+        let say = Arc::clone(&emit);
+        let sampler = Sampler::start(schedule.checkpoints.clone(), move |event| say(event));
         train::engine::run(&schedule, &run_id, &command_receiver, &emit);
+        drop(sampler);
     })?;
     Ok(Launched { events, commands: command_sender, folder, recorder, engine })
 }
@@ -127,7 +131,13 @@ fn journal(folder: &Path, source: &str) -> std::io::Result<JournalWriter> {
 
 fn record(events: &Receiver<Record>, mut journals: Journals, subscriber: &UnboundedSender<Arc<Record>>) {
     let mut failed = false;
+    let mut ended = false;
     for record in events {
+        // The machine is looked at until the engine is gone, which is a moment after its last word.
+        if ended && matches!(record.event, Event::Machine(_)) {
+            continue;
+        }
+        ended |= matches!(record.event, Event::Finished { .. });
         if let Err(error) = journals.append(&record)
             && !failed
         {
