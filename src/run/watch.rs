@@ -13,6 +13,7 @@ mod tests;
 use crate::event::{Event, Record};
 
 use super::state::RunState;
+use lints::Found;
 use track::Track;
 
 /// What kind of trouble.
@@ -118,9 +119,9 @@ impl Watch {
         }
     }
 
-    /// Raises what was found, and puts what was not found any more to rest. `None` leaves everything as it is.
-    fn settle(&mut self, kind: Kind, found: Option<Vec<Finding>>, state: &RunState, at: f64) {
-        let Some(found) = found else { return };
+    /// Raises what was found, and puts what was not found any more to rest.
+    fn settle(&mut self, kind: Kind, found: Found, state: &RunState, at: f64) {
+        let Found::These(found) = found else { return };
         for warning in self.warnings.iter_mut().filter(|warning| warning.kind == kind) {
             warning.active &= found.iter().any(|finding| finding.about == warning.finding.about);
         }

@@ -1,7 +1,7 @@
 //! The lints, in one table: when each looks, and what it finds.
 //!
 //! Limits are set so that the reference's and the demo's own histories raise nothing: a warning that cries wolf is not
-//! read when it matters. A check that cannot tell yet gives `None`, which leaves what was raised as it is.
+//! read when it matters. A check that cannot tell yet gives [`Found::Unclear`], which leaves what was raised as it is.
 
 use crate::event::{BinResult, CheckpointKind, Event};
 
@@ -9,8 +9,13 @@ use super::super::state::{BinState, Phase, RunState};
 use super::track::Track;
 use super::{Finding, Kind, Warning, holds};
 
-/// What a lint finds: nothing to say yet, or everything that holds now.
-type Found = Option<Vec<Finding>>;
+/// What a lint finds.
+pub(super) enum Found {
+    /// It cannot tell yet: everything stays as it is.
+    Unclear,
+    /// Everything that holds now.
+    These(Vec<Finding>),
+}
 
 /// A lint.
 pub(super) struct Lint {
@@ -41,10 +46,10 @@ pub(super) const ALL: &[Lint] = &[
 ];
 
 fn one(sentence: String, advice: &'static str) -> Found {
-    Some(vec![Finding { about: None, sentence, advice }])
+    Found::These(vec![Finding { about: None, sentence, advice }])
 }
 
-const NOTHING: Found = Some(Vec::new());
+const NOTHING: Found = Found::These(Vec::new());
 
 fn not_finite(state: &RunState, track: &Track, _: &[Warning]) -> Found {
     const ADVICE: &str = "continue from the last epoch's checkpoint with a lower learning rate, or put a softmax stage before \
@@ -110,11 +115,11 @@ fn accuracy_drop(state: &RunState, _: &Track, _: &[Warning]) -> Found {
             advice: "the best basic model is kept; a lower learning rate often brings it back",
         })
     };
-    Some(state.bins.iter().filter_map(worse).collect())
+    Found::These(state.bins.iter().filter_map(worse).collect())
 }
 
 fn disk(state: &RunState, _: &Track, warnings: &[Warning]) -> Found {
-    let free = state.machine.back()?.disk_free?;
+    let Some(free) = state.machine.back().and_then(|sample| sample.disk_free) else { return Found::Unclear };
     let newest = |kind| state.checkpoints.iter().rev().find(|file| file.kind == kind).map_or(0, |file| file.bytes);
     let known = newest(CheckpointKind::Model) + newest(CheckpointKind::Basic);
     // Before the first one: weights and two values of the optimiser for each, in four bytes.
@@ -137,8 +142,9 @@ fn bytes(count: u64) -> String {
 
 fn starvation(_: &RunState, track: &Track, warnings: &[Warning]) -> Found {
     let limit = if holds(warnings, Kind::Starvation, None) { 0.15 } else { 0.25 };
-    match track.waited.after(60.0)? {
-        waited if waited >= limit => one(
+    match track.waited.after(60.0) {
+        None => Found::Unclear,
+        Some(waited) if waited >= limit => one(
             format!("the training waits for images {:.0} % of the time", waited * 100.0),
             "raise `data.workers`, put the images on a faster disk, or use records (`facetui prepare records`)",
         ),
@@ -149,11 +155,12 @@ fn starvation(_: &RunState, track: &Track, warnings: &[Warning]) -> Found {
 fn idle_gpu(state: &RunState, track: &Track, warnings: &[Warning]) -> Found {
     let on_gpu = state.header.as_ref().is_some_and(|header| header.device.starts_with("cuda"));
     if !on_gpu || state.phase != Phase::Training {
-        return None;
+        return Found::Unclear;
     }
     let limit = if holds(warnings, Kind::IdleGpu, None) { 0.55 } else { 0.4 };
-    match track.gpu.after(60.0)? {
-        busy if busy < limit => one(
+    match track.gpu.after(60.0) {
+        None => Found::Unclear,
+        Some(busy) if busy < limit => one(
             format!("the GPU is busy {:.0} % of the time", busy * 100.0),
             if track.waited.after(30.0).is_some_and(|waited| waited > 0.15) {
                 "it waits for images: raise `data.workers`, or use a faster disk"
@@ -185,17 +192,17 @@ fn threshold_drift(state: &RunState, _: &Track, _: &[Warning]) -> Found {
             advice: "the embeddings still move as a whole: take the threshold of the model you use, and lower the learning rate",
         })
     };
-    Some(state.bins.iter().filter_map(wandering).collect())
+    Found::These(state.bins.iter().filter_map(wandering).collect())
 }
 
 /// Epochs without anything better that make a plateau.
 const PATIENCE: usize = 8;
 
 fn plateau(state: &RunState, _: &Track, _: &[Warning]) -> Found {
-    let stage = state.epochs.last()?.stage;
+    let Some(stage) = state.epochs.last().map(|row| row.stage) else { return Found::Unclear };
     let rows: Vec<_> = state.epochs.iter().filter(|row| row.stage == stage).collect();
     let highest = rows.iter().map(|row| row.learning_rate).fold(0.0, f64::max);
-    let rate = rows.last()?.learning_rate;
+    let rate = rows.last().map_or(0.0, |row| row.learning_rate);
     // A rate that has nearly run out is meant to hold still.
     if rows.len() < PATIENCE + 3 || rate < 0.05 * highest {
         return NOTHING;
@@ -205,7 +212,7 @@ fn plateau(state: &RunState, _: &Track, _: &[Warning]) -> Found {
         |rows: &[&super::super::state::EpochRow]| rows.iter().map(|row| row.loss).fold(f64::INFINITY, f64::min);
     let (then, now) = (lowest(before), lowest(newest));
     let stuck = now > then * (1.0 - 0.002 * then.signum());
-    let first = newest.first()?.index;
+    let first = newest.first().map_or(0, |row| row.index);
     let better = state.bins.iter().any(|bin| bin.best().is_some_and(|(index, _)| *index >= first));
     if !stuck || better {
         return NOTHING;

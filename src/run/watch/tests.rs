@@ -141,7 +141,9 @@ const CASES: &[Case] = &[
         }
     }),
     ("a loss that explodes from its start", &[Kind::Diverging], |story| {
-        [3.0, 3.0, 9.0, 30.0].into_iter().for_each(|loss| story.epoch(loss, &[(0.5, 0.3)]));
+        for loss in [3.0, 3.0, 9.0, 30.0] {
+            story.epoch(loss, &[(0.5, 0.3)]);
+        }
     }),
     ("a loss that wobbles where it ends", &[], |story| {
         for loss in [5.0, 1.0, 0.2, 0.15, 0.25, 0.15, 0.2, 0.1, 0.2] {
@@ -149,9 +151,13 @@ const CASES: &[Case] = &[
         }
     }),
     ("another loss in the next stage", &[], |story| {
-        [5.0, 3.0, 2.0].into_iter().for_each(|loss| story.epoch(loss, &[(0.9, 0.3)]));
+        for loss in [5.0, 3.0, 2.0] {
+            story.epoch(loss, &[(0.9, 0.3)]);
+        }
         story.stage(1);
-        [50.0, 40.0, 30.0].into_iter().for_each(|loss| story.epoch(loss, &[(0.85, 0.1)]));
+        for loss in [50.0, 40.0, 30.0] {
+            story.epoch(loss, &[(0.85, 0.1)]);
+        }
     }),
     ("two worse epochs", &[Kind::AccuracyDrop], |story| {
         for (at, accuracy) in [0.8, 0.95, 0.9, 0.91].into_iter().enumerate() {
@@ -166,7 +172,9 @@ const CASES: &[Case] = &[
     ("two worse epochs of a new loss", &[], |story| {
         story.epoch(3.0, &[(0.95, 0.3)]);
         story.stage(1);
-        [0.8, 0.85, 0.96].into_iter().for_each(|accuracy| story.epoch(3.0, &[(accuracy, 0.3)]));
+        for accuracy in [0.8, 0.85, 0.96] {
+            story.epoch(3.0, &[(accuracy, 0.3)]);
+        }
     }),
     ("a threshold that wanders", &[Kind::ThresholdDrift], |story| {
         for at in 0..8 {
@@ -181,7 +189,9 @@ const CASES: &[Case] = &[
         }
     }),
     ("nothing better for long", &[Kind::Plateau], |story| {
-        [3.0, 2.0, 1.5].into_iter().for_each(|loss| story.epoch(loss, &[(0.9, 0.3)]));
+        for loss in [3.0, 2.0, 1.5] {
+            story.epoch(loss, &[(0.9, 0.3)]);
+        }
         (0..9).for_each(|_| story.epoch(1.5, &[(0.9, 0.3)]));
     }),
     ("a plateau whose bins still improve", &[], |story| {
