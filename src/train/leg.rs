@@ -359,7 +359,8 @@ impl Leg {
             loss::check_labels(&batch.labels, data.classes())?;
             let (images, labels) = to_device(&batch, input_shape, *device, stage.augment);
             loader.recycle(batch);
-            let goal = Goal { loss: &stage.loss, centers: centers.as_mut().filter(|_| stage.center.is_some()) };
+            let centers = centers.as_mut().filter(|_| stage.center.is_some());
+            let goal = Goal { loss: &stage.loss, centers, sample: None };
             let result = step::step(network, optimizer, goal, &images, &labels, learning_rate, stage.bottleneck_only);
             if let Some(event) = meter.add(result, count, waited) {
                 report(emit, event)?;
