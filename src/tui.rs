@@ -8,21 +8,23 @@
 //! | file | what it does |
 //! |---|---|
 //! | `event_loop`, `terminal`, `stdio` | the world: keys, signals, the screen, what native libraries print |
-//! | `action`, `keymap`, `app`, `view`, `watched` | the states and how they change |
+//! | `action`, `keymap`, `app`, `wishes`, `drill`, `view`, `watched` | the states and how they change |
 //! | `draw`, `layout`, `pane/*` | the screen |
-//! | `chart`, `digest`, `estimate`, `format`, `theme` | what panes share |
+//! | `chart`, `digest`, `estimate`, `format`, `picture`, `theme` | what panes share |
 
 mod action;
 mod app;
 mod chart;
 mod digest;
 mod draw;
+mod drill;
 mod estimate;
 mod event_loop;
 mod format;
 mod keymap;
 mod layout;
 mod pane;
+mod picture;
 mod stdio;
 mod terminal;
 #[cfg(test)]
@@ -32,6 +34,7 @@ mod tests;
 mod theme;
 mod view;
 mod watched;
+mod wishes;
 
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
@@ -43,6 +46,7 @@ use crate::event::{Command, Record};
 use crate::run::history_api::HistorySource;
 use crate::run::state::RunState;
 
+pub use picture::{Graphics, Means};
 pub use theme::Abilities;
 
 /// What the front end needs of a run that is being trained.
@@ -61,6 +65,10 @@ pub struct TuiOptions {
     pub log_file: Option<PathBuf>,
     /// What the terminal can show; asked of the environment unless given.
     pub abilities: Option<Abilities>,
+    /// How it shows pictures; asked of the environment unless given.
+    pub pictures: Option<Means>,
+    /// Called before every frame, for tests of what a frame that goes wrong leaves behind.
+    pub before_frame: Option<fn()>,
     /// The zone that times are shown in; the system's unless given.
     pub zone: Option<TimeZone>,
 }

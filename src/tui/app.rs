@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 
 use crate::event::{Command, Event, Level, Outcome, Record, StopKind};
-use crate::run::state::{Phase, RunState};
 
 use super::action::{Action, Effect, Motion, News, Tab};
 use super::keymap::Scope;
 use super::layout::Pane;
+use super::picture::Means;
 use super::view::{Axis, Dialog, History, Request, View, moved};
 use super::watched::Watched;
 
@@ -32,6 +32,8 @@ pub(super) struct App {
     pub(super) now: f64,
     /// The zone that times are shown in.
     pub(super) zone: TimeZone,
+    /// How faces are shown.
+    pub(super) means: Means,
 }
 
 impl App {
@@ -43,6 +45,7 @@ impl App {
             view: View::new(if live { Tab::Training } else { Tab::History }),
             now,
             zone,
+            means: Means::default(),
         }
     }
 
@@ -79,12 +82,22 @@ impl App {
             Some(Dialog::Quit) => vec![Scope::Quit],
             Some(Dialog::Result) => vec![Scope::Result],
             Some(Dialog::Branches) => vec![Scope::Branches],
+            Some(Dialog::StopNow) => vec![Scope::StopNow],
+            Some(Dialog::Rate) => vec![Scope::Rate],
+            Some(Dialog::Warnings | Dialog::Machine) => vec![Scope::Window],
             None => {
                 let mut scopes = Vec::new();
                 if self.training() {
                     scopes.push(Scope::Live);
                 }
-                scopes.push(if self.on_screen().is_some() { Scope::Run } else { Scope::History });
+                if self.chooses_bins() {
+                    scopes.push(Scope::Bins);
+                }
+                scopes.push(match self.on_screen() {
+                    Some(_) if self.view.drill.is_some() => Scope::Drill,
+                    Some(_) => Scope::Run,
+                    None => Scope::History,
+                });
                 scopes.push(Scope::Everywhere);
                 scopes
             }
@@ -106,8 +119,32 @@ impl App {
             }),
             Action::ToggleStop => self.toggle_stop(),
             Action::TogglePause => self.toggle_pause(),
+            Action::AskStopNow => self.ask_stop_now(),
+            Action::StopNow => self.stop_now(),
+            Action::StopGently => {
+                self.view.dialog = None;
+                if self.wanted_stop().is_none() { self.toggle_stop() } else { Vec::new() }
+            }
+            Action::EvaluateNow => self.evaluate_now(),
+            Action::SaveNow => self.save_now(),
+            Action::AskRate => self.ask_rate(),
+            Action::Type(letter) => self.type_rate(letter),
+            Action::Erase => self.erase_rate(),
+            Action::StepRate(up) => self.step_rate(up),
+            Action::ApplyRate => self.apply_rate(),
+            Action::Look => self.look(),
+            Action::LookBeside(forward) => self.look_beside(forward),
+            Action::ToggleBest => self.toggle_best(),
+            Action::ToggleKind => {
+                if let Some(drill) = &mut self.view.drill {
+                    drill.rejects = !drill.rejects;
+                }
+                Vec::new()
+            }
+            Action::Warnings => self.window(Dialog::Warnings),
+            Action::Machine => self.window(Dialog::Machine),
             Action::Leave => self.leave(),
-            Action::Interrupt => self.interrupt(),
+            Action::Interrupt => self.interrupt_training(),
             Action::Suspend => vec![Effect::Suspend],
             Action::Help => {
                 self.view.dialog = Some(Dialog::Help);
@@ -171,7 +208,13 @@ impl App {
             News::Opened { id, state } => {
                 if self.history.chosen().is_some_and(|run| run.id == id) {
                     self.history.opened = Some((id, state.map(Watched::of)));
+                    // Another process may have evaluated once more.
+                    return if self.view.tab == Tab::History { self.read_details() } else { Vec::new() };
                 }
+                Vec::new()
+            }
+            News::Looked(wish, look) => {
+                self.looked(&wish, *look);
                 Vec::new()
             }
             News::Plotted(plot) => {
@@ -219,16 +262,13 @@ impl App {
 
     fn event(&mut self, record: &Record) -> Vec<Effect> {
         self.fold(record);
-        let answered = match (&record.event, self.view.request) {
-            (Event::StopRequested { kind }, Some(Request::Stop(wanted))) => *kind == wanted,
-            (Event::StopWithdrawn, Some(Request::Withdraw))
-            | (Event::Paused, Some(Request::Pause))
-            | (Event::Resumed, Some(Request::Resume))
-            | (Event::Finished { .. }, _) => true,
-            _ => false,
-        };
-        if answered {
+        if self.answers(&record.event) {
             self.view.request = None;
+        }
+        if let Event::DetailsWritten { bin, .. } = &record.event
+            && self.details_changed(bin)
+        {
+            return self.read_details();
         }
         let Event::Finished { outcome, .. } = &record.event else { return Vec::new() };
         if self.view.leave_when_ended && !matches!(outcome, Outcome::Failed { .. }) {
@@ -260,6 +300,7 @@ impl App {
 
     fn show(&mut self, tab: Tab) -> Vec<Effect> {
         self.view.tab = tab;
+        self.view.drill = None;
         self.view.log_scroll = 0;
         self.view.zoomed = false;
         if tab == Tab::History { self.refresh() } else { Vec::new() }
@@ -280,7 +321,7 @@ impl App {
     }
 
     fn close(&mut self) {
-        if self.view.dialog.take().is_some() {
+        if self.view.dialog.take().is_some() || self.view.drill.take().is_some() {
             return;
         }
         if self.view.zoomed {
@@ -293,6 +334,13 @@ impl App {
     }
 
     fn scroll(&mut self, motion: Motion) -> Vec<Effect> {
+        if matches!(self.view.dialog, Some(Dialog::Warnings | Dialog::Machine)) {
+            self.view.help_scroll = moved(self.view.help_scroll, 200, motion);
+            return Vec::new();
+        }
+        if self.view.dialog.is_none() && self.move_in_bins(motion) {
+            return Vec::new();
+        }
         if self.view.dialog == Some(Dialog::Help) {
             self.view.help_scroll = moved(self.view.help_scroll, super::pane::help::lines() - 1, motion);
             return Vec::new();
@@ -315,50 +363,13 @@ impl App {
         Vec::new()
     }
 
-    fn live_state(&self) -> Option<&RunState> {
-        self.live.as_ref().map(|run| &run.state).filter(|state| !state.is_ended())
-    }
-
-    /// The stop that was asked for, confirmed or not.
-    pub(super) fn wanted_stop(&self) -> Option<StopKind> {
-        match self.view.request {
-            Some(Request::Stop(kind)) => Some(kind),
-            Some(Request::Withdraw) => None,
-            _ => self.live_state().and_then(|state| state.stop),
+    /// Opens a window about the run on screen.
+    fn window(&mut self, dialog: Dialog) -> Vec<Effect> {
+        if self.on_screen().is_some() {
+            self.view.help_scroll = 0;
+            self.view.dialog = Some(dialog);
         }
-    }
-
-    fn toggle_stop(&mut self) -> Vec<Effect> {
-        if self.live_state().is_none() {
-            return Vec::new();
-        }
-        match self.wanted_stop() {
-            Some(StopKind::Now) => Vec::new(),
-            Some(StopKind::AfterEpoch) => {
-                self.view.leave_when_ended = false;
-                self.request(Request::Withdraw, Command::WithdrawStop)
-            }
-            None => self.request(Request::Stop(StopKind::AfterEpoch), Command::Stop(StopKind::AfterEpoch)),
-        }
-    }
-
-    fn toggle_pause(&mut self) -> Vec<Effect> {
-        let Some(state) = self.live_state() else { return Vec::new() };
-        let paused = match self.view.request {
-            Some(Request::Pause) => true,
-            Some(Request::Resume) => false,
-            _ => state.phase == Phase::Paused,
-        };
-        if paused {
-            self.request(Request::Resume, Command::Resume)
-        } else {
-            self.request(Request::Pause, Command::Pause)
-        }
-    }
-
-    fn request(&mut self, request: Request, command: Command) -> Vec<Effect> {
-        self.view.request = Some(request);
-        vec![Effect::Send(command)]
+        Vec::new()
     }
 
     fn leave(&mut self) -> Vec<Effect> {
@@ -367,16 +378,6 @@ impl App {
             Vec::new()
         } else {
             vec![Effect::Leave]
-        }
-    }
-
-    fn interrupt(&mut self) -> Vec<Effect> {
-        if !self.training() || self.wanted_stop() == Some(StopKind::Now) {
-            vec![Effect::Leave]
-        } else if self.view.dialog == Some(Dialog::Quit) {
-            self.stop_and_leave(StopKind::Now)
-        } else {
-            self.leave()
         }
     }
 

@@ -4,7 +4,7 @@
 //! Nothing is drawn while nothing changes. Reading the history happens on a thread of its own.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc as blocking};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -18,6 +18,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout};
 
+use crate::eval::detail;
 use crate::event::{Command, Event, Level, Record, StopKind};
 use crate::report::plot;
 use crate::run::history_api::{HistorySource, PastRun};
@@ -27,7 +28,9 @@ use crate::run::state::RunState;
 use super::action::{Effect, News};
 use super::app::App;
 use super::draw::draw;
+use super::drill::{Look, Wish};
 use super::keymap;
+use super::picture::Means;
 use super::stdio::StdioCapture;
 use super::terminal::Screen;
 use super::theme::{Abilities, Styles};
@@ -47,6 +50,7 @@ enum Read {
     Listed(Vec<PastRun>),
     Opened(String, Box<Result<RunState, String>>),
     Plotted(Result<PathBuf, String>),
+    Looked(Wish, Box<Result<Look, String>>),
 }
 
 /// Whether to go on.
@@ -72,7 +76,7 @@ pub(super) async fn main(
     let (answers, read) = mpsc::unbounded_channel();
     let requests = history_thread(history, answers.clone())?;
     let mut front = Front {
-        app: App::new(events.is_some(), now(), zone),
+        app: App { means: options.pictures.unwrap_or_else(Means::detect), ..App::new(events.is_some(), now(), zone) },
         styles: Styles::new(options.abilities.unwrap_or_else(Abilities::detect)),
         screen: Screen::take(capture)?,
         events,
@@ -82,6 +86,7 @@ pub(super) async fn main(
         read,
         answers,
         journal: options.log_file.as_deref().map(|file| file.with_file_name(journal::FILE_NAME)),
+        before_frame: options.before_frame,
         dirty: true,
         last_draw: None,
     };
@@ -131,6 +136,7 @@ struct Front {
     answers: UnboundedSender<Read>,
     /// The live run's journal.
     journal: Option<PathBuf>,
+    before_frame: Option<fn()>,
     dirty: bool,
     last_draw: Option<Instant>,
 }
@@ -177,6 +183,9 @@ impl Front {
     }
 
     fn draw(&mut self) -> io::Result<()> {
+        if let Some(before) = self.before_frame {
+            before();
+        }
         self.app.now = now();
         let (app, styles) = (&self.app, &self.styles);
         self.screen.draw(|area, buffer| draw(area, buffer, app, styles))?;
@@ -244,6 +253,7 @@ impl Front {
             Read::Listed(runs) => self.app.hear(News::Listed(runs)),
             Read::Opened(id, state) => self.app.hear(News::Opened { id, state }),
             Read::Plotted(plot) => self.app.hear(News::Plotted(plot)),
+            Read::Looked(wish, look) => self.app.hear(News::Looked(wish, look)),
         };
         self.carry_out(effects)
     }
@@ -260,6 +270,7 @@ impl Front {
                 // A history thread that died leaves the list as it is.
                 Effect::ListRuns | Effect::OpenRun(_) => drop(self.requests.send(effect)),
                 Effect::Plot(journal) => self.plot(journal.or_else(|| self.journal.clone())),
+                Effect::Look(wish) => self.look(wish),
                 Effect::Suspend => self.suspend()?,
                 Effect::Leave => return Ok(Next::Leave),
             }
@@ -281,6 +292,21 @@ impl Front {
         };
         if let Err(error) = thread::Builder::new().name("facetui-plot".to_owned()).spawn(work) {
             answer(Err(error.to_string()));
+        }
+    }
+
+    /// Reads what lies behind a bin's figures on a thread of its own: a file, and faces to be decoded.
+    fn look(&self, wish: Wish) {
+        let answers = self.answers.clone();
+        let journal = wish.journal.clone().or_else(|| self.journal.clone());
+        let asked = wish.clone();
+        let work = move || {
+            let look = look(&wish, journal.as_deref());
+            drop(answers.send(Read::Looked(wish, Box::new(look))));
+        };
+        if let Err(error) = thread::Builder::new().name("facetui-look".to_owned()).spawn(work) {
+            let look = Err(format!("nothing can be read: {error}"));
+            drop(self.answers.send(Read::Looked(asked, Box::new(look))));
         }
     }
 
@@ -317,6 +343,21 @@ impl Front {
     }
 }
 
+/// What lies behind a bin's figures, beside a journal.
+fn look(wish: &Wish, journal: Option<&Path>) -> Result<Look, String> {
+    let run = journal.and_then(Path::parent).ok_or("this run has no folder")?;
+    let run = match &wish.branch {
+        Some(branch) => run.parent().unwrap_or(run).join(branch),
+        None => run.to_path_buf(),
+    };
+    let path = detail::path(&run, &wish.bin, wish.best);
+    if !path.exists() {
+        return Err(format!("nothing was kept of `{}` in this run yet: it is after an evaluation", wish.bin));
+    }
+    let read = std::panic::catch_unwind(|| detail::read(&path).map(Look::new).map_err(|error| error.to_string()));
+    read.unwrap_or_else(|_| Err(format!("`{}` cannot be shown", path.display())))
+}
+
 /// A tick a second, for what counts seconds.
 fn clock() -> Interval {
     let mut clock = interval(Duration::from_secs(1));
@@ -346,7 +387,7 @@ fn history_thread(
                 match wish {
                     Effect::ListRuns => list = true,
                     Effect::OpenRun(run) => open = Some(run),
-                    Effect::Send(_) | Effect::Plot(_) | Effect::Suspend | Effect::Leave => {}
+                    Effect::Send(_) | Effect::Plot(_) | Effect::Look(_) | Effect::Suspend | Effect::Leave => {}
                 }
             }
             if list && answers.send(Read::Listed(source.list())).is_err() {

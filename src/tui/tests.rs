@@ -1,5 +1,6 @@
 //! Whole screens and whole journeys: scripted runs in, frames and effects out, no terminal.
 
+mod evaluation;
 mod journeys;
 mod screens;
 

@@ -11,7 +11,7 @@ use crate::run::state::Phase;
 use crate::tui::action::{Action, Tab};
 use crate::tui::app::App;
 use crate::tui::format::width;
-use crate::tui::keymap::{BINDINGS, Binding, name};
+use crate::tui::keymap::{BINDINGS, Binding, Scope, name};
 use crate::tui::theme::Styles;
 use crate::tui::view::{Axis, Dialog};
 
@@ -68,6 +68,15 @@ fn label(binding: &Binding, app: &App) -> Option<Cow<'static, str>> {
         Action::ToggleAxis if charts.axis == Axis::Steps => "epochs",
         Action::ToggleAxis => "steps",
         Action::Branches if app.compared().is_none() => return None,
+        Action::Warnings if app.on_screen().is_none_or(|(run, _)| run.state.watch.warnings().is_empty()) => {
+            return None;
+        }
+        Action::Machine if app.on_screen().is_none_or(|(run, _)| run.state.machine.is_empty()) => return None,
+        // Enter says it where the table has the focus.
+        Action::Look if binding.scope == Scope::Run && (app.chooses_bins() || app.chosen_bin().is_none()) => {
+            return None;
+        }
+        Action::ToggleBest if app.view.drill.as_ref().is_some_and(|drill| drill.best) => "newest",
         Action::ToggleLog if charts.log_y => "linear",
         Action::ToggleSmoothing if charts.smooth => "raw",
         Action::ToggleSpan if charts.stage_only => "whole run",
@@ -75,7 +84,8 @@ fn label(binding: &Binding, app: &App) -> Option<Cow<'static, str>> {
         // Only where there is something to go back from.
         Action::Close if app.view.dialog.is_none() => {
             let past = app.view.tab == Tab::History && app.history.full;
-            (past || app.view.zoomed || app.view.log_scroll > 0).then_some("back")?
+            let deep = app.view.zoomed || app.view.drill.is_some();
+            (past || deep || app.view.log_scroll > 0).then_some("back")?
         }
         // The sentence at the left says it already.
         Action::Leave if !app.training() && app.live.is_some() => return None,
