@@ -17,8 +17,8 @@ use crate::tui::theme::Styles;
 use super::evaluation::epoch_name;
 use super::{Frame, Scene, framed, left, put};
 
-/// Rows that a row of pairs needs: a heading, faces that can be told apart, the scores.
-const LEAST: u16 = 9;
+/// Rows that a row of pairs needs: a heading, four of faces, the scores.
+const LEAST: u16 = 6;
 
 /// Most rows of a face.
 const TALLEST: u16 = 14;
@@ -140,8 +140,7 @@ fn row(
         heading.push(Span::styled(format!("  from the {} on", ordinal(first + 1)), styles.active));
     }
     put(buffer, area, 0, heading, styles);
-    // Two pairs fit beside each other at least.
-    let tall = area.height.saturating_sub(2).min(TALLEST).min(area.width.saturating_sub(3) / 8);
+    let tall = area.height.saturating_sub(2).min(TALLEST);
     if look.faces.is_empty() || tall < 2 {
         return without_faces(area, buffer, look, &pairs[first..], styles);
     }

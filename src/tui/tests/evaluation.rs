@@ -211,9 +211,9 @@ fn drilling_into_bins_and_back() {
     assert!(at(&app, 120, 40).contains("best: epoch 1"));
     (0..3).for_each(|_| drop(press(&mut app, "Down")));
     assert!(at(&app, 120, 40).contains("from the 4th on"), "{}", at(&app, 120, 40));
-    let small = at(&app, 80, 24);
+    let small = at(&app, 60, 16);
     press(&mut app, "v");
-    assert_ne!(at(&app, 80, 24), small, "one row shows the other kind");
+    assert_ne!(at(&app, 60, 16), small, "one row shows the other kind");
     // The training can still be stopped from here, and a new evaluation is read at once.
     assert_eq!(press(&mut app, "p"), [Effect::Send(Command::Pause)]);
     let written = Event::DetailsWritten { bin: "frontal".to_owned(), index: 2, best: false };
