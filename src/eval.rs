@@ -3,6 +3,7 @@
 
 pub mod detail;
 pub mod embed;
+mod exported;
 pub mod measure;
 pub mod metrics;
 pub mod model;

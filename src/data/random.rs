@@ -17,6 +17,8 @@ pub enum Use {
     Groups = 3,
     /// Pairs of images to evaluate on.
     Pairs = 4,
+    /// The parts of a set.
+    Shards = 5,
 }
 
 /// A stream of random numbers.

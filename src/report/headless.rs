@@ -25,8 +25,13 @@ pub struct Headless<W> {
 impl<W: Write> Headless<W> {
     /// Prints to `out`; with `json` every record as it is in the journal.
     pub fn new(out: W, json: bool) -> Self {
-        let state = RunState::default();
-        Self { out, json, state, printed: 0, warned: 0, last_progress: 0.0, last_preparing: String::new() }
+        Self::going_on(out, json, RunState::default())
+    }
+
+    /// Goes on with a run that was shown otherwise so far.
+    pub const fn going_on(out: W, json: bool, state: RunState) -> Self {
+        let (printed, warned) = (state.logged, state.watch.warnings().len());
+        Self { out, json, state, printed, warned, last_progress: 0.0, last_preparing: String::new() }
     }
 
     /// Takes one event. A reader that went away is no reason to end a run: its errors are passed over.
@@ -175,6 +180,7 @@ mod tests {
             images_per_second: 100.0,
             waited: 0.0,
             memory: 0,
+            gradient_norm: None,
         };
         let start = Event::EpochStarted { stage: 0, epoch: 1, index: 1, steps: 40, learning_rate: 0.1 };
         let text = printed(std::iter::once(start).chain((1..=25).map(steps)).collect());

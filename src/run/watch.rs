@@ -91,8 +91,8 @@ pub struct Watch {
 
 impl Watch {
     /// Every worry there has been, in the order they were raised first.
-    pub fn warnings(&self) -> &[Warning] {
-        &self.warnings
+    pub const fn warnings(&self) -> &[Warning] {
+        self.warnings.as_slice()
     }
 
     /// Those that still hold.

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use crossbeam_channel::Receiver;
 
+use super::classes;
 use super::comparison::{self, Table};
 use super::error::TrainError;
 use super::leg::{Leg, Standing};
@@ -39,6 +40,7 @@ fn train(schedule: &Schedule, run_id: &str, commands: &Receiver<Command>, emit: 
     let from_scratch = matches!(schedule.model, ModelSource::Backbone(_)) && schedule.initial_epoch == 0;
     let history = continue_or_set_aside(&outputs, from_scratch, emit)?;
     emit(Event::RunStarted(Box::new(session.header(schedule, run_id, (&start.graph, start.embedding))?)));
+    classes::note(schedule, run_id, &outputs, &*session.data)?;
     for (level, message) in start.notes.drain(..) {
         emit(Event::Log { level, message });
     }

@@ -19,6 +19,7 @@ use super::meter::Meter;
 use super::model::{self, Start};
 use super::optimizer::OptimizerState;
 use super::outputs::Outputs;
+use super::sample::Sample;
 use super::saver::{OptimizerSnapshot, SaveJob, Saver};
 use super::session::Session;
 use super::step::{self, Goal};
@@ -334,9 +335,9 @@ impl Leg {
                     }
                 }
             }
-            let Session { emit, control, data, loader, bins, device, .. } = &mut *session;
+            let Session { emit, control, data, loader, bins, device, schedule, .. } = &mut *session;
             let input_shape = loader.size();
-            let Standing { optimizer, centers, .. } = &mut self.standing;
+            let Standing { optimizer, centers, drawn, .. } = &mut self.standing;
             let optimizer = optimizer.as_mut().ok_or_else(|| TrainError::new("the stage has no optimiser"))?;
             let learning_rate = planned * control.rate_scale;
             if held.elapsed() > Duration::from_millis(50) {
@@ -350,6 +351,9 @@ impl Leg {
             for bad in loader.take_bad_images() {
                 emit(Event::BadImage { path: bad.name, reason: bad.reason, count: bad.count });
             }
+            if let Some(message) = loader.take_resized() {
+                emit(Event::Log { level: Level::Warning, message });
+            }
             let Some(batch) = next else { break };
             let batch = batch.map_err(|error| TrainError::from_diagnostic(&error))?;
             if batch.labels.is_empty() {
@@ -358,9 +362,14 @@ impl Leg {
             let count = batch.labels.len() as u64;
             loss::check_labels(&batch.labels, data.classes())?;
             let (images, labels) = to_device(&batch, input_shape, *device, stage.augment);
+            let sample = stage.sample.map(|share| {
+                // What a run that goes on from a file knows too.
+                let turn = [u64::from(*drawn), optimizer.iterations as u64];
+                Sample::draw(&batch.labels, data.classes(), share, schedule.seed, turn, *device)
+            });
             loader.recycle(batch);
             let centers = centers.as_mut().filter(|_| stage.center.is_some());
-            let goal = Goal { loss: &stage.loss, centers, sample: None };
+            let goal = Goal { loss: &stage.loss, centers, sample: sample.as_ref(), measured: meter.is_due() };
             let result = step::step(network, optimizer, goal, &images, &labels, learning_rate, stage.bottleneck_only);
             if let Some(event) = meter.add(result, count, waited) {
                 report(emit, event)?;
@@ -411,7 +420,8 @@ impl Leg {
         if let Some((bin, accuracy)) = improved {
             let graph = network.graph().cut(network.embedding(), network.graph().name.clone());
             let snapshot = network.parameters.snapshot();
-            self.saver.submit(SaveJob::Basic { index, epoch, graph, snapshot, bin, accuracy });
+            let figures = standing.figures.clone();
+            self.saver.submit(SaveJob::Basic { index, epoch, graph, snapshot, bin, accuracy, figures });
         }
         if let (Some(centers), Some(_)) = (&standing.centers, stage.center) {
             self.saver.submit(SaveJob::Centers { index, centers: centers.snapshot() });
@@ -419,7 +429,8 @@ impl Leg {
         if let Some(optimizer) = &standing.optimizer {
             let optimizer = OptimizerSnapshot::new(optimizer, learning_rate);
             let (graph, snapshot) = (network.graph().clone(), network.parameters.snapshot());
-            self.saver.submit(SaveJob::Model { index, graph, snapshot, optimizer, loss: stage.loss.name().to_owned() });
+            let (loss, figures) = (stage.loss.name().to_owned(), standing.figures.clone());
+            self.saver.submit(SaveJob::Model { index, graph, snapshot, optimizer, loss, figures });
         }
         self.saver.submit(SaveJob::History { index, history: standing.history.clone() });
         self.progress.epoch_ended(standing, totals.elapsed.as_secs_f64(), meter.steps());
@@ -457,7 +468,7 @@ impl Standing {
 }
 
 /// A batch on the device: images (B, 3, H, W) in [-1, 1], augmented, channels-last, and labels (B).
-fn to_device(batch: &Batch, size: (u32, u32), place: Device, level: u8) -> (Tensor, Tensor) {
+pub(super) fn to_device(batch: &Batch, size: (u32, u32), place: Device, level: u8) -> (Tensor, Tensor) {
     let labels = Tensor::from_slice(&batch.labels).to_device(place);
     (augment::to_device(&batch.images, size, &batch.variations, level, place), labels)
 }

@@ -13,7 +13,7 @@ use super::outputs::Outputs;
 use super::{center, resume};
 use crate::checkpoint::history::History;
 use crate::checkpoint::{self, OptimizerSlot, SavedModel, SavedOptimizer};
-use crate::event::{CheckpointKind, Event, Level};
+use crate::event::{BinResult, CheckpointKind, Event, Level};
 use crate::graph::Graph;
 use crate::nn::parameters::Snapshot;
 use crate::schedule::{Method, Optimizer};
@@ -82,6 +82,8 @@ pub enum SaveJob {
         optimizer: OptimizerSnapshot,
         /// The stage's loss, by name.
         loss: String,
+        /// The newest figures of the bins.
+        figures: Vec<BinResult>,
     },
     /// The whole model between two epochs, to a file that is not there yet.
     Extra {
@@ -114,6 +116,8 @@ pub enum SaveJob {
         bin: String,
         /// Its accuracy.
         accuracy: f64,
+        /// The newest figures of all bins.
+        figures: Vec<BinResult>,
     },
     /// The centers of the center loss.
     Centers {
@@ -201,9 +205,11 @@ fn write(job: SaveJob, outputs: &Outputs) -> (CheckpointKind, u32, PathBuf, Resu
     let told =
         |result: Result<u64, checkpoint::CheckpointError>| result.map_err(|error| TrainError::from_diagnostic(&error));
     match job {
-        SaveJob::Model { index, graph, snapshot, optimizer, loss } => {
+        SaveJob::Model { index, graph, snapshot, optimizer, loss, figures } => {
             let path = outputs.model();
-            let result = told(checkpoint::write(&path, &whole(graph, &snapshot, &optimizer, loss)));
+            let evaluation = figures;
+            let model = SavedModel { evaluation, ..whole(graph, &snapshot, &optimizer, loss) };
+            let result = told(checkpoint::write(&path, &model));
             (CheckpointKind::Model, index, path, result)
         }
         SaveJob::Extra { index, epoch, step, graph, snapshot, optimizer, loss } => {
@@ -211,10 +217,10 @@ fn write(job: SaveJob, outputs: &Outputs) -> (CheckpointKind, u32, PathBuf, Resu
             let result = told(checkpoint::write(&path, &whole(graph, &snapshot, &optimizer, loss)));
             (CheckpointKind::Extra, index, path, result)
         }
-        SaveJob::Basic { index, epoch, graph, snapshot, bin, accuracy } => {
+        SaveJob::Basic { index, epoch, graph, snapshot, bin, accuracy, figures } => {
             let path = outputs.basic(&bin, epoch, accuracy);
             let weights = snapshot.weights(graph.nodes().len());
-            let model = SavedModel::new(graph, weights);
+            let model = SavedModel { evaluation: figures, ..SavedModel::new(graph, weights) };
             let result = told(checkpoint::write(&path, &model));
             (CheckpointKind::Basic, index, path, result)
         }

@@ -76,7 +76,7 @@ impl App {
     }
 
     /// Opens the chosen bin.
-    pub(super) fn look(&mut self) -> Vec<Effect> {
+    pub(super) fn open_bin(&mut self) -> Vec<Effect> {
         let Some(at) = self.chosen_bin() else { return Vec::new() };
         let bin = self.on_screen().map(|(run, _)| run.state.bins[at].name.clone()).unwrap_or_default();
         self.view.bin = at;
@@ -91,7 +91,7 @@ impl App {
         };
         self.view.bin = (self.chosen_bin().unwrap_or(0) + if forward { 1 } else { count - 1 }) % count;
         let best = self.view.drill.as_ref().is_some_and(|drill| drill.best);
-        self.look();
+        self.open_bin();
         if let Some(drill) = &mut self.view.drill {
             drill.best = best;
         }

@@ -1,7 +1,9 @@
 //! Whole screens and whole journeys: scripted runs in, frames and effects out, no terminal.
 
+mod charts;
 mod evaluation;
 mod journeys;
+mod mouse;
 mod screens;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -44,7 +46,9 @@ fn press(app: &mut App, key: &str) -> Vec<Effect> {
         "Up" => (KeyCode::Up, KeyModifiers::NONE),
         "Down" => (KeyCode::Down, KeyModifiers::NONE),
         "End" => (KeyCode::End, KeyModifiers::NONE),
+        "Left" => (KeyCode::Left, KeyModifiers::NONE),
         "Right" => (KeyCode::Right, KeyModifiers::NONE),
+        "S-Left" => (KeyCode::Left, KeyModifiers::SHIFT),
         "C-c" => (KeyCode::Char('c'), KeyModifiers::CONTROL),
         other => (KeyCode::Char(other.chars().next().expect("a key")), KeyModifiers::NONE),
     };

@@ -62,7 +62,19 @@ impl Story {
     fn steps(&mut self, step: u64, loss: &[f32], waited: f64) {
         let (loss, index) = (loss.to_vec(), self.index);
         let accuracy = Vec::new();
-        self.tell(1.0, Event::Steps { index, step, loss, accuracy, images_per_second: 1.0, waited, memory: 0 });
+        self.tell(
+            1.0,
+            Event::Steps {
+                index,
+                step,
+                loss,
+                accuracy,
+                images_per_second: 1.0,
+                waited,
+                memory: 0,
+                gradient_norm: None,
+            },
+        );
     }
 
     /// A whole epoch: ten reports of ten steps at `loss`, then the bins at (accuracy, threshold).

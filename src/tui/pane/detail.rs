@@ -25,7 +25,7 @@ const TALLEST: u16 = 14;
 
 pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, scene: &Scene<'_>, drill: &Drill, size: Size) {
     let styles = scene.styles;
-    let frame = Frame { sides: size != Size::Compact, focused: true };
+    let frame = Frame { sides: size.framed(), focused: true };
     let inner = framed(area, buffer, styles, frame, title(scene, drill));
     let look = match &drill.shown {
         Some(Ok(look)) => look,

@@ -121,6 +121,7 @@ fn worried() -> Script {
             images_per_second: 400.0,
             waited: 0.0,
             memory: 1,
+            gradient_norm: None,
         };
         script.event(1.0, steps)
     };
@@ -247,8 +248,8 @@ fn a_past_runs_bins_are_looked_into_beside_its_journal() {
 #[test]
 fn warnings_are_counted_and_told_in_full() {
     let mut app = app(worried());
-    assert!(first_line(&app).contains("1 warning (w)"), "{}", first_line(&app));
-    press(&mut app, "w");
+    assert!(first_line(&app).contains("1 warning (!)"), "{}", first_line(&app));
+    press(&mut app, "!");
     insta::assert_snapshot!("warnings_80x24", at(&app, 80, 24));
     insta::assert_snapshot!("warnings_120x40", at(&app, 120, 40));
     insta::assert_debug_snapshot!("warnings_styles_80x24", frame(&app, 80, 24, USUAL));
@@ -256,7 +257,7 @@ fn warnings_are_counted_and_told_in_full() {
     assert_eq!(app.view.dialog, None);
     let mut calm = self::app(running());
     assert!(!first_line(&calm).contains("warning"));
-    press(&mut calm, "w");
+    press(&mut calm, "!");
     assert!(at(&calm, 80, 24).contains("there is nothing to worry about"));
 }
 
@@ -264,14 +265,14 @@ fn warnings_are_counted_and_told_in_full() {
 fn the_machine_with_and_without_gpus() {
     for gpus in [0, 2] {
         let mut app = app(machine(running(), gpus));
-        press(&mut app, "m");
+        press(&mut app, "M");
         insta::assert_snapshot!(format!("machine_{gpus}_gpus_120x40"), at(&app, 120, 40));
         let shown = at(&app, 60, 16);
         assert!(shown.contains("cpu") && shown.contains("disk"), "{shown}");
     }
     let mut app = app(running());
-    assert!(!at(&app, 250, 80).contains("m machine"), "nothing was measured");
-    press(&mut app, "m");
+    assert!(!at(&app, 250, 80).contains("M machine"), "nothing was measured");
+    press(&mut app, "M");
     assert!(at(&app, 80, 24).contains("the machine was not looked at yet"));
 }
 
@@ -299,7 +300,7 @@ fn stop_now_asks() {
 #[test]
 fn another_learning_rate() {
     let mut app = app(running());
-    press(&mut app, "R");
+    press(&mut app, "L");
     insta::assert_snapshot!("rate_80x24", at(&app, 80, 24));
     for key in ["0", ".", "2", "5"] {
         assert!(press(&mut app, key).is_empty());
@@ -311,18 +312,18 @@ fn another_learning_rate() {
     assert!(!first_line(&app).contains("requested"));
     let shown = at(&app, 120, 40);
     assert!(shown.contains("2.50e-4 x0.25") && shown.contains("learning rate times 0.25"), "{shown}");
-    press(&mut app, "R");
+    press(&mut app, "L");
     press(&mut app, "Up");
     assert_eq!(press(&mut app, "Enter"), [Effect::Send(Command::ScaleLearningRate(0.5))]);
     tell(&mut app, Event::LearningRateScaled { factor: 0.5 });
-    press(&mut app, "R");
+    press(&mut app, "L");
     for key in ["e", "e", "9"] {
         press(&mut app, key);
     }
     assert!(press(&mut app, "Enter").is_empty() && app.view.dialog == Some(Dialog::Rate), "that is no number");
     assert!(at(&app, 80, 24).contains("a number from 1e-6 to 1e6, please"));
     press(&mut app, "Esc");
-    press(&mut app, "R");
+    press(&mut app, "L");
     assert!(press(&mut app, "Enter").is_empty(), "it is that already");
 }
 
@@ -349,7 +350,7 @@ fn evaluating_and_saving_are_pending_until_they_are_confirmed() {
     assert!(press(&mut early, "E").is_empty() && press(&mut early, "S").is_empty(), "there is nothing to evaluate yet");
     let mut ended = self::app(running().finish(failure()));
     press(&mut ended, "Esc");
-    for key in ["E", "S", "R", "N"] {
+    for key in ["E", "S", "L", "N"] {
         assert!(press(&mut ended, key).is_empty() && ended.view.dialog.is_none(), "{key} after the end");
     }
 }
@@ -380,7 +381,7 @@ proptest! {
     #[test]
     fn no_size_panics(width in 0_u16..=220, height in 0_u16..=70, color: bool, unicode: bool) {
         thread_local!(static MOODS: Vec<App> = {
-            let windows = ["w", "m", "N", "R"].map(|key| {
+            let windows = ["!", "M", "N", "L"].map(|key| {
                 let mut app = app(machine(worried(), 1));
                 press(&mut app, key);
                 app
