@@ -8,9 +8,9 @@
 //! | file | what it does |
 //! |---|---|
 //! | `event_loop`, `librarian`, `terminal`, `stdio` | the world: keys, signals, the screen, what native libraries print |
-//! | `action`, `keymap`, `app`, `view`, `watched`, `remembered` | the states and how they change |
+//! | `action`, `keymap`, `app`, `wishes`, `drill`, `view`, `watched`, `remembered` | the states and how they change |
 //! | `draw`, `layout`, `pane/*`, `still` | the screen |
-//! | `chart`, `series`, `scale`, `estimate`, `format`, `theme` | what panes share |
+//! | `chart`, `series`, `scale`, `estimate`, `format`, `picture`, `theme` | what panes share |
 //! | `shelf`, `prompt` | the past runs, and texts that are typed |
 //! | `settings` | the user's colours and keys |
 
@@ -18,6 +18,7 @@ mod action;
 mod app;
 mod chart;
 mod draw;
+mod drill;
 mod estimate;
 mod event_loop;
 mod format;
@@ -25,6 +26,7 @@ mod keymap;
 mod layout;
 mod librarian;
 mod pane;
+mod picture;
 mod prompt;
 mod remembered;
 mod scale;
@@ -41,6 +43,7 @@ mod tests;
 mod theme;
 mod view;
 mod watched;
+mod wishes;
 
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
@@ -53,6 +56,7 @@ use crate::run::history_api::HistorySource;
 use crate::run::state::RunState;
 
 pub use action::Again;
+pub use picture::{Graphics, Means};
 pub use settings::{Settings, SettingsError};
 pub use still::Still;
 pub use theme::Abilities;
@@ -91,6 +95,10 @@ pub struct TuiOptions {
     pub state_file: Option<PathBuf>,
     /// What the terminal can show; asked of the environment unless given.
     pub abilities: Option<Abilities>,
+    /// How it shows pictures; asked of the environment unless given.
+    pub pictures: Option<Means>,
+    /// Called before every frame, for tests of what a frame that goes wrong leaves behind.
+    pub before_frame: Option<fn()>,
     /// The zone that times are shown in; the system's unless given.
     pub zone: Option<TimeZone>,
     /// The user's colours and keys.

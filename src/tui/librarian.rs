@@ -12,6 +12,7 @@ use crate::run::history_api::{HistorySource, PastRun};
 use crate::run::state::RunState;
 
 use super::action::Effect;
+use super::drill::{Look, Wish};
 
 /// What came back from the threads of the history and of the plots.
 pub(super) enum Read {
@@ -21,6 +22,7 @@ pub(super) enum Read {
     Compared(String, Box<Result<RunState, String>>),
     Kept(Result<String, String>),
     Differs(String, Result<Vec<(Change, String)>, String>),
+    Looked(Wish, Box<Result<Look, String>>),
 }
 
 /// Starts the thread; it ends when nobody asks any more, or nobody listens.

@@ -5,6 +5,7 @@
 pub(super) mod branches;
 pub(super) mod charts;
 pub(super) mod compare;
+pub(super) mod detail;
 pub(super) mod dialog;
 pub(super) mod difference;
 pub(super) mod evaluation;
@@ -13,10 +14,13 @@ pub(super) mod header;
 pub(super) mod help;
 pub(super) mod history;
 pub(super) mod log;
+pub(super) mod machine;
 pub(super) mod prompt;
 pub(super) mod result;
+pub(super) mod spark;
 pub(super) mod stages;
 pub(super) mod status;
+pub(super) mod warnings;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -47,7 +47,7 @@ pub(super) enum Typed {
 
 /// The text and its cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Prompt {
+pub(super) struct Typing {
     pub(super) purpose: Purpose,
     letters: Vec<char>,
     cursor: usize,
@@ -55,7 +55,7 @@ pub(super) struct Prompt {
     pub(super) before: String,
 }
 
-impl Prompt {
+impl Typing {
     /// A prompt that begins with a text, the cursor behind it.
     pub(super) fn new(purpose: Purpose, text: &str) -> Self {
         let letters: Vec<char> = text.chars().filter(|letter| !letter.is_control()).take(LONGEST).collect();
@@ -163,13 +163,13 @@ mod tests {
 
     use super::*;
 
-    fn press(prompt: &mut Prompt, code: KeyCode, modifiers: KeyModifiers) -> Typed {
+    fn press(prompt: &mut Typing, code: KeyCode, modifiers: KeyModifiers) -> Typed {
         prompt.key(&KeyEvent::new(code, modifiers))
     }
 
     #[test]
     fn text_is_edited_as_in_a_shell() {
-        let mut prompt = Prompt::new(Purpose::Filter, "tag:paper lfw");
+        let mut prompt = Typing::new(Purpose::Filter, "tag:paper lfw");
         press(&mut prompt, KeyCode::Char('w'), KeyModifiers::CONTROL);
         assert_eq!(prompt.text(), "tag:paper ");
         prompt.insert("é\nx");
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn an_empty_text_is_left_by_deleting_more() {
-        let mut prompt = Prompt::new(Purpose::Note, "a");
+        let mut prompt = Typing::new(Purpose::Note, "a");
         assert_eq!(press(&mut prompt, KeyCode::Backspace, KeyModifiers::NONE), Typed::Changed);
         assert_eq!(press(&mut prompt, KeyCode::Backspace, KeyModifiers::NONE), Typed::Cancelled);
     }
@@ -192,7 +192,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_keys_leave_the_text(keys in proptest::collection::vec(0_u8..12, 0..60)) {
-            let mut prompt = Prompt::new(Purpose::Filter, "start");
+            let mut prompt = Typing::new(Purpose::Filter, "start");
             for key in keys {
                 let (code, modifiers) = match key {
                     0 => (KeyCode::Backspace, KeyModifiers::NONE),

@@ -6,7 +6,7 @@ use crate::run::history_api::{Marks, PastRun};
 use crate::run::state::RunState;
 use crate::tui::action::{Action, Again, Effect, Past, Tab};
 use crate::tui::keymap;
-use crate::tui::prompt::{Prompt, Purpose, Typed};
+use crate::tui::prompt::{Purpose, Typed, Typing};
 use crate::tui::shelf::COMPARED;
 use crate::tui::view::Dialog;
 
@@ -117,7 +117,7 @@ impl App {
     }
 
     fn prompt(&mut self, purpose: Purpose, text: &str) -> Vec<Effect> {
-        self.view.prompt = Some(Prompt::new(purpose, text));
+        self.view.prompt = Some(Typing::new(purpose, text));
         self.view.offered = 0;
         Vec::new()
     }
@@ -167,7 +167,7 @@ impl App {
 
     /// A filter works while it is typed.
     fn typed(&mut self, purpose: Purpose) -> Vec<Effect> {
-        let Some(text) = self.view.prompt.as_ref().filter(|_| purpose == Purpose::Filter).map(Prompt::text) else {
+        let Some(text) = self.view.prompt.as_ref().filter(|_| purpose == Purpose::Filter).map(Typing::text) else {
             return Vec::new();
         };
         self.history.filter(&text);

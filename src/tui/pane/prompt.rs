@@ -6,7 +6,7 @@ use ratatui::text::Span;
 
 use crate::tui::app::App;
 use crate::tui::format::width;
-use crate::tui::prompt::{Prompt, Purpose};
+use crate::tui::prompt::{Purpose, Typing};
 use crate::tui::theme::Styles;
 
 use super::dialog::window;
@@ -43,7 +43,7 @@ pub(in crate::tui) fn render(line: Rect, body: Rect, buffer: &mut Buffer, app: &
 }
 
 /// What helps with the text, and whether something is wrong with it.
-fn hint(prompt: &Prompt, app: &App) -> (String, bool) {
+fn hint(prompt: &Typing, app: &App) -> (String, bool) {
     match prompt.purpose {
         Purpose::Filter => match &app.history.filter_error {
             Some(error) => (error.clone(), true),
