@@ -8,6 +8,7 @@ pub mod classes;
 pub mod clip;
 pub mod comparison;
 pub mod control;
+pub mod details;
 pub mod engine;
 pub mod error;
 pub mod evaluate;

@@ -8,20 +8,22 @@
 //! | file | what it does |
 //! |---|---|
 //! | `event_loop`, `terminal`, `stdio` | the world: keys, signals, the screen, what native libraries print |
-//! | `action`, `keymap`, `app`, `view`, `watched`, `remembered` | the states and how they change |
+//! | `action`, `keymap`, `app`, `wishes`, `drill`, `view`, `watched`, `remembered` | the states and how they change |
 //! | `draw`, `layout`, `pane/*`, `still` | the screen |
-//! | `chart`, `series`, `scale`, `estimate`, `format`, `theme` | what panes share |
+//! | `chart`, `series`, `scale`, `estimate`, `format`, `picture`, `theme` | what panes share |
 
 mod action;
 mod app;
 mod chart;
 mod draw;
+mod drill;
 mod estimate;
 mod event_loop;
 mod format;
 mod keymap;
 mod layout;
 mod pane;
+mod picture;
 mod remembered;
 mod scale;
 mod series;
@@ -35,6 +37,7 @@ mod tests;
 mod theme;
 mod view;
 mod watched;
+mod wishes;
 
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
@@ -46,6 +49,7 @@ use crate::event::{Command, Record};
 use crate::run::history_api::HistorySource;
 use crate::run::state::RunState;
 
+pub use picture::{Graphics, Means};
 pub use still::Still;
 pub use theme::Abilities;
 
@@ -83,6 +87,10 @@ pub struct TuiOptions {
     pub state_file: Option<PathBuf>,
     /// What the terminal can show; asked of the environment unless given.
     pub abilities: Option<Abilities>,
+    /// How it shows pictures; asked of the environment unless given.
+    pub pictures: Option<Means>,
+    /// Called before every frame, for tests of what a frame that goes wrong leaves behind.
+    pub before_frame: Option<fn()>,
     /// The zone that times are shown in; the system's unless given.
     pub zone: Option<TimeZone>,
 }

@@ -39,6 +39,13 @@ fn train(place: &Place, stages: &str, before: &[Command], ask: impl Fn(&Event) -
     heard
 }
 
+/// The folder of the newest run.
+fn launched_folder(place: &Place) -> std::path::PathBuf {
+    let runs = std::fs::read_dir(place.path("runs")).expect("runs").flatten().map(|entry| entry.path());
+    runs.max_by_key(|run| std::fs::metadata(run.join("journal.jsonl")).and_then(|meta| meta.modified()).ok())
+        .expect("a run")
+}
+
 fn losses(events: &[Event]) -> Vec<f32> {
     let steps = events.iter().filter_map(|event| match event {
         Event::Steps { loss, .. } => Some(loss.clone()),
@@ -78,6 +85,17 @@ fn evaluating_and_saving_on_request_changes_nothing_of_the_run() {
         .collect();
     assert_eq!(checked.first(), Some(&1));
     assert_eq!(checked.len(), 2);
+    // What lies behind the newest and the best figures lies beside the journal.
+    let run = launched_folder(&place);
+    for best in [false, true] {
+        let detail = facetui::eval::detail::read(&facetui::eval::detail::path(&run, "pose", best)).expect("reads");
+        assert_eq!((detail.positives, detail.negatives, detail.step), (12, 12, None));
+        assert_eq!(detail.faces().expect("faces").len(), 24);
+        let all: u32 = detail.same.iter().chain(&detail.different).sum();
+        assert_eq!(all, 24);
+    }
+    let details = asked.iter().filter(|event| matches!(event, Event::DetailsWritten { .. })).count();
+    assert_eq!(details, 4, "two epochs and two looks between them");
     let evaluated =
         |events: &[Event]| events.iter().filter(|event| matches!(event, Event::BinEvaluated { .. })).count();
     assert_eq!((evaluated(&alone), evaluated(&asked)), (2, 2));

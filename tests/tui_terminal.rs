@@ -6,6 +6,7 @@
 
 use std::io::{self, Read, Write};
 use std::num::NonZero;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -66,11 +67,18 @@ fn header() -> RunHeader {
     }
 }
 
+/// Panics in the third frame.
+fn trip() {
+    static FRAMES: AtomicU32 = AtomicU32::new(0);
+    assert!(FRAMES.fetch_add(1, Ordering::Relaxed) < 2, "the screen tripped over its feet");
+}
+
 /// The child's part: not a test of its own.
 #[test]
 #[ignore = "started by the other tests in a pseudo terminal"]
 fn child() {
     let Ok(role) = std::env::var(ROLE) else { return };
+    let screen = role.clone();
     let (sender, events) = tokio::sync::mpsc::unbounded_channel();
     let (commands, wishes) = crossbeam_channel::unbounded();
     let engine = move || {
@@ -102,8 +110,9 @@ fn child() {
         }
     };
     thread::Builder::new().name("engine".to_owned()).spawn(engine).expect("a thread");
-    let options =
-        TuiOptions { abilities: Some(Abilities { color: true, unicode: true, light: false }), ..TuiOptions::default() };
+    let abilities = Some(Abilities { color: true, unicode: true, light: false });
+    let before_frame = (screen == "frame").then_some(trip as fn());
+    let options = TuiOptions { abilities, before_frame, ..TuiOptions::default() };
     let left = facetui::tui::run(Some(LiveRun { events, commands }), Box::new(Empty), options).expect("a terminal");
     assert!(left.live.is_some(), "the run's other end was kept");
     println!("left: {:?} signal {:?}", left.state.expect("a live run").phase, left.signal);
@@ -241,7 +250,7 @@ fn control_c_three_times_leaves() {
     let mut terminal = Terminal::start("quiet");
     terminal.wait_for("TRAINING");
     terminal.press("\u{3}");
-    terminal.wait_for("keep watching");
+    terminal.wait_for("Ctrl-C again stops now");
     terminal.press("\u{3}\u{3}");
     terminal.wait_for("left: ");
     terminal.wait_for_the_end();
@@ -266,6 +275,14 @@ fn a_panic_of_the_engine_leaves_the_screen_standing() {
     terminal.wait_for("the engine tripped over its feet");
     terminal.press("q");
     terminal.wait_for_the_end();
+}
+
+#[test]
+fn a_panic_of_the_screen_gives_the_terminal_back_before_it_is_told() {
+    let mut terminal = Terminal::start("frame");
+    terminal.wait_for("the screen tripped over its feet");
+    terminal.wait_for_the_end();
+    assert!(!terminal.text().contains("evaluation"), "the frame is gone from the screen");
 }
 
 #[test]

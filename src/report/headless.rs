@@ -16,6 +16,8 @@ pub struct Headless<W> {
     json: bool,
     state: RunState,
     printed: u64,
+    /// Worries that were told.
+    warned: usize,
     last_progress: f64,
     last_preparing: String,
 }
@@ -28,8 +30,8 @@ impl<W: Write> Headless<W> {
 
     /// Goes on with a run that was shown otherwise so far.
     pub const fn going_on(out: W, json: bool, state: RunState) -> Self {
-        let printed = state.logged;
-        Self { out, json, state, printed, last_progress: 0.0, last_preparing: String::new() }
+        let (printed, warned) = (state.logged, state.watch.warnings().len());
+        Self { out, json, state, printed, warned, last_progress: 0.0, last_preparing: String::new() }
     }
 
     /// Takes one event. A reader that went away is no reason to end a run: its errors are passed over.
@@ -97,6 +99,20 @@ impl<W: Write> Headless<W> {
                 };
                 self.line(&line);
             }
+        }
+        self.warn();
+    }
+
+    /// Tells every worry once, when it is raised first.
+    fn warn(&mut self) {
+        let fresh = self.state.watch.warnings().get(self.warned..).unwrap_or_default();
+        let lines: Vec<String> = fresh
+            .iter()
+            .map(|warning| format!("warning: {}; {}", warning.finding.sentence, warning.finding.advice))
+            .collect();
+        self.warned += lines.len();
+        for line in lines {
+            self.line(&line);
         }
     }
 

@@ -11,6 +11,7 @@ use crossbeam_channel::Sender;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 pub use super::claim::{Claim, LaunchError, claim};
+use super::machine::Sampler;
 use super::presence::Presence;
 pub use super::recorder::Notes;
 use super::recorder::{Book, Journals, record};
@@ -87,9 +88,12 @@ pub fn launch(schedule: Schedule, source: &str, claim: Claim) -> Result<Launched
             // The recorder outlives the engine; if it died, its panic has been told already.
             let _ = event_sender.send(Record { at: now(), event });
         });
+        let say = Arc::clone(&emit);
+        let sampler = Sampler::start(schedule.checkpoints.clone(), move |event| say(event));
         // Given up when the last file is written.
         let _claim = claim;
         train::engine::run(&schedule, &run_id, &command_receiver, &emit);
+        drop(sampler);
     })?;
     Ok(Launched { events, commands, folder, id, notes, recorder, engine })
 }

@@ -131,6 +131,8 @@ pub(super) fn record(events: &Receiver<Record>, notes: &Receiver<Record>, mut bo
     loop {
         crossbeam_channel::select! {
             recv(events) -> record => match record {
+                // The machine is looked at until the engine is gone, which is a moment after its last word.
+                Ok(record) if book.ended && matches!(record.event, Event::Machine(_)) => {}
                 Ok(record) => book.take(record),
                 Err(_) => break,
             },

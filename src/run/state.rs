@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 
 pub use self::timeline::Timeline;
 use super::comparison::{self, Comparison};
+use super::watch::Watch;
 use crate::event::{BinResult, CheckpointKind, Event, Level, MachineSample, Outcome, Record, RunHeader, StopKind};
 
 /// Log lines that are kept in memory; the journal holds them all.
@@ -209,6 +210,8 @@ pub struct RunState {
     pub log: VecDeque<LogLine>,
     /// How many log lines there have been in all.
     pub logged: u64,
+    /// What gives reason to worry.
+    pub watch: Watch,
     /// The run's branches, when it has any. While one is trained, everything else here is the branch's own.
     pub comparison: Option<Box<Comparison>>,
 }
@@ -274,6 +277,7 @@ impl RunState {
             images_per_second: self.images_per_second,
             log: std::mem::take(&mut self.log),
             logged: self.logged,
+            watch: std::mem::take(&mut self.watch),
             comparison: self.comparison.take(),
             ..Self::default()
         };
@@ -286,8 +290,15 @@ impl RunState {
         }
     }
 
-    /// Folds one event into the state.
+    /// Folds one event into the state, and looks for what is worth a warning.
     pub fn apply(&mut self, record: &Record) {
+        self.fold(record);
+        let mut watch = std::mem::take(&mut self.watch);
+        watch.hear(self, record);
+        self.watch = watch;
+    }
+
+    fn fold(&mut self, record: &Record) {
         self.started.get_or_insert(record.at);
         // What the front end still notes of a run that has ended does not make it longer.
         if !self.is_ended() {

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
+use super::details::Moment;
 use super::engine::{Emit, bin_name};
 use super::error::TrainError;
 use super::leg::Standing;
@@ -72,7 +73,8 @@ pub fn start(session: &mut Session<'_>, standing: &mut Standing) -> Result<Optio
         let (graph, weights) = cut(&start.graph, &start.weights, start.embedding);
         let embedding = graph.output();
         let network = Network::new(graph, embedding, &weights, session.device, session.compute);
-        let results = session.bins.evaluate(&network, &session.emit, &mut session.control)?;
+        let moment = Moment { index: 0, step: None };
+        let results = session.bins.evaluate(&network, moment, &session.emit, &mut session.control)?;
         if session.control.poll() {
             return Ok(None);
         }

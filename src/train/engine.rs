@@ -36,7 +36,7 @@ fn caught<T>(part: impl FnOnce() -> Result<T, TrainError>) -> Result<T, TrainErr
 
 fn train(schedule: &Schedule, run_id: &str, commands: &Receiver<Command>, emit: &Emit) -> Result<Outcome, TrainError> {
     let outputs = Outputs::new(&schedule.checkpoints, &schedule.name)?;
-    let (mut session, mut start) = Session::prepare(schedule, commands.clone(), Arc::clone(emit))?;
+    let (mut session, mut start) = Session::prepare(schedule, run_id, commands.clone(), Arc::clone(emit))?;
     let from_scratch = matches!(schedule.model, ModelSource::Backbone(_)) && schedule.initial_epoch == 0;
     let history = continue_or_set_aside(&outputs, from_scratch, emit)?;
     emit(Event::RunStarted(Box::new(session.header(schedule, run_id, (&start.graph, start.embedding))?)));
@@ -108,6 +108,7 @@ fn train_branch(
     let branch_id = format!("{run_id}-{}", branch.name);
     (session.emit)(Event::BranchStarted { branch: number, name: branch.name.clone(), run_id: branch_id.clone() });
     let mut figures = comparison::Progress::new(standing);
+    session.bins.run = schedule.runs.join(&branch_id);
     let last = number + 1 == schedule.branches.len();
     let outcome = caught(|| {
         let outputs = Outputs::new(&schedule.checkpoints, &name)?;

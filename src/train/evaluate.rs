@@ -1,10 +1,12 @@
 //! Evaluation between epochs: the bins, decoded once beside the first epoch, embedded by the network as it stands.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use super::control::Control;
+use super::details::{Details, Evaluated, Moment};
 use super::engine::{Emit, bin_name};
 use super::error::TrainError;
 use crate::data::bin::EvalBin;
@@ -25,17 +27,22 @@ const RATES: [f64; 2] = [1e-3, 1e-4];
 #[derive(Debug)]
 pub struct Bins {
     names: Vec<String>,
-    reading: Option<JoinHandle<Result<Vec<DecodedBin>, TrainError>>>,
-    decoded: Vec<DecodedBin>,
+    reading: Option<JoinHandle<Result<Vec<Arc<DecodedBin>>, TrainError>>>,
+    decoded: Vec<Arc<DecodedBin>>,
+    details: Details,
+    /// The folder of the run that is trained: what lies behind the figures goes there.
+    pub run: PathBuf,
 }
 
 impl Bins {
-    /// Begins to read and decode the bins on a thread of their own.
-    pub fn open(paths: &[PathBuf], size: (u32, u32)) -> Self {
+    /// Begins to read and decode the bins on a thread of their own. What lies behind their figures is written to the
+    /// folder `run` on another.
+    pub fn open(paths: &[PathBuf], size: (u32, u32), run: PathBuf, emit: &Emit) -> Self {
         let names = paths.iter().map(|path| bin_name(path)).collect();
         let paths = paths.to_vec();
         let reading = std::thread::spawn(move || paths.iter().map(|path| read(path, size)).collect());
-        Self { names, reading: Some(reading), decoded: Vec::new() }
+        let details = Details::start(Arc::clone(emit));
+        Self { names, reading: Some(reading), decoded: Vec::new(), details, run }
     }
 
     /// Their names, in order.
@@ -65,6 +72,7 @@ impl Bins {
     pub fn evaluate(
         &mut self,
         network: &Network,
+        moment: Moment,
         emit: &Emit,
         control: &mut Control,
     ) -> Result<Vec<BinResult>, TrainError> {
@@ -82,7 +90,12 @@ impl Bins {
                 Ok(model::embed(network, images, count, bin.size, true))
             };
             match embed::evaluate(bin, BATCH, &mut embed, &tell) {
-                Ok(measured) => results.push(figures(bin, &measured, started)),
+                Ok(measured) => {
+                    let result = figures(bin, &measured, started);
+                    results.push(result.clone());
+                    let (run, bin) = (self.run.clone(), Arc::clone(bin));
+                    self.details.submit(Evaluated { run, bin, measured, result, moment });
+                }
                 Err(Interruption::Asked) => break,
                 Err(Interruption::Figures(error)) => {
                     let message = format!("{}: {error}; its figures stay the last ones", bin.name);
@@ -125,7 +138,7 @@ impl From<MetricsError> for Interruption {
     }
 }
 
-fn read(path: &Path, size: (u32, u32)) -> Result<DecodedBin, TrainError> {
+fn read(path: &Path, size: (u32, u32)) -> Result<Arc<DecodedBin>, TrainError> {
     let bin = EvalBin::open(path).map_err(|error| TrainError::from_diagnostic(&error))?;
-    DecodedBin::decode(&bin, size).map_err(|error| TrainError::from_diagnostic(&error))
+    DecodedBin::decode(&bin, size).map(Arc::new).map_err(|error| TrainError::from_diagnostic(&error))
 }

@@ -12,6 +12,7 @@ use tch::{Device, Tensor};
 use super::center::{self, Centers};
 use super::comparison::Progress;
 use super::control::Next;
+use super::details::Moment;
 use super::engine::Emit;
 use super::error::TrainError;
 use super::meter::Meter;
@@ -397,7 +398,8 @@ impl Leg {
         let mut improved = None;
         // A frozen basic model gives the figures it gave before: the reference repeats them in its history.
         if !stage.bottleneck_only {
-            let results = session.bins.evaluate(network, &session.emit, &mut session.control)?;
+            let moment = Moment { index, step: None };
+            let results = session.bins.evaluate(network, moment, &session.emit, &mut session.control)?;
             for result in &results {
                 (session.emit)(Event::BinEvaluated { index, result: result.clone() });
             }

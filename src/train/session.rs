@@ -7,6 +7,7 @@ use tch::{Device, Kind};
 
 use super::classes;
 use super::control::Control;
+use super::details::Moment;
 use super::engine::{Emit, bin_name};
 use super::error::TrainError;
 use super::evaluate::Bins;
@@ -47,6 +48,7 @@ impl<'a> Session<'a> {
     /// Anything that is not there or does not fit.
     pub fn prepare(
         schedule: &'a Schedule,
+        run_id: &str,
         commands: Receiver<Command>,
         emit: Emit,
     ) -> Result<(Self, Start), TrainError> {
@@ -64,7 +66,7 @@ impl<'a> Session<'a> {
         emit(Event::Preparing { what: "building the network".to_owned(), done: 0, total: 0 });
         let start = model::start(&schedule.model, schedule.seed)?;
         let size = input_size(&start);
-        let bins = Bins::open(&schedule.data.bins, size);
+        let bins = Bins::open(&schedule.data.bins, size, schedule.runs.join(run_id), &emit);
         let options = LoaderOptions { size, workers: schedule.data.workers, most_bad: schedule.data.most_bad };
         let loader = Loader::new(Arc::clone(&data), options).map_err(|error| TrainError::from_diagnostic(&error))?;
         let control = Control::new(commands, Arc::clone(&emit));
@@ -80,7 +82,8 @@ impl<'a> Session<'a> {
             let message = "there is nothing to evaluate: the schedule names no bins".to_owned();
             (self.emit)(Event::Log { level: Level::Warning, message });
         }
-        for result in self.bins.evaluate(network, &self.emit, &mut self.control)? {
+        let moment = Moment { index, step: Some(step) };
+        for result in self.bins.evaluate(network, moment, &self.emit, &mut self.control)? {
             (self.emit)(Event::BinChecked { index, step, result });
         }
         Ok(())

@@ -10,6 +10,7 @@ use crate::event::{Command, Record};
 use crate::run::history_api::PastRun;
 use crate::run::state::RunState;
 
+use super::drill::{Look, Wish};
 use super::remembered::Remembered;
 
 /// The tabs.
@@ -82,11 +83,43 @@ pub enum Action {
     ToggleStop,
     /// Hold the training, or go on.
     TogglePause,
+    /// Ask whether to end at once.
+    AskStopNow,
+    /// End at once, as was confirmed.
+    StopNow,
+    /// End after the epoch instead.
+    StopGently,
+    /// Evaluate the bins before the next step.
+    EvaluateNow,
+    /// Save the model before the next step.
+    SaveNow,
+    /// Open the prompt for the learning rate's multiplier.
+    AskRate,
+    /// A letter typed into it.
+    Type(char),
+    /// The last letter taken back.
+    Erase,
+    /// The next multiplier of a series, up or down.
+    StepRate(bool),
+    /// Send it.
+    ApplyRate,
+    /// Look into the chosen bin.
+    Look,
+    /// Look into the next bin, or the one before.
+    LookBeside(bool),
+    /// The bin's newest figures, or its best.
+    ToggleBest,
+    /// The hardest pairs of two persons, or those of one.
+    ToggleKind,
+    /// The warnings in full.
+    Warnings,
+    /// How busy the machine is.
+    Machine,
     /// Leave; asks first while a run is trained here.
     Leave,
     /// Leave a run that another process trains; it goes on.
     Detach,
-    /// Ctrl-C: ask, then stop now, then leave.
+    /// Ctrl-C: stop after the epoch, then now, then leave; only leave a run that another process trains.
     Interrupt,
     /// Go to the background (Ctrl-Z).
     Suspend,
@@ -144,6 +177,8 @@ pub enum News<'a> {
     },
     /// A plot was written there, or why it was not.
     Plotted(Result<PathBuf, String>),
+    /// What lies behind a bin's figures, or why it cannot be shown.
+    Looked(Wish, Box<Result<Look, String>>),
     /// A second passed.
     Tick,
 }
@@ -163,6 +198,8 @@ pub enum Effect {
     Remember(Remembered),
     /// Write the plot of the run of this journal, off this thread; of the live run when none is given.
     Plot(Option<PathBuf>),
+    /// Read what lies behind a bin's figures, off this thread.
+    Look(Wish),
     /// Go to the background.
     Suspend,
     /// End the front end.

@@ -11,12 +11,12 @@ use jiff::tz::TimeZone;
 use ratatui::layout::Rect;
 
 use crate::event::{Command, Event, Level, Outcome, Record, StopKind};
-use crate::run::state::{Phase, RunState};
 
 use super::Role;
 use super::action::{Action, Effect, Motion, News, Tab};
 use super::keymap::Scope;
 use super::layout::{Arrangement, Needs, Pane, Size, run, screen, size};
+use super::picture::Means;
 use super::view::{Dialog, History, Request, STRENGTHS, View, moved};
 use super::watched::Watched;
 
@@ -44,6 +44,8 @@ pub(super) struct App {
     pub(super) now: f64,
     /// The zone that times are shown in.
     pub(super) zone: TimeZone,
+    /// How faces are shown.
+    pub(super) means: Means,
 }
 
 impl App {
@@ -57,6 +59,7 @@ impl App {
             area: Rect::new(0, 0, 80, 24),
             now,
             zone,
+            means: Means::default(),
         }
     }
 
@@ -94,12 +97,22 @@ impl App {
             Some(Dialog::Quit) => vec![Scope::Detach, Scope::Quit],
             Some(Dialog::Result) => vec![Scope::Result],
             Some(Dialog::Branches) => vec![Scope::Branches],
+            Some(Dialog::StopNow) => vec![Scope::StopNow],
+            Some(Dialog::Rate) => vec![Scope::Rate],
+            Some(Dialog::Warnings | Dialog::Machine) => vec![Scope::Window],
             None => {
                 let mut scopes = Vec::new();
                 if self.training() && self.role != Role::Watching {
                     scopes.push(Scope::Live);
                 }
-                scopes.push(if self.on_screen().is_some() { Scope::Run } else { Scope::History });
+                if self.chooses_bins() {
+                    scopes.push(Scope::Bins);
+                }
+                scopes.push(match self.on_screen() {
+                    Some(_) if self.view.drill.is_some() => Scope::Drill,
+                    Some(_) => Scope::Run,
+                    None => Scope::History,
+                });
                 scopes.push(Scope::Everywhere);
                 scopes
             }
@@ -120,6 +133,30 @@ impl App {
             }),
             Action::ToggleStop => self.toggle_stop(),
             Action::TogglePause => self.toggle_pause(),
+            Action::AskStopNow => self.ask_stop_now(),
+            Action::StopNow => self.stop_now(),
+            Action::StopGently => {
+                self.view.dialog = None;
+                if self.wanted_stop().is_none() { self.toggle_stop() } else { Vec::new() }
+            }
+            Action::EvaluateNow => self.evaluate_now(),
+            Action::SaveNow => self.save_now(),
+            Action::AskRate => self.ask_rate(),
+            Action::Type(letter) => self.type_rate(letter),
+            Action::Erase => self.erase_rate(),
+            Action::StepRate(up) => self.step_rate(up),
+            Action::ApplyRate => self.apply_rate(),
+            Action::Look => self.open_bin(),
+            Action::LookBeside(forward) => self.look_beside(forward),
+            Action::ToggleBest => self.toggle_best(),
+            Action::ToggleKind => {
+                if let Some(drill) = &mut self.view.drill {
+                    drill.rejects = !drill.rejects;
+                }
+                Vec::new()
+            }
+            Action::Warnings => self.window(Dialog::Warnings),
+            Action::Machine => self.window(Dialog::Machine),
             Action::Leave => self.leave(),
             Action::Detach => vec![Effect::Leave],
             Action::Interrupt => self.interrupt(),
@@ -207,7 +244,13 @@ impl App {
                 let strength = STRENGTHS[self.view.charts.strength];
                 if self.history.chosen().is_some_and(|run| run.id == id) {
                     self.history.opened = Some((id, state.map(|state| Watched::of(state, strength))));
+                    // Another process may have evaluated once more.
+                    return if self.view.tab == Tab::History { self.read_details() } else { Vec::new() };
                 }
+                Vec::new()
+            }
+            News::Looked(wish, look) => {
+                self.looked(&wish, *look);
                 Vec::new()
             }
             News::Plotted(plot) => {
@@ -255,17 +298,13 @@ impl App {
 
     fn event(&mut self, record: &Record) -> Vec<Effect> {
         self.fold(record);
-        let answered = match (&record.event, self.view.request) {
-            (Event::StopRequested { kind }, Some(Request::Stop(wanted))) => *kind == wanted || *kind == StopKind::Now,
-            // Someone else who is attached was quicker, with more.
-            (Event::StopRequested { kind: StopKind::Now } | Event::StopWithdrawn, Some(Request::Withdraw))
-            | (Event::Paused, Some(Request::Pause))
-            | (Event::Resumed, Some(Request::Resume))
-            | (Event::Finished { .. }, _) => true,
-            _ => false,
-        };
-        if answered {
+        if self.answers(&record.event) {
             self.view.request = None;
+        }
+        if let Event::DetailsWritten { bin, .. } = &record.event
+            && self.details_changed(bin)
+        {
+            return self.read_details();
         }
         let Event::Finished { outcome, .. } = &record.event else { return Vec::new() };
         if self.view.leave_when_ended && !matches!(outcome, Outcome::Failed { .. }) {
@@ -297,6 +336,7 @@ impl App {
 
     fn show(&mut self, tab: Tab) -> Vec<Effect> {
         self.view.tab = tab;
+        self.view.drill = None;
         self.view.log_scroll = 0;
         self.view.zoomed = false;
         if tab == Tab::History { self.refresh() } else { Vec::new() }
@@ -347,7 +387,7 @@ impl App {
     }
 
     fn close(&mut self) {
-        if self.view.dialog.take().is_some() {
+        if self.view.dialog.take().is_some() || self.view.drill.take().is_some() {
             return;
         }
         let charts = &mut self.view.charts;
@@ -365,6 +405,13 @@ impl App {
     }
 
     fn scroll(&mut self, motion: Motion) -> Vec<Effect> {
+        if matches!(self.view.dialog, Some(Dialog::Warnings | Dialog::Machine)) {
+            self.view.help_scroll = moved(self.view.help_scroll, 200, motion);
+            return Vec::new();
+        }
+        if self.view.dialog.is_none() && self.move_in_bins(motion) {
+            return Vec::new();
+        }
         if self.view.dialog == Some(Dialog::Help) {
             self.view.help_scroll = moved(self.view.help_scroll, super::pane::help::lines() - 1, motion);
             return Vec::new();
@@ -387,50 +434,13 @@ impl App {
         Vec::new()
     }
 
-    fn live_state(&self) -> Option<&RunState> {
-        self.live.as_ref().map(|run| &run.state).filter(|state| !state.is_ended())
-    }
-
-    /// The stop that was asked for, confirmed or not.
-    pub(super) fn wanted_stop(&self) -> Option<StopKind> {
-        match self.view.request {
-            Some(Request::Stop(kind)) => Some(kind),
-            Some(Request::Withdraw) => None,
-            _ => self.live_state().and_then(|state| state.stop),
+    /// Opens a window about the run on screen.
+    fn window(&mut self, dialog: Dialog) -> Vec<Effect> {
+        if self.on_screen().is_some() {
+            self.view.help_scroll = 0;
+            self.view.dialog = Some(dialog);
         }
-    }
-
-    fn toggle_stop(&mut self) -> Vec<Effect> {
-        if self.live_state().is_none() {
-            return Vec::new();
-        }
-        match self.wanted_stop() {
-            Some(StopKind::Now) => Vec::new(),
-            Some(StopKind::AfterEpoch) => {
-                self.view.leave_when_ended = false;
-                self.request(Request::Withdraw, Command::WithdrawStop)
-            }
-            None => self.request(Request::Stop(StopKind::AfterEpoch), Command::Stop(StopKind::AfterEpoch)),
-        }
-    }
-
-    fn toggle_pause(&mut self) -> Vec<Effect> {
-        let Some(state) = self.live_state() else { return Vec::new() };
-        let paused = match self.view.request {
-            Some(Request::Pause) => true,
-            Some(Request::Resume) => false,
-            _ => state.phase == Phase::Paused,
-        };
-        if paused {
-            self.request(Request::Resume, Command::Resume)
-        } else {
-            self.request(Request::Pause, Command::Pause)
-        }
-    }
-
-    fn request(&mut self, request: Request, command: Command) -> Vec<Effect> {
-        self.view.request = Some(request);
-        vec![Effect::Send(command)]
+        Vec::new()
     }
 
     fn leave(&mut self) -> Vec<Effect> {
@@ -443,17 +453,13 @@ impl App {
     }
 
     fn interrupt(&mut self) -> Vec<Effect> {
-        let asked = self.view.dialog == Some(Dialog::Quit);
         match self.role {
-            Role::Watching => vec![Effect::Leave],
-            _ if !self.training() => vec![Effect::Leave],
-            Role::Attached if asked => vec![Effect::Leave],
-            Role::Trainer if self.wanted_stop() == Some(StopKind::Now) => vec![Effect::Leave],
-            Role::Trainer if asked => self.stop_and_leave(StopKind::Now),
-            Role::Trainer | Role::Attached => {
+            Role::Trainer => self.interrupt_training(),
+            Role::Attached if self.training() && self.view.dialog != Some(Dialog::Quit) => {
                 self.view.dialog = Some(Dialog::Quit);
                 Vec::new()
             }
+            Role::Watching | Role::Attached => vec![Effect::Leave],
         }
     }
 

@@ -9,9 +9,9 @@ use super::app::App;
 use super::format::{cut, width};
 use super::layout::{Pane, SMALLEST, Size, screen, size};
 use super::pane::{
-    Frame, Scene, branches, charts, dialog, evaluation, footer, framed, header, help, history, log, result,
+    Frame, Scene, branches, charts, detail, dialog, evaluation, footer, framed, header, help, history, log, machine,
 };
-use super::pane::{stages, status};
+use super::pane::{result, stages, status, warnings};
 use super::theme::Styles;
 use super::view::Dialog;
 
@@ -27,7 +27,10 @@ pub(super) fn draw(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) 
     match (app.view.tab, app.on_screen()) {
         (_, Some((shown, live))) => {
             let scene = Scene { app, run: shown, styles, live };
-            panes(body, buffer, &scene, size);
+            match &app.view.drill {
+                Some(drill) => detail::render(body, buffer, &scene, drill, size),
+                None => panes(body, buffer, &scene, size),
+            }
         }
         (Tab::History, None) => history::render(body, buffer, app, styles, size),
         (Tab::Training, None) => nothing_trained(body, buffer, styles),
@@ -41,6 +44,18 @@ pub(super) fn draw(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) 
             }
         }
         Some(Dialog::Quit) => dialog::quit(body, buffer, app, styles),
+        Some(Dialog::StopNow) => dialog::stop_now(body, buffer, app, styles),
+        Some(Dialog::Rate) => dialog::rate(body, buffer, app, styles),
+        Some(Dialog::Warnings) => {
+            if let Some((run, _)) = app.on_screen() {
+                warnings::render(body, buffer, app, &run.state, styles);
+            }
+        }
+        Some(Dialog::Machine) => {
+            if let Some((run, _)) = app.on_screen() {
+                machine::window(body, buffer, &run.state, styles);
+            }
+        }
         Some(Dialog::Result) => {
             if let Some(run) = &app.live {
                 result::render(body, buffer, &run.state, styles);
@@ -76,7 +91,10 @@ fn pane(which: Pane, area: Rect, buffer: &mut Buffer, scene: &Scene<'_>, frame: 
     match which {
         Pane::Stages => stages::render(inner, buffer, scene),
         Pane::Status => status::render(inner, buffer, scene),
-        Pane::Evaluation => evaluation::render(inner, buffer, scene.run, styles),
+        Pane::Evaluation => {
+            let selected = scene.app.chosen_bin().filter(|_| scene.app.chooses_bins());
+            evaluation::chosen(inner, buffer, scene.run, selected, styles);
+        }
         Pane::Branches => branches::render(inner, buffer, &scene.run.state, styles),
         Pane::Log => log::render(inner, buffer, scene),
         chart => charts::render(chart, inner, buffer, scene.run, options, styles),

@@ -4,7 +4,7 @@
 //! Nothing is drawn while nothing changes. Reading the history happens on a thread of its own.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc as blocking};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -18,6 +18,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
+use crate::eval::detail;
 use crate::event::{Command, Event, Level, Record};
 use crate::report::plot;
 use crate::run::history_api::{HistorySource, PastRun};
@@ -26,7 +27,9 @@ use crate::run::state::RunState;
 use super::action::{Effect, News};
 use super::app::App;
 use super::draw::draw;
+use super::drill::{Look, Wish};
 use super::keymap;
+use super::picture::Means;
 use super::remembered::Remembered;
 use super::stdio::StdioCapture;
 use super::terminal::Screen;
@@ -44,6 +47,7 @@ enum Read {
     Listed(Vec<PastRun>),
     Opened(String, Box<Result<RunState, String>>),
     Plotted(Result<PathBuf, String>),
+    Looked(Wish, Box<Result<Look, String>>),
 }
 
 /// Whether to go on.
@@ -72,7 +76,7 @@ pub(super) async fn main(
     app.remember(options.state_file.as_deref().map(Remembered::read).unwrap_or_default());
     let mouse = app.view.mouse;
     let mut front = Front {
-        app: App { role: options.role, ..app },
+        app: App { role: options.role, means: options.pictures.unwrap_or_else(Means::detect), ..app },
         styles: Styles::new(options.abilities.unwrap_or_else(Abilities::detect)),
         screen: Screen::take(capture, mouse)?,
         events,
@@ -82,6 +86,7 @@ pub(super) async fn main(
         read,
         answers,
         journal: options.journal,
+        before_frame: options.before_frame,
         state_file: options.state_file,
         dirty: true,
         moved: None,
@@ -138,6 +143,7 @@ struct Front {
     answers: UnboundedSender<Read>,
     /// The live run's journal.
     journal: Option<PathBuf>,
+    before_frame: Option<fn()>,
     /// Where what was chosen about the screen is kept.
     state_file: Option<PathBuf>,
     dirty: bool,
@@ -199,6 +205,9 @@ impl Front {
     }
 
     fn draw(&mut self) -> io::Result<()> {
+        if let Some(before) = self.before_frame {
+            before();
+        }
         self.app.now = now();
         let (app, styles) = (&mut self.app, &self.styles);
         self.screen.draw(|area, buffer| {
@@ -281,6 +290,7 @@ impl Front {
             Read::Listed(runs) => self.app.hear(News::Listed(runs)),
             Read::Opened(id, state) => self.app.hear(News::Opened { id, state }),
             Read::Plotted(plot) => self.app.hear(News::Plotted(plot)),
+            Read::Looked(wish, look) => self.app.hear(News::Looked(wish, look)),
         };
         self.carry_out(effects)
     }
@@ -297,6 +307,7 @@ impl Front {
                 // A history thread that died leaves the list as it is.
                 Effect::ListRuns | Effect::OpenRun(_) => drop(self.requests.send(effect)),
                 Effect::Plot(journal) => self.plot(journal.or_else(|| self.journal.clone())),
+                Effect::Look(wish) => self.look(wish),
                 Effect::Mouse(wanted) => self.screen.mouse(wanted)?,
                 Effect::Remember(kept) => self.keep(kept),
                 Effect::Suspend => self.suspend()?,
@@ -334,6 +345,21 @@ impl Front {
         }
     }
 
+    /// Reads what lies behind a bin's figures on a thread of its own: a file, and faces to be decoded.
+    fn look(&self, wish: Wish) {
+        let answers = self.answers.clone();
+        let journal = wish.journal.clone().or_else(|| self.journal.clone());
+        let asked = wish.clone();
+        let work = move || {
+            let look = look(&wish, journal.as_deref());
+            drop(answers.send(Read::Looked(wish, Box::new(look))));
+        };
+        if let Err(error) = thread::Builder::new().name("facetui-look".to_owned()).spawn(work) {
+            let look = Err(format!("nothing can be read: {error}"));
+            drop(self.answers.send(Read::Looked(asked, Box::new(look))));
+        }
+    }
+
     /// Goes to the background with everything that runs in this process, and comes back on `fg`.
     fn suspend(&mut self) -> io::Result<()> {
         self.screen.leave();
@@ -347,6 +373,21 @@ impl Front {
         self.screen.enter()?;
         self.draw()
     }
+}
+
+/// What lies behind a bin's figures, beside a journal.
+fn look(wish: &Wish, journal: Option<&Path>) -> Result<Look, String> {
+    let run = journal.and_then(Path::parent).ok_or("this run has no folder")?;
+    let run = match &wish.branch {
+        Some(branch) => run.parent().unwrap_or(run).join(branch),
+        None => run.to_path_buf(),
+    };
+    let path = detail::path(&run, &wish.bin, wish.best);
+    if !path.exists() {
+        return Err(format!("nothing was kept of `{}` in this run yet: it is after an evaluation", wish.bin));
+    }
+    let read = std::panic::catch_unwind(|| detail::read(&path).map(Look::new).map_err(|error| error.to_string()));
+    read.unwrap_or_else(|_| Err(format!("`{}` cannot be shown", path.display())))
 }
 
 /// A tick a second, for what counts seconds.

@@ -15,8 +15,18 @@ pub(super) enum Scope {
     Live,
     /// The panes of a run, live or past.
     Run,
+    /// The table of bins has the focus.
+    Bins,
+    /// A bin that is looked into.
+    Drill,
     /// The list of past runs.
     History,
+    /// The question whether to stop now.
+    StopNow,
+    /// The prompt for the learning rate.
+    Rate,
+    /// A window to be read: the warnings, the machine.
+    Window,
     /// The question whether to leave.
     Quit,
     /// The same question, where another process trains the run.
@@ -93,6 +103,12 @@ const fn bind(
 pub(super) const BINDINGS: &[Binding] = &[
     bind(Scope::Live, &[letter('n')], Action::ToggleStop, "stop after this epoch, or go on after all", Some("stop")),
     bind(Scope::Live, &[letter('p')], Action::TogglePause, "pause or resume the training", Some("pause")),
+    bind(Scope::Bins, &[plain(KeyCode::Enter)], Action::Look, "look into the chosen bin", Some("look into")),
+    bind(Scope::Drill, &[plain(KeyCode::Left)], Action::LookBeside(false), "the bin before", None),
+    bind(Scope::Drill, &[plain(KeyCode::Right)], Action::LookBeside(true), "the next bin", Some("next bin")),
+    bind(Scope::Drill, &[letter('b')], Action::ToggleBest, "the newest figures or the best", Some("best")),
+    bind(Scope::Drill, &[letter('v')], Action::ToggleKind, "pairs of two persons or of one", Some("other pairs")),
+    bind(Scope::Run, &[letter('!')], Action::Warnings, "the warnings in full", Some("warnings")),
     bind(Scope::History, &[plain(KeyCode::Enter)], Action::Open, "show the chosen run in full", Some("open")),
     bind(Scope::History, &[letter('P')], Action::Plot, "write the chosen run's plot.svg", None),
     bind(Scope::History, &[letter('r')], Action::Refresh, "read the list of runs again", Some("refresh")),
@@ -134,6 +150,12 @@ pub(super) const BINDINGS: &[Binding] = &[
     bind(Scope::Run, &[letter('R')], Action::ResetBorders, "put moved borders back", None),
     bind(Scope::Everywhere, &[letter('m')], Action::ToggleMouse, "let the mouse select text, or take it back", None),
     bind(Scope::Run, &[letter('P')], Action::Plot, "write the run's plot.svg beside its journal", None),
+    bind(Scope::Run, &[letter('v')], Action::Look, "look into a bin", Some("bins")),
+    bind(Scope::Run, &[letter('M')], Action::Machine, "how busy the machine is", Some("machine")),
+    bind(Scope::Live, &[letter('E')], Action::EvaluateNow, "evaluate the bins before the next step", Some("evaluate")),
+    bind(Scope::Live, &[letter('S')], Action::SaveNow, "save the model as it is, to a file of its own", Some("save")),
+    bind(Scope::Live, &[letter('L')], Action::AskRate, "multiply the learning rate", Some("rate")),
+    bind(Scope::Live, &[letter('N')], Action::AskStopNow, "stop now; asks first", Some("stop now")),
     bind(
         Scope::Everywhere,
         &[plain(KeyCode::Up), letter('k')],
@@ -162,6 +184,23 @@ pub(super) const BINDINGS: &[Binding] = &[
     bind(Scope::Quit, &[letter('n')], Action::StopAfterEpochAndLeave, "stop after this epoch, then leave", None),
     bind(Scope::Quit, &[letter('s')], Action::StopNowAndLeave, "stop now, then leave", None),
     bind(Scope::Quit, &[plain(KeyCode::Esc)], Action::Close, "keep watching", None),
+    bind(Scope::StopNow, &[letter('s')], Action::StopNow, "stop now", None),
+    bind(Scope::StopNow, &[letter('n')], Action::StopGently, "stop after this epoch instead", None),
+    bind(Scope::StopNow, &[plain(KeyCode::Esc)], Action::Close, "go on", None),
+    bind(Scope::Rate, &[plain(KeyCode::Enter)], Action::ApplyRate, "from the next step on", Some("apply")),
+    bind(Scope::Rate, &[plain(KeyCode::Up)], Action::StepRate(true), "more", None),
+    bind(Scope::Rate, &[plain(KeyCode::Down)], Action::StepRate(false), "less", None),
+    bind(Scope::Rate, &[plain(KeyCode::Backspace)], Action::Erase, "take a letter back", None),
+    bind(Scope::Rate, &[plain(KeyCode::Esc)], Action::Close, "leave it as it is", Some("cancel")),
+    bind(
+        Scope::Window,
+        &[plain(KeyCode::Esc), letter('!'), letter('M'), letter('q')],
+        Action::Close,
+        "close",
+        Some("close"),
+    ),
+    bind(Scope::Window, &[plain(KeyCode::Up), letter('k')], Action::Move(Motion::Up), "scroll", None),
+    bind(Scope::Window, &[plain(KeyCode::Down), letter('j')], Action::Move(Motion::Down), "scroll on", None),
     bind(Scope::Help, &[plain(KeyCode::Esc), letter('?'), letter('q')], Action::Close, "close the help", Some("close")),
     bind(Scope::Help, &[plain(KeyCode::Up), letter('k')], Action::Move(Motion::Up), "scroll the help", None),
     bind(Scope::Help, &[plain(KeyCode::Down), letter('j')], Action::Move(Motion::Down), "the same downwards", None),
@@ -180,7 +219,13 @@ pub(super) const BINDINGS: &[Binding] = &[
         "look at the run once more",
         Some("look at the run"),
     ),
-    bind(Scope::Always, &[control('c')], Action::Interrupt, "ask; a second time: stop now; a third: leave", None),
+    bind(
+        Scope::Always,
+        &[control('c')],
+        Action::Interrupt,
+        "stop after the epoch; again: stop now; again: leave",
+        None,
+    ),
     bind(Scope::Always, &[control('z')], Action::Suspend, "go to the background", None),
 ];
 
@@ -193,6 +238,12 @@ pub(super) fn action(scopes: &[Scope], event: &KeyEvent) -> Option<Action> {
     // A letter tells by itself whether Shift was held.
     let shift = event.modifiers.contains(KeyModifiers::SHIFT) && !matches!(event.code, KeyCode::Char(_));
     let key = Key { code: event.code, control: event.modifiers.contains(KeyModifiers::CONTROL), shift };
+    // In the prompt, digits and what else a number has are typed.
+    if let (Some(Scope::Rate), KeyCode::Char(letter @ ('0'..='9' | '.' | 'e' | '-')), false) =
+        (scopes.first(), key.code, key.control)
+    {
+        return Some(Action::Type(letter));
+    }
     let binding = scopes.iter().find_map(|scope| in_scope(*scope).find(|binding| binding.keys.contains(&key)))?;
     // A key that is held down may scroll, but must not toggle back and forth.
     let repeats = match binding.action {
@@ -239,7 +290,11 @@ mod tests {
 
     /// Scopes that are listened to at the same time.
     const TOGETHER: &[&[Scope]] = &[
-        &[Scope::Live, Scope::Run, Scope::Everywhere, Scope::Always],
+        &[Scope::Live, Scope::Bins, Scope::Run, Scope::Everywhere, Scope::Always],
+        &[Scope::Live, Scope::Drill, Scope::Everywhere, Scope::Always],
+        &[Scope::StopNow, Scope::Always],
+        &[Scope::Rate, Scope::Always],
+        &[Scope::Window, Scope::Always],
         &[Scope::History, Scope::Everywhere, Scope::Always],
         &[Scope::Detach, Scope::Quit, Scope::Always],
         &[Scope::Help, Scope::Always],

@@ -4,6 +4,7 @@
 
 pub(super) mod branches;
 pub(super) mod charts;
+pub(super) mod detail;
 pub(super) mod dialog;
 pub(super) mod evaluation;
 pub(super) mod footer;
@@ -11,9 +12,12 @@ pub(super) mod header;
 pub(super) mod help;
 pub(super) mod history;
 pub(super) mod log;
+pub(super) mod machine;
 pub(super) mod result;
+pub(super) mod spark;
 pub(super) mod stages;
 pub(super) mod status;
+pub(super) mod warnings;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -3,7 +3,8 @@
 //! Tests fold them into states for every screen, and the `replay` example plays them in real time.
 
 use crate::event::{
-    BinResult, BranchPlan, BranchRow, CheckpointKind, Event, Level, Outcome, Record, RunHeader, StagePlan, StopKind,
+    BinResult, BranchPlan, BranchRow, CheckpointKind, Event, Level, Outcome, Rate, Record, RunHeader, StagePlan,
+    StopKind,
 };
 use crate::run::state::RunState;
 
@@ -277,7 +278,7 @@ impl Script {
             fold_deviation: Some(0.0041 + 0.001 * self.random()),
             pairs: 600,
             seconds: 2.4,
-            rates: Vec::new(),
+            rates: vec![Rate { far: 1e-3, tar: (bin == 0).then_some(accuracy - 0.05) }, Rate { far: 1e-4, tar: None }],
         };
         let index = self.index;
         self.event(0.9, Event::BinEvaluated { index, result })

@@ -1,6 +1,7 @@
 //! Whole screens and whole journeys: scripted runs in, frames and effects out, no terminal.
 
 mod charts;
+mod evaluation;
 mod journeys;
 mod mouse;
 mod screens;

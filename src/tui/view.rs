@@ -7,6 +7,7 @@ use crate::event::StopKind;
 use crate::run::history_api::PastRun;
 
 use super::action::{Motion, Tab};
+use super::drill::Drill;
 use super::layout::{Border, Borders, Pane};
 use super::scale::{Axis, Scale};
 use super::watched::{STRENGTH, Watched};
@@ -88,6 +89,14 @@ pub(super) enum Dialog {
     Result,
     /// The branches side by side.
     Branches,
+    /// Whether to end at once.
+    StopNow,
+    /// The prompt for the learning rate.
+    Rate,
+    /// The warnings in full.
+    Warnings,
+    /// How busy the machine is.
+    Machine,
 }
 
 /// What a mouse button that is down does.
@@ -102,12 +111,23 @@ pub(super) enum Drag {
 }
 
 /// A wish that was sent to the engine and that no event has confirmed yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Request {
     Stop(StopKind),
     Withdraw,
     Pause,
     Resume,
+    Evaluate,
+    Save,
+    Rate(f64),
+}
+
+/// The prompt for the learning rate.
+#[derive(Debug, Default)]
+pub(super) struct Prompt {
+    pub(super) text: String,
+    /// Whether the next letter replaces what stands there.
+    pub(super) fresh: bool,
 }
 
 /// The view.
@@ -141,6 +161,13 @@ pub(super) struct View {
     pub(super) notice_age: u32,
     /// A plot is being written.
     pub(super) plotting: bool,
+    /// How often Ctrl-C was pressed since the last change of mind.
+    pub(super) interrupts: u32,
+    pub(super) rate: Prompt,
+    /// The bin that is chosen in the table.
+    pub(super) bin: usize,
+    /// The bin that is looked into.
+    pub(super) drill: Option<Drill>,
     /// The user wants to leave as soon as the run ends well.
     pub(super) leave_when_ended: bool,
 }
@@ -165,6 +192,10 @@ impl View {
             notice: None,
             notice_age: 0,
             plotting: false,
+            interrupts: 0,
+            rate: Prompt::default(),
+            bin: 0,
+            drill: None,
             leave_when_ended: false,
         }
     }

@@ -5,9 +5,10 @@ use ratatui::layout::Rect;
 use ratatui::text::Span;
 use ratatui::widgets::{Clear, Widget};
 
-use crate::event::StopKind;
+use crate::event::{RATE_SCALES, StopKind};
 use crate::tui::Role;
 use crate::tui::app::App;
+use crate::tui::format;
 use crate::tui::keymap::{Scope, in_scope, names};
 use crate::tui::layout::centred;
 use crate::tui::theme::Styles;
@@ -45,6 +46,47 @@ pub(in crate::tui) fn quit(area: Rect, buffer: &mut Buffer, app: &App, styles: &
         Role::Attached | Role::Watching => "Ctrl-C again leaves; the run goes on",
     };
     put(buffer, inner, row + 1, vec![Span::styled(last, styles.dim)], styles);
+}
+
+/// Whether to end at once.
+pub(in crate::tui) fn stop_now(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) {
+    let mut lines = situation(app);
+    lines.truncate(1);
+    lines.push("The model as it is goes to a file of its own; the epoch's stays.".to_owned());
+    question(area, buffer, "stop now?", &lines, Scope::StopNow, styles);
+}
+
+/// The prompt for the learning rate.
+pub(in crate::tui) fn rate(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) {
+    let now = app.rate_scale();
+    let current = app.live_state().and_then(|state| state.current.as_ref()).map(|now| now.learning_rate);
+    let planned = current.map(|current| current / now);
+    let cursor = if styles.glyphs.unicode { "▏" } else { "_" };
+    let mut lines = vec![match planned {
+        Some(planned) => format!("The schedule's rate is {}, times {now} now.", format::learning_rate(planned)),
+        None => format!("The schedule's rates are multiplied by {now} now."),
+    }];
+    lines.push(format!("times  {}{cursor}", app.view.rate.text));
+    lines.push(match (app.typed_rate(), planned) {
+        (Some(factor), Some(planned)) => format!("gives  {}", format::learning_rate(planned * factor)),
+        (Some(_), None) => String::new(),
+        (None, _) => format!("a number from {:e} to {:e}, please", RATE_SCALES.start(), RATE_SCALES.end()),
+    });
+    question(area, buffer, "learning rate", &lines, Scope::Rate, styles);
+}
+
+/// Lines, and the keys of a scope with what they do.
+fn question(area: Rect, buffer: &mut Buffer, title: &str, lines: &[String], scope: Scope, styles: &Styles) {
+    let shape = centred(area, 68, (lines.len() + in_scope(scope).count()) as u16 + 3);
+    let inner = window(shape, buffer, styles, vec![Span::styled(title, styles.title)]);
+    for (row, line) in lines.iter().enumerate() {
+        put(buffer, inner, row as u16, vec![Span::styled(line.clone(), styles.text)], styles);
+    }
+    for (row, binding) in in_scope(scope).enumerate() {
+        let spans =
+            vec![Span::styled(left(&names(binding), 10, styles), styles.key), Span::styled(binding.help, styles.text)];
+        put(buffer, inner, (lines.len() + 1 + row) as u16, spans, styles);
+    }
 }
 
 /// What leaving means right now.

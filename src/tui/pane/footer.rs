@@ -11,7 +11,7 @@ use crate::run::state::Phase;
 use crate::tui::action::{Action, Charting, Tab};
 use crate::tui::app::App;
 use crate::tui::format::width;
-use crate::tui::keymap::{BINDINGS, Binding, name};
+use crate::tui::keymap::{BINDINGS, Binding, Scope, name};
 use crate::tui::theme::Styles;
 use crate::tui::view::Dialog;
 
@@ -67,6 +67,15 @@ fn label(binding: &Binding, app: &App) -> Option<Cow<'static, str>> {
         Action::TogglePause if state.is_some_and(|state| state.phase == Phase::Paused) => "resume",
         Action::Chart(Charting::Axis) => charts.axis.next().name(),
         Action::Branches if app.compared().is_none() => return None,
+        Action::Warnings if app.on_screen().is_none_or(|(run, _)| run.state.watch.warnings().is_empty()) => {
+            return None;
+        }
+        Action::Machine if app.on_screen().is_none_or(|(run, _)| run.state.machine.is_empty()) => return None,
+        // Enter says it where the table has the focus.
+        Action::Look if binding.scope == Scope::Run && (app.chooses_bins() || app.chosen_bin().is_none()) => {
+            return None;
+        }
+        Action::ToggleBest if app.view.drill.as_ref().is_some_and(|drill| drill.best) => "newest",
         Action::Chart(Charting::Log) if charts.log_y => "linear",
         Action::Chart(Charting::Smoothing) if charts.smooth => "raw",
         Action::Zoom if app.view.zoomed => "unzoom",
@@ -74,7 +83,8 @@ fn label(binding: &Binding, app: &App) -> Option<Cow<'static, str>> {
         Action::Close if app.view.dialog.is_none() => {
             let past = app.view.tab == Tab::History && app.history.full;
             let charts = charts.cross.is_some() || charts.window.is_some() || charts.y.is_some();
-            (past || app.view.zoomed || app.view.log_scroll > 0 || charts).then_some("back")?
+            let deep = app.view.zoomed || app.view.drill.is_some();
+            (past || deep || app.view.log_scroll > 0 || charts).then_some("back")?
         }
         // The sentence at the left says it already.
         Action::Leave if !app.training() && app.live.is_some() => return None,

@@ -14,7 +14,7 @@ use crate::tui::format::width;
 use crate::tui::theme::Styles;
 use crate::tui::view::Request;
 
-use super::put;
+use super::{put, warnings};
 
 /// The names of the tabs.
 const TRAINING: &str = " training ";
@@ -58,6 +58,12 @@ pub(in crate::tui) fn notice(app: &App) -> Option<String> {
         (Some(Request::Withdraw), _) => Some("going on requested".to_owned()),
         (Some(Request::Pause), _) => Some("pause requested".to_owned()),
         (Some(Request::Resume), _) => Some("resume requested".to_owned()),
+        (Some(Request::Evaluate), _) => Some("evaluation requested".to_owned()),
+        (Some(Request::Save), _) => Some("saving requested".to_owned()),
+        (Some(Request::Rate(factor)), _) => Some(format!("learning rate times {factor} requested")),
+        (None, Some(StopKind::AfterEpoch)) if app.view.interrupts > 0 => {
+            Some(format!("stopping after {epoch} - Ctrl-C again stops now"))
+        }
         (None, Some(StopKind::AfterEpoch)) if then.is_empty() => {
             Some(format!("stopping after {epoch} - n to continue"))
         }
@@ -105,6 +111,11 @@ pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, app: &App, styles:
             room = room.saturating_sub(width(&notice) + 2);
             end.push(Span::styled(notice, styles.warning));
             end.push(Span::raw("  "));
+        }
+        if let Some(count) = warnings::count(&run.state).filter(|count| width(count) + 6 <= room) {
+            room -= width(&count) + 6;
+            end.push(Span::styled(count, styles.warning));
+            end.push(Span::styled(" (!)  ", styles.dim));
         }
         if let Some(header) = run.state.whole_header() {
             let branch = branch(&run.state);

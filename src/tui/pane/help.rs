@@ -13,9 +13,11 @@ use super::dialog::window;
 use super::{left, put};
 
 /// The parts of the help.
-const PARTS: [(&str, Scope); 6] = [
+const PARTS: [(&str, Scope); 8] = [
     ("while a run is trained", Scope::Live),
     ("charts and panes", Scope::Run),
+    ("the table of bins", Scope::Bins),
+    ("a bin looked into", Scope::Drill),
     ("history", Scope::History),
     ("everywhere", Scope::Everywhere),
     ("always", Scope::Always),

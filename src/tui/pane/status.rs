@@ -101,7 +101,12 @@ fn facts(scene: &Scene<'_>) -> Vec<(&'static str, String, bool)> {
     let ended = state.is_ended() || !(scene.live || elsewhere());
     let end = if ended { state.updated } else { scene.app.now };
     let stepped = state.total_steps() > 0;
-    let rate = state.current.as_ref().map_or_else(|| "-".to_owned(), |now| format::learning_rate(now.learning_rate));
+    let mut rate =
+        state.current.as_ref().map_or_else(|| "-".to_owned(), |now| format::learning_rate(now.learning_rate));
+    let scale = state.rate_scale.filter(|scale| (scale - 1.0).abs() > 1e-12);
+    if let Some(scale) = scale {
+        rate = format!("{rate} x{scale}");
+    }
     let wait = if stepped { format::percent(state.waited) } else { "-".to_owned() };
     let memory = if state.memory > 0 { format::bytes(state.memory) } else { "-".to_owned() };
     vec![
@@ -109,7 +114,7 @@ fn facts(scene: &Scene<'_>) -> Vec<(&'static str, String, bool)> {
         ("data wait", wait, stepped && state.waited >= SLOW_DATA),
         ("epoch left", if ended { "-".to_owned() } else { known(left.epoch) }, false),
         ("run left", if ended { "-".to_owned() } else { known(left.run) }, false),
-        ("learn rate", rate, false),
+        ("learn rate", rate, scale.is_some()),
         ("elapsed", format::duration(end - state.started.unwrap_or(end)), false),
         ("memory", memory, false),
         ("bad images", format::grouped(state.bad_images), state.bad_images > 0),

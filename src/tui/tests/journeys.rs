@@ -115,15 +115,6 @@ fn going_on_after_all_also_means_staying() {
 }
 
 #[test]
-fn control_c_asks_then_stops_then_leaves() {
-    let mut app = running();
-    assert!(press(&mut app, "C-c").is_empty());
-    assert_eq!(app.view.dialog, Some(Dialog::Quit));
-    assert_eq!(press(&mut app, "C-c"), [Effect::Send(Command::Stop(StopKind::Now))]);
-    assert_eq!(press(&mut app, "C-c"), [Effect::Leave]);
-}
-
-#[test]
 fn the_screen_stays_after_the_end_until_it_is_dismissed() {
     let mut app = app(Script::new().whole());
     assert_eq!(app.view.dialog, Some(Dialog::Result));

@@ -1,0 +1,272 @@
+//! Small pictures in a terminal: its own graphics where it has them (kitty, sixel, iTerm), half blocks in colour
+//! elsewhere, shades without colour.
+//!
+//! What the terminal can do is told by its environment and by the size of its cells; it is not asked, since one that does
+//! not answer would cost a second of waiting at every start, and inside tmux the answer is another terminal's.
+
+use std::collections::HashMap;
+
+use image::{DynamicImage, RgbImage, imageops};
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Rect, Size};
+use ratatui::style::{Color, Style};
+use ratatui::widgets::Widget;
+use ratatui_image::Image;
+use ratatui_image::protocol::Protocol;
+use ratatui_image::protocol::iterm2::Iterm2;
+use ratatui_image::protocol::kitty::Kitty;
+use ratatui_image::protocol::sixel::Sixel;
+
+use crate::eval::detail::Face;
+
+use super::theme::Styles;
+
+/// How pictures are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Means {
+    /// Two pixels a cell, in 24 bits of colour.
+    #[default]
+    Blocks,
+    /// Two pixels a cell, in 256 colours.
+    Palette,
+    /// The terminal's own pictures, with a cell's width and height in pixels.
+    Own(Graphics, (u16, u16)),
+}
+
+/// The terminals' ways to take pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Graphics {
+    /// kitty, Ghostty.
+    Kitty,
+    /// foot, mlterm, contour, `XTerm` with sixel.
+    Sixel,
+    /// `iTerm2`, `WezTerm`.
+    Iterm,
+}
+
+impl Means {
+    /// Asks the environment, and the terminal's size in pixels.
+    pub fn detect() -> Self {
+        let cell = crossterm::terminal::window_size().ok().and_then(|size| {
+            let cell = (size.width.checked_div(size.columns)?, size.height.checked_div(size.rows)?);
+            (cell.0 >= 4 && cell.1 >= 6 && cell.1 <= 200).then_some(cell)
+        });
+        Self::from(|name| std::env::var(name).ok().filter(|value| !value.is_empty()), cell)
+    }
+
+    fn from(get: impl Fn(&str) -> Option<String>, cell: Option<(u16, u16)>) -> Self {
+        let term = get("TERM").unwrap_or_default();
+        let program = get("TERM_PROGRAM").unwrap_or_default();
+        let multiplexed =
+            get("TMUX").is_some() || get("STY").is_some() || term.starts_with("screen") || term.starts_with("tmux");
+        let graphics = match (term.as_str(), program.as_str()) {
+            ("xterm-kitty" | "xterm-ghostty", _) | (_, "ghostty") => Some(Graphics::Kitty),
+            (_, "iTerm.app" | "WezTerm") => Some(Graphics::Iterm),
+            ("foot" | "foot-extra" | "mlterm" | "contour" | "yaft-256color", _) => Some(Graphics::Sixel),
+            _ if term.contains("sixel") => Some(Graphics::Sixel),
+            _ => None,
+        };
+        let deep = matches!(get("COLORTERM").as_deref(), Some("truecolor" | "24bit"));
+        match (graphics, cell) {
+            (Some(graphics), Some(cell)) if !multiplexed => Self::Own(graphics, cell),
+            _ if deep || (graphics.is_some() && !multiplexed) => Self::Blocks,
+            _ => Self::Palette,
+        }
+    }
+}
+
+/// The terminal's own pictures that were made, by what they show and their size.
+#[derive(Default)]
+pub struct Pictures {
+    made: HashMap<(usize, Size), Option<Protocol>>,
+}
+
+impl std::fmt::Debug for Pictures {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Pictures").field("made", &self.made.len()).finish()
+    }
+}
+
+/// Draws a face into `area`, as large as it may be without another shape. `key` tells it from the others of `pictures`.
+pub(super) fn draw(
+    face: &Face,
+    key: usize,
+    area: Rect,
+    buffer: &mut Buffer,
+    pictures: &mut Pictures,
+    means: Means,
+    styles: &Styles,
+) {
+    let area = area.intersection(buffer.area);
+    if area.is_empty() || face.width == 0 || face.height == 0 {
+        return;
+    }
+    if let Means::Own(graphics, cell) = means {
+        let size = Size::new(area.width, area.height);
+        let made = pictures.made.entry((key, size)).or_insert_with(|| own(face, size, graphics, cell));
+        if let Some(protocol) = made {
+            Image::new(protocol).render(area, buffer);
+            return;
+        }
+    }
+    // A cell is about twice as high as wide: square pixels, two of them above each other in a cell.
+    let (across, down) = fitted((face.width, face.height), (u32::from(area.width), 2 * u32::from(area.height)));
+    let small = scaled(face, across, down);
+    let pixel = |x: u32, y: u32| (y < down).then(|| small.get_pixel(x, y).0);
+    for y in 0..down.div_ceil(2) {
+        for x in 0..across {
+            let (Some(top), bottom) = (pixel(x, 2 * y), pixel(x, 2 * y + 1)) else { continue };
+            let cell = &mut buffer[(area.x + x as u16, area.y + y as u16)];
+            if styles.has_color() && styles.glyphs.unicode {
+                let deep = means != Means::Palette;
+                let mut style = Style::new().fg(color(top, deep));
+                if let Some(bottom) = bottom {
+                    style = style.bg(color(bottom, deep));
+                }
+                cell.set_symbol("▀").set_style(style);
+            } else {
+                let light = bottom.map_or_else(|| luminance(top), |bottom| luminance(top).midpoint(luminance(bottom)));
+                cell.set_symbol(shade(light, styles)).set_style(styles.text);
+            }
+        }
+    }
+}
+
+/// A face in the terminal's own way.
+fn own(face: &Face, size: Size, graphics: Graphics, cell: (u16, u16)) -> Option<Protocol> {
+    let room = (u32::from(size.width) * u32::from(cell.0), u32::from(size.height) * u32::from(cell.1));
+    let (width, height) = fitted((face.width, face.height), room);
+    // The picture fills whole cells: the rest of the area stays as it is.
+    let cells = |pixels: u32, cell: u16| (pixels / u32::from(cell)).max(1);
+    let (columns, rows) = (cells(width, cell.0), cells(height, cell.1));
+    let image = scaled(face, columns * u32::from(cell.0), rows * u32::from(cell.1));
+    let size = Size::new(columns as u16, rows as u16);
+    let image = DynamicImage::ImageRgb8(image);
+    match graphics {
+        Graphics::Kitty => Kitty::new(image, size, rand::random(), false, false).ok().map(Protocol::Kitty),
+        Graphics::Sixel => Sixel::new(image, size, false).ok().map(Protocol::Sixel),
+        Graphics::Iterm => Iterm2::new(image, size, false).ok().map(Protocol::ITerm2),
+    }
+}
+
+/// The largest size of the same shape that fits.
+fn fitted((width, height): (u32, u32), (most_width, most_height): (u32, u32)) -> (u32, u32) {
+    if most_width * height <= most_height * width {
+        (most_width, (most_width * height / width).clamp(1, most_height))
+    } else {
+        ((most_height * width / height).clamp(1, most_width), most_height)
+    }
+}
+
+fn scaled(face: &Face, width: u32, height: u32) -> RgbImage {
+    let whole = RgbImage::from_raw(face.width, face.height, face.pixels.clone()).unwrap_or_default();
+    if whole.is_empty() {
+        return RgbImage::new(width, height);
+    }
+    imageops::resize(&whole, width, height, imageops::FilterType::Triangle)
+}
+
+fn color([red, green, blue]: [u8; 3], deep: bool) -> Color {
+    if deep {
+        return Color::Rgb(red, green, blue);
+    }
+    // The 6x6x6 cube of 256 colours, or its 24 greys.
+    let spread = red.max(green).max(blue) - red.min(green).min(blue);
+    if spread < 12 {
+        return Color::Indexed(232 + (u16::from(red) * 23 / 255) as u8);
+    }
+    let level = |value: u8| (u16::from(value) * 5 + 127) / 255;
+    Color::Indexed((16 + 36 * level(red) + 6 * level(green) + level(blue)) as u8)
+}
+
+fn luminance([red, green, blue]: [u8; 3]) -> u32 {
+    (u32::from(red) * 54 + u32::from(green) * 183 + u32::from(blue) * 18) / 255
+}
+
+/// A lightness of 0 to 255 in ink, more of it where the picture is lighter.
+fn shade(light: u32, styles: &Styles) -> &'static str {
+    const BLOCKS: [&str; 5] = [" ", "░", "▒", "▓", "█"];
+    const LETTERS: [&str; 10] = [" ", ".", ":", "-", "=", "+", "*", "#", "%", "@"];
+    let of = |steps: &[&'static str]| steps[(light as usize * steps.len() / 256).min(steps.len() - 1)];
+    if styles.glyphs.unicode { of(&BLOCKS) } else { of(&LETTERS) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::theme::Abilities;
+
+    /// White above, red below.
+    fn face() -> Face {
+        let pixels = (0..8 * 8).flat_map(|at| if at < 32 { [255, 255, 255] } else { [200, 0, 0] }).collect();
+        Face { width: 8, height: 8, pixels }
+    }
+
+    fn drawn(means: Means, abilities: Abilities, (width, height): (u16, u16)) -> Buffer {
+        let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
+        let area = buffer.area;
+        draw(&face(), 0, area, &mut buffer, &mut Pictures::default(), means, &Styles::new(abilities));
+        buffer
+    }
+
+    const USUAL: Abilities = Abilities { color: true, unicode: true, light: false };
+
+    #[test]
+    fn half_blocks_keep_the_shape() {
+        let buffer = drawn(Means::Blocks, USUAL, (8, 9));
+        assert_eq!((buffer[(0, 0)].symbol(), buffer[(7, 3)].symbol(), buffer[(0, 4)].symbol()), ("▀", "▀", " "));
+        assert_eq!((buffer[(0, 0)].fg, buffer[(3, 3)].bg), (Color::Rgb(255, 255, 255), Color::Rgb(200, 0, 0)));
+        let buffer = drawn(Means::Palette, USUAL, (8, 4));
+        assert_eq!((buffer[(0, 0)].fg, buffer[(3, 3)].fg), (Color::Indexed(255), Color::Indexed(160)));
+    }
+
+    #[test]
+    fn without_colour_there_are_shades_and_without_unicode_letters() {
+        let plain = Abilities { color: false, unicode: true, light: false };
+        assert_eq!(drawn(Means::Blocks, plain, (8, 4))[(0, 0)].symbol(), "█");
+        let letters = Abilities { color: true, unicode: false, light: false };
+        assert_eq!(drawn(Means::Blocks, letters, (8, 4))[(0, 0)].symbol(), "@");
+    }
+
+    #[test]
+    fn a_terminal_with_pictures_of_its_own_gets_them() {
+        for (graphics, start) in
+            [(Graphics::Kitty, "\u{1b}_G"), (Graphics::Sixel, "\u{1b}P"), (Graphics::Iterm, "\u{1b}]1337")]
+        {
+            let buffer = drawn(Means::Own(graphics, (8, 16)), USUAL, (8, 4));
+            let all: String = buffer.content().iter().map(ratatui::buffer::Cell::symbol).collect();
+            assert!(all.contains(start), "{graphics:?}: {all:?}");
+        }
+    }
+
+    #[test]
+    fn the_environment_tells_what_there_is() {
+        let of = |variables: &[(&str, &str)], cell| {
+            Means::from(
+                |name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()),
+                cell,
+            )
+        };
+        let cell = Some((8, 16));
+        assert_eq!(of(&[("TERM", "xterm-kitty")], cell), Means::Own(Graphics::Kitty, (8, 16)));
+        assert_eq!(of(&[("TERM", "xterm-kitty")], None), Means::Blocks);
+        assert_eq!(of(&[("TERM", "xterm-kitty"), ("TMUX", "x")], cell), Means::Palette);
+        assert_eq!(of(&[("TERM_PROGRAM", "iTerm.app")], cell), Means::Own(Graphics::Iterm, (8, 16)));
+        assert_eq!(of(&[("TERM", "foot")], cell), Means::Own(Graphics::Sixel, (8, 16)));
+        assert_eq!(of(&[("TERM", "xterm-256color"), ("COLORTERM", "truecolor")], cell), Means::Blocks);
+        assert_eq!(of(&[("TERM", "xterm-256color")], cell), Means::Palette);
+    }
+
+    #[test]
+    fn any_size_of_anything_is_drawn() {
+        for means in [Means::Blocks, Means::Own(Graphics::Kitty, (8, 16))] {
+            for size in [(0, 0), (1, 1), (30, 1), (1, 30)] {
+                drawn(means, USUAL, size);
+            }
+        }
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 4, 4));
+        let broken = Face { width: 9, height: 9, pixels: vec![1, 2] };
+        let area = Rect::new(2, 2, 40, 40);
+        draw(&broken, 0, area, &mut buffer, &mut Pictures::default(), Means::Blocks, &Styles::new(USUAL));
+    }
+}
