@@ -27,8 +27,8 @@ fn counts(kind: &str, classes: usize, batch: i64) -> Counts {
 fn a_step_asks_for_no_more_than_it_did() {
     let small = counts("mobilefacenet", 100, 4);
     eprintln!("{small:?}");
-    assert!(small.operations <= 1200, "{small:?}");
-    assert!(small.allocations <= 1500, "{small:?}");
+    assert!(small.operations <= 4000, "{small:?}");
+    assert!(small.allocations <= 960, "{small:?}");
     // Activations grow with the batch, and nothing else does.
     let large = counts("mobilefacenet", 100, 8);
     assert!(large.operations == small.operations && large.allocations <= small.allocations + 8, "{small:?} {large:?}");

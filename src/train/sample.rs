@@ -95,7 +95,12 @@ fn weights(parameters: &Parameters, head: usize) -> Vec<(i64, i64)> {
 
 #[cfg(test)]
 mod tests {
+    use tch::Kind;
+
     use super::*;
+    use crate::schedule::{Backbone, HeadKind, Loss, ModelSource, Optimizer};
+    use crate::train::model;
+    use crate::train::step::{Goal, step as take};
 
     fn list(tensor: &Tensor) -> Vec<i64> {
         Vec::try_from(tensor).expect("numbers")
@@ -132,6 +137,39 @@ mod tests {
             counts.iter().enumerate().all(|(class, count)| class == 3 || (470..=670).contains(count)),
             "{counts:?}"
         );
+    }
+
+    #[test]
+    fn only_the_rows_of_the_sample_change() {
+        let backbone = Backbone { width: 0.1, ..Backbone::new("mobilefacenet", 16) };
+        let start = model::start(&ModelSource::Backbone(backbone), 1).expect("builds");
+        for kind in [HeadKind::Arcface, HeadKind::Softmax] {
+            let (mut network, _) =
+                model::with_head(start.clone(), kind, 40, 1, Device::Cpu, Kind::Float).expect("fits");
+            let mut optimizer = OptimizerState::new(Optimizer::sgd(0.9, false), &network.parameters.flat);
+            let images = Tensor::rand([4, 112, 112, 3], (Kind::Float, Device::Cpu)).permute([0, 3, 1, 2]);
+            let known = [3i64, 3, 17, 30];
+            let sample = Sample::draw(&known, 40, 0.25, 1, [0, 0], Device::Cpu);
+            let (before, basic) = (network.parameters.flat.detach().copy(), network.parameters.range(network.head()).0);
+            let loss = match kind {
+                HeadKind::Softmax => Loss::Softmax { label_smoothing: 0.0 },
+                _ => Loss::Arcface { margin1: 1.0, margin2: 0.5, margin3: 0.0, scale: 64.0 },
+            };
+            for _ in 0..2 {
+                let goal = Goal { loss: &loss, centers: None, sample: Some(&sample), measured: false };
+                take(&mut network, &mut optimizer, goal, &images, &Tensor::from_slice(&known), 0.1, false);
+            }
+            let taken = list(&sample.classes);
+            let moved = &network.parameters.flat - &before;
+            assert!(moved.narrow(0, 0, basic).abs().max().double_value(&[]) > 0.0);
+            for buffer in [&moved, &optimizer.slots()[0]] {
+                let rows = buffer.narrow(0, basic, 40 * 16).view([40, 16]).abs().amax([1i64].as_slice(), false);
+                for class in 0..40 {
+                    let changed = rows.double_value(&[class]) > 0.0;
+                    assert_eq!(changed, taken.contains(&class), "{kind:?}, class {class}");
+                }
+            }
+        }
     }
 
     #[test]
