@@ -1,6 +1,7 @@
 //! The engine: it trains a schedule's stages on its own thread, takes [`Command`](crate::event::Command)s and says what
 //! happens as [`Event`](crate::event::Event)s. It draws nothing and knows no terminal.
 
+pub mod cadence;
 pub mod center;
 pub mod clip;
 pub mod comparison;
@@ -17,6 +18,10 @@ pub mod outputs;
 pub mod preflight;
 pub mod pretrained;
 pub mod resume;
+pub mod rotation;
 pub mod saver;
 pub mod session;
+pub mod standing;
+pub mod state;
 pub mod step;
+pub mod unfinished;

@@ -42,7 +42,7 @@ pub(super) fn start(loaded: Loaded, text: &str, request: &Request) -> Result<(),
     warn(&loaded);
     paths(&loaded)?;
     let runs = loaded.schedule.runs.clone();
-    let launched = launch::launch(loaded.schedule, text).map_err(|error| {
+    let launched = launch::launch(loaded.schedule, text, launch::Plan::default()).map_err(|error| {
         Failure::Run(miette::miette!(
             help = "make it writable, or choose another with `runs:` in the schedule or `--set runs=DIR`",
             "the run's folder cannot be made: {error}"

@@ -48,6 +48,7 @@ pub fn text(state: &RunState) -> String {
                 CheckpointKind::Centers => "class centers",
                 CheckpointKind::History => "history",
                 CheckpointKind::Branches => "table",
+                CheckpointKind::Snapshot => "snapshot",
             };
             let _ = writeln!(text, "{what}: {}", file.path);
         }

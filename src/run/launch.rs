@@ -10,9 +10,10 @@ use crossbeam_channel::{Receiver, Sender};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::journal::JournalWriter;
-use crate::event::{Command, Event, Level, Record};
+use crate::event::{Command, Continuation, Event, Level, Point, Record};
 use crate::schedule::Schedule;
 use crate::train;
+use crate::train::unfinished::Unfinished;
 
 /// A run that goes on in this process.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub struct Launched {
     pub commands: Sender<Command>,
     /// Its folder: the journal and a copy of the schedule.
     pub folder: PathBuf,
+    /// How many of the events come first that an earlier part of the run recorded.
+    pub earlier: usize,
     recorder: JoinHandle<()>,
     engine: JoinHandle<()>,
 }
@@ -50,27 +53,78 @@ impl Launched {
     }
 }
 
+/// How a run begins.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// The unfinished run that goes on; none to begin one.
+    pub resume: Option<Unfinished>,
+    /// Whether files of the same name are moved aside also where they would be gone on with.
+    pub fresh: bool,
+}
+
+/// What comes to the recorder.
+enum Message {
+    /// Something happened.
+    Record(Record),
+    /// Somebody waits for what came before to be on the disk.
+    Flush(Sender<()>),
+}
+
 /// Starts training a schedule. `source` is the schedule's text, kept beside the journal.
 ///
 /// # Errors
-/// The run's folder cannot be made.
-pub fn launch(schedule: Schedule, source: &str) -> std::io::Result<Launched> {
-    let (run_id, folder) = make_folder(&schedule.runs, &schedule.name)?;
+/// The run's folder cannot be made, or its journal cannot be read.
+pub fn launch(schedule: Schedule, source: &str, plan: Plan) -> std::io::Result<Launched> {
+    let Plan { resume, fresh } = plan;
+    let (run_id, folder) = match &resume {
+        None => make_folder(&schedule.runs, &schedule.name)?,
+        Some(found) => {
+            let folder = schedule.runs.join(&found.run_id);
+            fs_err::create_dir_all(&folder)?;
+            (found.run_id.clone(), folder)
+        }
+    };
+    let earlier = resume.as_ref().map_or_else(|| Ok(Vec::new()), |found| earlier(&folder, found.point()))?;
     let journals = Journals::open(schedule.runs.clone(), &folder, source)?;
     let (command_sender, command_receiver) = crossbeam_channel::unbounded();
-    let (event_sender, event_receiver) = crossbeam_channel::unbounded();
+    let (message_sender, message_receiver) = crossbeam_channel::unbounded();
     let (subscriber, events) = unbounded_channel();
+    let count = earlier.len();
+    for record in earlier {
+        // The receiver is still here.
+        let _ = subscriber.send(Arc::new(record));
+    }
     let recorder = std::thread::Builder::new()
         .name("recorder".into())
-        .spawn(move || record(&event_receiver, journals, &subscriber))?;
+        .spawn(move || record(&message_receiver, journals, &subscriber))?;
     let engine = std::thread::Builder::new().name("engine".into()).spawn(move || {
+        let flush_sender = message_sender.clone();
+        let flush: train::engine::Flush = Arc::new(move || {
+            let (done, wait) = crossbeam_channel::bounded(1);
+            if flush_sender.send(Message::Flush(done)).is_ok() {
+                // An answer, or the recorder's end: there is nothing to wait for any more.
+                let _ = wait.recv();
+            }
+        });
         let emit: train::engine::Emit = Arc::new(move |event| {
             // The recorder outlives the engine; if it died, its panic has been told already.
-            let _ = event_sender.send(Record { at: now(), event });
+            let _ = message_sender.send(Message::Record(Record { at: now(), event }));
         });
-        train::engine::run(&schedule, &run_id, &command_receiver, &emit);
+        let job = train::engine::Job { schedule: &schedule, run_id: &run_id, resume, fresh, flush };
+        train::engine::perform(job, &command_receiver, &emit);
     })?;
-    Ok(Launched { events, commands: command_sender, folder, recorder, engine })
+    Ok(Launched { events, commands: command_sender, folder, earlier: count, recorder, engine })
+}
+
+/// What the journal of a run that goes on at `point` holds up to there.
+fn earlier(folder: &Path, point: Point) -> std::io::Result<Vec<Record>> {
+    let path = super::journal::path(folder);
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let mut records = super::journal::read(&path, true)?;
+    super::journal::keep(&mut records, point);
+    Ok(records)
 }
 
 /// Seconds since the Unix epoch, to the millisecond.
@@ -93,6 +147,12 @@ impl Journals {
         Ok(Self { runs, source: source.to_owned(), whole: journal(folder, source)?, branch: None })
     }
 
+    /// Makes sure that all of it is on the disk.
+    fn sync(&mut self) -> std::io::Result<()> {
+        self.whole.sync()?;
+        self.branch.as_mut().map_or(Ok(()), |(journal, _)| journal.sync())
+    }
+
     /// Writes a record where it belongs. A branch's journal is that of an ordinary run: it begins after
     /// [`Event::BranchStarted`], and ends with [`Event::Finished`] in the place of [`Event::BranchEnded`].
     fn append(&mut self, record: &Record) -> std::io::Result<()> {
@@ -101,7 +161,22 @@ impl Journals {
             Event::BranchStarted { run_id, .. } => {
                 let folder = self.runs.join(run_id);
                 fs_err::create_dir_all(&folder)?;
+                put_aside(&super::journal::path(&folder))?;
                 self.branch = Some((journal(&folder, &self.source)?, record.at));
+            }
+            Event::Continued(continuation) if continuation.point.within => {
+                let Continuation { header, point, .. } = &**continuation;
+                let Some(plan) = header.branches.get(point.branches) else { return Ok(()) };
+                let folder = self.runs.join(format!("{}-{}", header.run_id, plan.name));
+                fs_err::create_dir_all(&folder)?;
+                let path = super::journal::path(&folder);
+                let began = super::journal::read(&path, false).unwrap_or_default().first().map_or(record.at, |r| r.at);
+                let mut own = journal(&folder, &self.source)?;
+                // In its own journal a branch is a run without branches.
+                let point = Point { branches: 0, within: false, ..*point };
+                let event = Event::Continued(Box::new(Continuation { point, ..(**continuation).clone() }));
+                own.append(&Record { at: record.at, event })?;
+                self.branch = Some((own, began));
             }
             Event::BranchEnded { row, .. } => {
                 if let (Some((mut journal, began)), Some(outcome)) = (self.branch.take(), row.outcome.clone()) {
@@ -119,15 +194,39 @@ impl Journals {
     }
 }
 
-/// Begins the journal of a run's folder, with a copy of the schedule's text beside it.
+/// Begins the journal of a run's folder or goes on with it, with a copy of the schedule's text beside it.
 fn journal(folder: &Path, source: &str) -> std::io::Result<JournalWriter> {
-    fs_err::write(folder.join("schedule.yaml"), source)?;
+    let path = folder.join("schedule.yaml");
+    if fs_err::read_to_string(&path).is_ok_and(|text| text != source) {
+        put_aside(&path)?;
+    }
+    fs_err::write(&path, source)?;
     JournalWriter::open(folder)
 }
 
-fn record(events: &Receiver<Record>, mut journals: Journals, subscriber: &UnboundedSender<Arc<Record>>) {
+/// Gives a file that is there a name with a number: `journal.jsonl` becomes `journal-1.jsonl`.
+fn put_aside(path: &Path) -> std::io::Result<()> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let part = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+    let (stem, kind) = (part(path.file_stem()), part(path.extension()));
+    let free = (1..).map(|number| path.with_file_name(format!("{stem}-{number}.{kind}"))).find(|path| !path.exists());
+    free.map_or(Ok(()), |free| fs_err::rename(path, free))
+}
+
+fn record(messages: &Receiver<Message>, mut journals: Journals, subscriber: &UnboundedSender<Arc<Record>>) {
     let mut failed = false;
-    for record in events {
+    for message in messages {
+        let record = match message {
+            Message::Record(record) => record,
+            Message::Flush(done) => {
+                // A journal that cannot be written is told with the next record; nobody waits for it.
+                let _ = journals.sync();
+                let _ = done.send(());
+                continue;
+            }
+        };
         if let Err(error) = journals.append(&record)
             && !failed
         {

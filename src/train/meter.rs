@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use super::step::StepResult;
@@ -26,7 +27,7 @@ pub struct Meter {
 }
 
 /// Sums over an epoch.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Totals {
     loss: f64,
     accuracy: f64,
@@ -76,6 +77,13 @@ impl Meter {
             started: now,
             total: Totals::default(),
         }
+    }
+
+    /// A meter that goes on where another was after `step` steps, whose sums are `total`.
+    pub fn going_on(index: u32, step: u64, total: Totals) -> Self {
+        let now = Instant::now();
+        let started = now.checked_sub(total.elapsed).unwrap_or(now);
+        Self { step, started, total, ..Self::new(index) }
     }
 
     /// Takes a step's result; returns a report when one is due.

@@ -57,6 +57,24 @@ impl Outputs {
         names::comparison_file(&self.folder, &self.name)
     }
 
+    /// The states kept within epochs, in turn.
+    pub fn snapshots(&self) -> [PathBuf; 2] {
+        names::snapshot_files(&self.folder, &self.name)
+    }
+
+    /// The files of `name` in `folder`, to look for them.
+    pub fn at(folder: &Path, name: &str) -> Self {
+        Self { folder: folder.to_path_buf(), name: name.to_owned() }
+    }
+
+    /// Removes the states kept within epochs: the run has come to its end.
+    pub fn remove_snapshots(&self) {
+        for path in self.snapshots() {
+            // One that stays is of an earlier run for every later one.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
     /// Every file of this name that is there.
     fn present(&self) -> Vec<PathBuf> {
         let basic_stem = format!("{}_basic_", self.name);
@@ -69,7 +87,7 @@ impl Outputs {
                 let is_model = path.extension().is_some_and(|extension| extension == "h5");
                 let is_basic = is_model && name.starts_with(&basic_stem);
                 let others = [self.model(), self.history(), self.centers(), self.comparison()];
-                is_basic || others.contains(path)
+                is_basic || others.contains(path) || self.snapshots().contains(path)
             })
             .collect();
         files.sort();
@@ -82,7 +100,19 @@ impl Outputs {
     /// # Errors
     /// They cannot be moved.
     pub fn set_aside(&self) -> Result<Option<PathBuf>, TrainError> {
-        let files = self.present();
+        self.move_aside(&self.present())
+    }
+
+    /// As [`Outputs::set_aside`], for the states kept within epochs alone.
+    ///
+    /// # Errors
+    /// They cannot be moved.
+    pub fn set_snapshots_aside(&self) -> Result<Option<PathBuf>, TrainError> {
+        let present: Vec<PathBuf> = self.snapshots().into_iter().filter(|path| path.exists()).collect();
+        self.move_aside(&present)
+    }
+
+    fn move_aside(&self, files: &[PathBuf]) -> Result<Option<PathBuf>, TrainError> {
         if files.is_empty() {
             return Ok(None);
         }
@@ -95,7 +125,7 @@ impl Outputs {
         let target = numbered(number);
         let moved = || -> std::io::Result<()> {
             std::fs::create_dir_all(&target)?;
-            for file in &files {
+            for file in files {
                 if let Some(name) = file.file_name() {
                     std::fs::rename(file, target.join(name))?;
                 }
