@@ -86,6 +86,9 @@ fn play(records: &[Record], speed: f64, events: &UnboundedSender<Arc<Record>>, w
                     paused = false;
                     Event::Resumed
                 }
+                Command::Evaluate => Event::EvaluationRequested,
+                Command::Save => Event::SaveRequested,
+                Command::ScaleLearningRate(factor) => Event::LearningRateScaled { factor },
             };
             let _ = say(answer);
         }

@@ -156,6 +156,18 @@ pub struct BinResult {
     pub pairs: u64,
     /// Seconds the evaluation took.
     pub seconds: f64,
+    /// Pairs of one person accepted at some false accept rates; empty in journals of versions that did not say.
+    #[serde(default)]
+    pub rates: Vec<Rate>,
+}
+
+/// What a bin accepts rightly where it may accept a share of the others wrongly.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Rate {
+    /// The false accept rate, for example 1e-3.
+    pub far: f64,
+    /// Share of the pairs of one person that is accepted, 0 to 1; none where there are too few pairs of two to tell.
+    pub tar: Option<f64>,
 }
 
 /// What a gentle or immediate stop should do.
@@ -164,7 +176,7 @@ pub struct BinResult {
 pub enum StopKind {
     /// Finish the epoch with its evaluation and its files, then end.
     AfterEpoch,
-    /// End after the current step; the checkpoint of the last epoch stays.
+    /// End after the current step, with a checkpoint of its own; that of the last epoch stays.
     Now,
 }
 
@@ -184,6 +196,8 @@ pub enum CheckpointKind {
     Branches,
     /// The whole state of the run within an epoch: `<name>_snapshot_a.h5` and `_b.h5`, one after the other.
     Snapshot,
+    /// The whole model between two epochs, saved on request or at an immediate stop: `<name>_at_epoch_<n>_step_<s>.h5`.
+    Extra,
 }
 
 /// A run goes on from a state on disk. In a journal it takes back everything that was recorded beyond that state.
@@ -310,6 +324,25 @@ pub enum Event {
         #[serde(flatten)]
         result: BinResult,
     },
+    /// A bin was evaluated between two steps, on request: no figure of the epoch.
+    BinChecked {
+        /// Position of the epoch in the history, from 1.
+        index: u32,
+        /// Steps of the epoch that were taken before.
+        step: u64,
+        /// The figures.
+        #[serde(flatten)]
+        result: BinResult,
+    },
+    /// What lies behind a bin's newest figures was written beside the journal: scores, curve, hardest pairs.
+    DetailsWritten {
+        /// The bin's name.
+        bin: String,
+        /// Position of the epoch in the history, from 1.
+        index: u32,
+        /// Whether they are the details of the best accuracy so far too.
+        best: bool,
+    },
     /// An epoch ended, evaluation included.
     EpochEnded {
         /// Index of the stage.
@@ -393,6 +426,17 @@ pub enum Event {
     Resumed,
     /// A run that was interrupted goes on, in another process. What was recorded beyond its point is superseded.
     Continued(Box<Continuation>),
+    /// An evaluation between two steps was asked for; [`Event::BinChecked`] gives its figures.
+    EvaluationRequested,
+    /// A checkpoint between two steps was asked for; [`Event::CheckpointWritten`] tells of it.
+    SaveRequested,
+    /// From the next step on every learning rate is multiplied by this, until it is changed again.
+    LearningRateScaled {
+        /// The multiplier; 1 is the schedule's own rate.
+        factor: f64,
+    },
+    /// How busy the machine is; every few seconds.
+    Machine(Box<MachineSample>),
     /// Images that could not be read were skipped.
     BadImage {
         /// The file.
@@ -422,8 +466,45 @@ pub enum Event {
     Unknown,
 }
 
+/// How busy the machine is at one moment.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct MachineSample {
+    /// Share of all processor cores in use, 0 to 1.
+    pub cpu: f64,
+    /// Bytes of memory in use.
+    pub memory_used: u64,
+    /// Bytes of memory in all.
+    pub memory_total: u64,
+    /// Bytes free where the checkpoints go; none where that cannot be told.
+    pub disk_free: Option<u64>,
+    /// The GPUs; empty without one, or without NVIDIA's library.
+    #[serde(default)]
+    pub gpus: Vec<GpuSample>,
+}
+
+/// How busy a GPU is.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct GpuSample {
+    /// Its name: `NVIDIA H200`.
+    pub name: String,
+    /// Share of the time that anything ran on it, 0 to 1.
+    pub busy: f64,
+    /// Bytes of memory in use, by all processes.
+    pub memory_used: u64,
+    /// Bytes of memory in all.
+    pub memory_total: u64,
+    /// Degrees Celsius.
+    pub temperature: Option<u32>,
+    /// Watts.
+    pub power: Option<f64>,
+}
+
+/// The multipliers of the learning rate that are accepted.
+pub const RATE_SCALES: std::ops::RangeInclusive<f64> = 1e-6..=1e6;
+
 /// Everything the engine can be asked while it runs. It answers with events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Command {
     /// Ask for a stop.
     Stop(StopKind),
@@ -433,6 +514,12 @@ pub enum Command {
     Pause,
     /// Go on.
     Resume,
+    /// Evaluate the bins between two steps, also in a pause.
+    Evaluate,
+    /// Write the whole model between two steps, to a file of its own, also in a pause.
+    Save,
+    /// Multiply every learning rate of the schedule by this from the next step on; within [`RATE_SCALES`].
+    ScaleLearningRate(f64),
 }
 
 #[cfg(test)]
@@ -474,8 +561,28 @@ mod tests {
             fold_deviation: None,
             pairs: 6000,
             seconds: 1.0,
+            rates: vec![Rate { far: 1e-3, tar: Some(0.9) }, Rate { far: 1e-4, tar: None }],
         };
         let event = Event::BinEvaluated { index: 2, result };
+        assert_eq!(round_trip(event.clone()).event, event);
+    }
+
+    #[test]
+    fn a_journal_from_before_the_rates_is_read() {
+        let line = r#"{"at":1.0,"event":"bin_evaluated","index":1,"bin":"lfw","accuracy":0.9,"threshold":0.2,
+            "fold_mean":null,"fold_deviation":null,"pairs":6,"seconds":1.0}"#;
+        let record: Record = serde_json::from_str(line).expect("reads");
+        assert!(matches!(record.event, Event::BinEvaluated { result, .. } if result.rates.is_empty()));
+    }
+
+    #[test]
+    fn commands_and_samples_come_back() {
+        let commands = [Command::Stop(StopKind::Now), Command::Evaluate, Command::ScaleLearningRate(0.5)];
+        let line = serde_json::to_string(&commands).expect("serialises");
+        assert_eq!(line, r#"[{"stop":"now"},"evaluate",{"scale_learning_rate":0.5}]"#);
+        assert_eq!(serde_json::from_str::<Vec<Command>>(&line).expect("reads"), commands);
+        let gpus = vec![GpuSample { name: "a".into(), busy: 0.5, ..GpuSample::default() }];
+        let event = Event::Machine(Box::new(MachineSample { cpu: 0.1, gpus, ..MachineSample::default() }));
         assert_eq!(round_trip(event.clone()).event, event);
     }
 

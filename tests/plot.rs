@@ -37,6 +37,7 @@ fn place() -> tempfile::TempDir {
             fold_deviation: None,
             pairs: 600,
             seconds: 1.0,
+            rates: Vec::new(),
         };
         let ended = Event::EpochEnded {
             stage: usize::from(index == 3),

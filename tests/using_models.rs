@@ -78,7 +78,7 @@ fn json_of(place: &Place, arguments: &[&str]) -> Value {
 fn by_library(model: &Model, bin: &Path) -> Figures {
     let bin = DecodedBin::decode(&EvalBin::open(bin).expect("opens"), model.size()).expect("decodes");
     let mut embed = |images: &[u8], count: usize| Ok::<_, MetricsError>(model.embed(images, count, true));
-    evaluate(&bin, 64, &mut embed, &|_, _| {}).expect("figures")
+    evaluate(&bin, 64, &mut embed, &|_, _| {}).expect("figures").figures(&bin.same)
 }
 
 fn near(found: &Value, wanted: f64, tolerance: f64) -> bool {

@@ -27,6 +27,16 @@ pub fn history_file(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}_hist.json"))
 }
 
+/// The whole model between two epochs: `<name>_at_epoch_<n>_step_<s>.h5`.
+pub fn extra_file(folder: &Path, name: &str, epoch: u32, step: u64) -> PathBuf {
+    folder.join(format!("{}{epoch}_step_{step}.h5", extra_stem(name)))
+}
+
+/// What every file of [`extra_file`] begins with.
+pub fn extra_stem(name: &str) -> String {
+    format!("{name}_at_epoch_")
+}
+
 /// The comparison of branches: `<name>_branches.json`.
 pub fn comparison_file(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}_branches.json"))

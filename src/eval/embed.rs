@@ -4,7 +4,7 @@ use miette::Diagnostic;
 use rayon::prelude::*;
 use thiserror::Error;
 
-use super::metrics::{self, Figures};
+use super::metrics::{self, Measured};
 use crate::data::bin::EvalBin;
 use crate::data::decode::decode_into;
 
@@ -54,7 +54,7 @@ impl DecodedBin {
 /// From images (count, H, W, 3) to raw embeddings (count, E), averaged with those of the mirrored images.
 pub type Embed<'a, E> = &'a mut dyn FnMut(&[u8], usize) -> Result<Vec<f32>, E>;
 
-/// Embeds a bin and computes its figures. `progress` is told (done, all).
+/// Embeds a bin and measures its pairs. `progress` is told (done, all).
 ///
 /// # Errors
 /// What `embed` fails with, or embeddings that are not finite.
@@ -63,7 +63,7 @@ pub fn evaluate<E: From<metrics::MetricsError>>(
     batch: usize,
     embed: Embed<'_, E>,
     progress: &dyn Fn(usize, usize),
-) -> Result<Figures, E> {
+) -> Result<Measured, E> {
     let one = bin.size.0 as usize * bin.size.1 as usize * 3;
     let total = bin.images.len() / one.max(1);
     let mut embeddings = Vec::new();
@@ -75,5 +75,5 @@ pub fn evaluate<E: From<metrics::MetricsError>>(
         done += count;
         progress(done, total);
     }
-    Ok(metrics::figures_of_pairs(&embeddings, &bin.pairs, &bin.same)?)
+    Ok(Measured::new(&embeddings, &bin.pairs)?)
 }

@@ -106,7 +106,16 @@ mod tests {
 
     fn result(bin: &str, accuracy: f64, threshold: f64) -> BinResult {
         let (fold_mean, fold_deviation) = (None, None);
-        BinResult { bin: bin.into(), accuracy, threshold, fold_mean, fold_deviation, pairs: 6000, seconds: 1.0 }
+        BinResult {
+            bin: bin.into(),
+            accuracy,
+            threshold,
+            fold_mean,
+            fold_deviation,
+            pairs: 6000,
+            seconds: 1.0,
+            rates: Vec::new(),
+        }
     }
 
     /// The first lines of the reference's own table.

@@ -40,13 +40,21 @@ pub fn text(state: &RunState) -> String {
             );
         }
     }
-    for kind in [CheckpointKind::Model, CheckpointKind::Basic, CheckpointKind::Centers, CheckpointKind::History] {
+    let kinds = [
+        CheckpointKind::Model,
+        CheckpointKind::Extra,
+        CheckpointKind::Basic,
+        CheckpointKind::Centers,
+        CheckpointKind::History,
+    ];
+    for kind in kinds {
         if let Some(file) = state.checkpoints.iter().rev().find(|file| file.kind == kind) {
             let what = match kind {
                 CheckpointKind::Model => "model",
                 CheckpointKind::Basic => "best basic model",
                 CheckpointKind::Centers => "class centers",
                 CheckpointKind::History => "history",
+                CheckpointKind::Extra => "between epochs",
                 CheckpointKind::Branches => "table",
                 CheckpointKind::Snapshot => "snapshot",
             };

@@ -159,7 +159,10 @@ pub fn keep(records: &mut Vec<Record>, point: Point) {
 fn is_progress(line: &[u8]) -> bool {
     let head = &line[..line.len().min(80)];
     let holds = |needle: &[u8]| head.windows(needle.len()).any(|window| window == needle);
-    holds(br#""event":"steps""#) || holds(br#""event":"evaluating""#) || holds(br#""event":"preparing""#)
+    holds(br#""event":"steps""#)
+        || holds(br#""event":"evaluating""#)
+        || holds(br#""event":"preparing""#)
+        || holds(br#""event":"machine""#)
 }
 
 /// Where the journal of a run folder lies.

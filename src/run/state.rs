@@ -5,10 +5,15 @@
 use std::collections::VecDeque;
 
 use super::comparison::{self, Comparison};
-use crate::event::{BinResult, CheckpointKind, Continuation, Event, Level, Outcome, Record, RunHeader, StopKind};
+use crate::event::{
+    BinResult, CheckpointKind, Continuation, Event, Level, MachineSample, Outcome, Record, RunHeader, StopKind,
+};
 
 /// Log lines that are kept in memory; the journal holds them all.
 const LOG_LINES: usize = 1000;
+
+/// Samples of the machine that are kept in memory.
+const SAMPLES: usize = 240;
 
 /// Where a run stands.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -97,6 +102,10 @@ pub struct BinState {
     pub best: Option<usize>,
     /// Images embedded and images in all, while it is being evaluated.
     pub progress: Option<(u64, u64)>,
+    /// The newest figures between two steps: the epoch's position in the history, its steps so far, and the figures.
+    pub checked: Option<(u32, u64, BinResult)>,
+    /// The epoch whose details were written last, and how often that was.
+    pub details: Option<(u32, u64)>,
 }
 
 impl BinState {
@@ -183,10 +192,14 @@ pub struct RunState {
     pub memory: u64,
     /// A stop that was asked for and has not taken effect.
     pub stop: Option<StopKind>,
+    /// What every learning rate is multiplied by, once that was asked for.
+    pub rate_scale: Option<f64>,
     /// Files written, the newest of each path.
     pub checkpoints: Vec<CheckpointFile>,
     /// Images that could not be read, in all.
     pub bad_images: u64,
+    /// How busy the machine is, newest last; some minutes of it.
+    pub machine: VecDeque<MachineSample>,
     /// The newest log lines.
     pub log: VecDeque<LogLine>,
     /// How many log lines there have been in all.
@@ -242,9 +255,11 @@ impl RunState {
             started: self.started,
             updated: self.updated,
             stop: self.stop,
+            rate_scale: self.rate_scale,
             checkpoints: std::mem::take(&mut self.checkpoints),
             bad_images: self.bad_images,
             memory: self.memory,
+            machine: std::mem::take(&mut self.machine),
             images_per_second: self.images_per_second,
             log: std::mem::take(&mut self.log),
             logged: self.logged,
@@ -333,16 +348,18 @@ impl RunState {
                 if better && result.accuracy.is_finite() {
                     bin.best = Some(newest);
                 }
-                let folds = match (result.fold_mean, result.fold_deviation) {
-                    (Some(mean), Some(deviation)) => format!(", 10-fold {mean:.4} ± {deviation:.4}"),
-                    _ => String::new(),
-                };
                 let mark = if better { " (best)" } else { "" };
-                let line = format!(
-                    "{}: accuracy {:.4} at threshold {:.4}{folds}{mark}",
-                    result.bin, result.accuracy, result.threshold
-                );
-                self.log(record.at, Level::Info, line);
+                self.log(record.at, Level::Info, figures(result) + mark);
+            }
+            Event::BinChecked { index, step, result } => {
+                let bin = self.bin(&result.bin);
+                bin.progress = None;
+                bin.checked = Some((*index, *step, result.clone()));
+                self.log(record.at, Level::Info, format!("after {step} steps, {}", figures(result)));
+            }
+            Event::DetailsWritten { bin, index, .. } => {
+                let bin = self.bin(bin);
+                bin.details = Some((*index, bin.details.map_or(0, |(_, times)| times) + 1));
             }
             Event::EpochEnded {
                 stage,
@@ -431,6 +448,26 @@ impl RunState {
             Event::Paused => self.phase = Phase::Paused,
             Event::Resumed => self.phase = Phase::Training,
             Event::Continued(continuation) => self.go_on(record.at, continuation),
+            Event::EvaluationRequested => {
+                self.log(record.at, Level::Info, "evaluating before the next step, as asked".to_owned());
+            }
+            Event::SaveRequested => {
+                self.log(record.at, Level::Info, "saving the model as it is, as asked".to_owned());
+            }
+            Event::LearningRateScaled { factor } => {
+                let before = self.rate_scale.replace(*factor).unwrap_or(1.0);
+                if let Some(current) = &mut self.current {
+                    current.learning_rate *= factor / before;
+                }
+                let message = format!("learning rate times {factor} from the next step on (times {before} before)");
+                self.log(record.at, Level::Info, message);
+            }
+            Event::Machine(sample) => {
+                if self.machine.len() == SAMPLES {
+                    self.machine.pop_front();
+                }
+                self.machine.push_back((**sample).clone());
+            }
             Event::BadImage { path, reason, count } => {
                 self.bad_images = *count;
                 self.log(record.at, Level::Warning, format!("skipped `{path}`: {reason}"));
@@ -486,6 +523,15 @@ impl RunState {
         self.log.push_back(LogLine { at, level, message });
         self.logged += 1;
     }
+}
+
+/// A bin's figures in a line.
+fn figures(result: &BinResult) -> String {
+    let folds = match (result.fold_mean, result.fold_deviation) {
+        (Some(mean), Some(deviation)) => format!(", 10-fold {mean:.4} ± {deviation:.4}"),
+        _ => String::new(),
+    };
+    format!("{}: accuracy {:.4} at threshold {:.4}{folds}", result.bin, result.accuracy, result.threshold)
 }
 
 /// Adds the finite values to a running sum.

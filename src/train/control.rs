@@ -3,7 +3,20 @@
 use crossbeam_channel::Receiver;
 
 use super::engine::Emit;
-use crate::event::{Command, Event, StopKind};
+use crate::event::{Command, Event, Level, RATE_SCALES, StopKind};
+
+/// What to do between two steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Take the next step.
+    Step,
+    /// Evaluate the bins first.
+    Evaluate,
+    /// Save the whole model first.
+    Save,
+    /// End here.
+    End,
+}
 
 /// The requests.
 pub struct Control {
@@ -11,25 +24,48 @@ pub struct Control {
     emit: Emit,
     stop: Option<StopKind>,
     paused: bool,
+    /// An evaluation that was asked for is being done.
+    busy: bool,
+    /// What was asked for and not begun.
+    asked: Vec<Next>,
+    /// What every learning rate is multiplied by.
+    pub rate_scale: f64,
 }
 
 impl Control {
     /// Listens to `commands` and answers with events.
     pub const fn new(commands: Receiver<Command>, emit: Emit) -> Self {
-        Self { commands, emit, stop: None, paused: false }
+        Self { commands, emit, stop: None, paused: false, busy: false, asked: Vec::new(), rate_scale: 1.0 }
+    }
+
+    /// What to do now; holds here while paused. Ask again after what it says has been done.
+    pub fn attend(&mut self) -> Next {
+        // What was done in a pause has changed what a screen shows.
+        if std::mem::take(&mut self.busy) && self.paused {
+            (self.emit)(Event::Paused);
+        }
+        self.hear();
+        loop {
+            if self.stop == Some(StopKind::Now) {
+                return Next::End;
+            }
+            if !self.asked.is_empty() {
+                let next = self.asked.remove(0);
+                self.busy = next == Next::Evaluate;
+                return next;
+            }
+            if !self.paused {
+                return Next::Step;
+            }
+            self.wait();
+        }
     }
 
     /// Takes what has been asked since; holds here while paused. Returns whether to end now.
     pub fn poll(&mut self) -> bool {
-        while let Ok(command) = self.commands.try_recv() {
-            self.take(command);
-        }
-        while self.paused && self.stop != Some(StopKind::Now) {
-            // A front end that is gone cannot resume: training goes on.
-            match self.commands.recv() {
-                Ok(command) => self.take(command),
-                Err(_) => self.paused = false,
-            }
+        self.hear();
+        while self.paused && !self.busy && self.stop != Some(StopKind::Now) {
+            self.wait();
         }
         self.stop == Some(StopKind::Now)
     }
@@ -37,6 +73,20 @@ impl Control {
     /// Whether the run ends at this epoch's end.
     pub fn ends_after_epoch(&mut self) -> bool {
         self.poll() || self.stop.is_some()
+    }
+
+    fn hear(&mut self) {
+        while let Ok(command) = self.commands.try_recv() {
+            self.take(command);
+        }
+    }
+
+    fn wait(&mut self) {
+        // A front end that is gone cannot resume: training goes on.
+        match self.commands.recv() {
+            Ok(command) => self.take(command),
+            Err(_) => self.paused = false,
+        }
     }
 
     fn take(&mut self, command: Command) {
@@ -57,7 +107,31 @@ impl Control {
                 self.paused = false;
                 (self.emit)(Event::Resumed);
             }
-            Command::Stop(_) | Command::WithdrawStop | Command::Pause | Command::Resume => {}
+            Command::Evaluate if !self.asked.contains(&Next::Evaluate) => {
+                self.asked.push(Next::Evaluate);
+                (self.emit)(Event::EvaluationRequested);
+            }
+            Command::Save if !self.asked.contains(&Next::Save) => {
+                self.asked.push(Next::Save);
+                (self.emit)(Event::SaveRequested);
+            }
+            Command::ScaleLearningRate(factor) if RATE_SCALES.contains(&factor) => {
+                self.rate_scale = factor;
+                (self.emit)(Event::LearningRateScaled { factor });
+            }
+            Command::ScaleLearningRate(factor) => {
+                let (least, most) = (RATE_SCALES.start(), RATE_SCALES.end());
+                let message = format!(
+                    "the learning rate stays as it is: a multiplier of {factor} was asked for, {least:e} to {most:e} is possible"
+                );
+                (self.emit)(Event::Log { level: Level::Warning, message });
+            }
+            Command::Stop(_)
+            | Command::WithdrawStop
+            | Command::Pause
+            | Command::Resume
+            | Command::Evaluate
+            | Command::Save => {}
         }
     }
 }
@@ -68,41 +142,76 @@ mod tests {
 
     use super::*;
 
-    fn control() -> (crossbeam_channel::Sender<Command>, Control, Arc<Mutex<Vec<Event>>>) {
+    struct Heard(Arc<Mutex<Vec<Event>>>);
+
+    impl Heard {
+        fn all(&self) -> Vec<Event> {
+            self.0.lock().expect("a lock").clone()
+        }
+    }
+
+    fn control(commands: &[Command]) -> (crossbeam_channel::Sender<Command>, Control, Heard) {
         let (sender, receiver) = crossbeam_channel::unbounded();
         let heard = Arc::new(Mutex::new(Vec::new()));
         let store = Arc::clone(&heard);
         let emit: Emit = Arc::new(move |event| store.lock().expect("a lock").push(event));
-        (sender, Control::new(receiver, emit), heard)
+        for command in commands {
+            sender.send(*command).expect("sends");
+        }
+        (sender, Control::new(receiver, emit), Heard(heard))
     }
 
     #[test]
     fn a_gentle_stop_can_be_withdrawn() {
-        let (sender, mut control, heard) = control();
-        sender.send(Command::Stop(StopKind::AfterEpoch)).expect("sends");
-        assert!(!control.poll() && control.ends_after_epoch());
+        let (sender, mut control, heard) = control(&[Command::Stop(StopKind::AfterEpoch)]);
+        assert!(!control.poll() && control.ends_after_epoch() && control.attend() == Next::Step);
         sender.send(Command::WithdrawStop).expect("sends");
         assert!(!control.ends_after_epoch());
-        assert_eq!(
-            *heard.lock().expect("a lock"),
-            [Event::StopRequested { kind: StopKind::AfterEpoch }, Event::StopWithdrawn]
-        );
+        assert_eq!(heard.all(), [Event::StopRequested { kind: StopKind::AfterEpoch }, Event::StopWithdrawn]);
     }
 
     #[test]
     fn stop_now_ends_a_pause_and_cannot_be_withdrawn() {
-        let (sender, mut control, _) = control();
-        for command in [Command::Pause, Command::Stop(StopKind::Now), Command::WithdrawStop] {
-            sender.send(command).expect("sends");
-        }
+        let (_sender, mut control, _) =
+            control(&[Command::Pause, Command::Stop(StopKind::Now), Command::WithdrawStop, Command::Evaluate]);
         assert!(control.poll());
+        assert_eq!(control.attend(), Next::End);
     }
 
     #[test]
     fn a_pause_ends_when_nobody_is_there_to_resume() {
-        let (sender, mut control, _) = control();
-        sender.send(Command::Pause).expect("sends");
+        let (sender, mut control, _) = control(&[Command::Pause]);
         drop(sender);
         assert!(!control.poll());
+    }
+
+    #[test]
+    fn a_pause_evaluates_and_saves_and_stays_a_pause() {
+        let (sender, mut control, heard) = control(&[Command::Pause, Command::Evaluate, Command::Save]);
+        assert_eq!(control.attend(), Next::Evaluate);
+        assert!(!control.poll(), "the evaluation is not held by the pause it happens in");
+        assert_eq!(control.attend(), Next::Save);
+        sender.send(Command::Resume).expect("sends");
+        assert_eq!(control.attend(), Next::Step);
+        let events = [Event::Paused, Event::EvaluationRequested, Event::SaveRequested, Event::Paused, Event::Resumed];
+        assert_eq!(heard.all(), events);
+    }
+
+    #[test]
+    fn what_is_asked_twice_is_done_once() {
+        let (_sender, mut control, heard) = control(&[Command::Save, Command::Save]);
+        assert_eq!((control.attend(), control.attend()), (Next::Save, Next::Step));
+        assert_eq!(heard.all(), [Event::SaveRequested]);
+    }
+
+    #[test]
+    fn impossible_multipliers_are_refused_in_words() {
+        let (_sender, mut control, heard) =
+            control(&[0.5, 0.0, -1.0, f64::NAN, f64::INFINITY].map(Command::ScaleLearningRate));
+        assert_eq!(control.attend(), Next::Step);
+        assert!((control.rate_scale - 0.5).abs() < 1e-12);
+        let heard = heard.all();
+        assert_eq!(heard[0], Event::LearningRateScaled { factor: 0.5 });
+        assert!(heard.len() == 5 && heard[1..].iter().all(|event| matches!(event, Event::Log { .. })));
     }
 }

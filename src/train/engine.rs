@@ -135,6 +135,7 @@ fn go_on(session: &mut Session<'_>, found: &Unfinished, header: RunHeader) -> Re
         (session.emit)(Event::Log { level: Level::Warning, message });
     }
     session.loader.set_known_bad(&state.bad_images);
+    session.control.rate_scale = state.rate_scale;
     let point = found.point();
     let path_text = path.display().to_string();
     let device =

@@ -9,13 +9,17 @@ use super::engine::{Emit, bin_name};
 use super::error::TrainError;
 use crate::data::bin::EvalBin;
 use crate::eval::embed::{self, DecodedBin};
-use crate::eval::metrics::MetricsError;
+use crate::eval::metrics::{Measured, MetricsError};
 use crate::eval::model;
-use crate::event::{BinResult, Event, Level};
+use crate::eval::roc::Scores;
+use crate::event::{BinResult, Event, Level, Rate};
 use crate::nn::Network;
 
 /// Images embedded at a time; each goes through the network twice, as it is and mirrored.
 const BATCH: usize = 64;
+
+/// The false accept rates that are told of every bin.
+const RATES: [f64; 2] = [1e-3, 1e-4];
 
 /// The evaluation bins of a run.
 #[derive(Debug)]
@@ -78,15 +82,7 @@ impl Bins {
                 Ok(model::embed(network, images, count, bin.size, true))
             };
             match embed::evaluate(bin, BATCH, &mut embed, &tell) {
-                Ok(figures) => results.push(BinResult {
-                    bin: bin.name.clone(),
-                    accuracy: figures.accuracy,
-                    threshold: figures.threshold,
-                    fold_mean: figures.fold_mean,
-                    fold_deviation: figures.fold_deviation,
-                    pairs: figures.pairs as u64,
-                    seconds: started.elapsed().as_secs_f64(),
-                }),
+                Ok(measured) => results.push(figures(bin, &measured, started)),
                 Err(Interruption::Asked) => break,
                 Err(Interruption::Figures(error)) => {
                     let message = format!("{}: {error}; its figures stay the last ones", bin.name);
@@ -95,6 +91,23 @@ impl Bins {
             }
         }
         Ok(results)
+    }
+}
+
+/// The figures of a bin whose evaluation began at `started`.
+fn figures(bin: &DecodedBin, measured: &Measured, started: Instant) -> BinResult {
+    let figures = measured.figures(&bin.same);
+    let scores = Scores::new(&measured.similarities, &bin.same);
+    let rate = |far| Rate { far, tar: scores.tar_at_far(far).map(|at| at.tar) };
+    BinResult {
+        bin: bin.name.clone(),
+        accuracy: figures.accuracy,
+        threshold: figures.threshold,
+        fold_mean: figures.fold_mean,
+        fold_deviation: figures.fold_deviation,
+        pairs: figures.pairs as u64,
+        seconds: started.elapsed().as_secs_f64(),
+        rates: RATES.map(rate).to_vec(),
     }
 }
 

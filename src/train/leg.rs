@@ -43,7 +43,8 @@ struct Epoch<'a> {
     stage_epoch: u32,
     /// Its number as the reference prints it.
     epoch: u32,
-    learning_rate: f64,
+    /// The learning rate as planned; what is asked for meanwhile multiplies it.
+    planned: f64,
     /// Batches of its order that were taken.
     batches: usize,
     meter: Meter,
@@ -155,7 +156,7 @@ impl Leg {
         for stage_epoch in first..stage.epochs {
             // A bottleneck-only stage counts its own epochs and leaves the global ones where they are.
             let counted = if stage.bottleneck_only { stage_epoch } else { self.standing.epoch };
-            let learning_rate = stage.learning_rate.at(counted);
+            let planned = stage.learning_rate.at(counted);
             let (epoch, within) = (counted + 1, within.take());
             if within.is_none() {
                 self.index += 1;
@@ -166,14 +167,15 @@ impl Leg {
                 (batches, Meter::going_on(self.index, steps, totals))
             } else {
                 let (index, steps) = (self.index, plan.steps() as u64);
+                let learning_rate = planned * session.control.rate_scale;
                 (session.emit)(Event::EpochStarted { stage: number, epoch, index, steps, learning_rate });
                 (0, Meter::new(self.index))
             };
             session.loader.start_epoch_at(plan, batches);
-            let mut now = Epoch { number, stage, ends, stage_epoch, epoch, learning_rate, batches, meter };
+            let mut now = Epoch { number, stage, ends, stage_epoch, epoch, planned, batches, meter };
             if let EpochEnd::Interrupted = self.epoch(session, &mut network, &mut now)? {
-                // What was done of it is not lost.
-                self.snapshot(session, &network, &mut now);
+                // What was done of it is not lost; without a step the newest checkpoint holds all there is.
+                self.save_extra(session, &network, &now);
                 outcome = Some(Outcome::Stopped);
                 break;
             }
@@ -197,19 +199,24 @@ impl Leg {
 
     /// Keeps the state of the run as it is between two steps, in the file of the older snapshot.
     fn snapshot(&mut self, session: &mut Session<'_>, network: &Network, now: &mut Epoch<'_>) {
-        if let Some(event) = now.meter.report() {
-            (session.emit)(event);
-        }
         self.cadence.taken();
         if now.meter.steps() > 0 {
             self.save(session, network, now, Kept::Snapshot);
         }
     }
 
+    /// Keeps it in a file of its own.
+    fn save_extra(&self, session: &mut Session<'_>, network: &Network, now: &Epoch<'_>) {
+        let step = now.meter.steps();
+        if step > 0 {
+            self.save(session, network, now, Kept::Extra { epoch: now.epoch, step });
+        }
+    }
+
     /// Hands the whole model with the state of the run to the saver.
     fn save(&self, session: &mut Session<'_>, network: &Network, now: &Epoch<'_>, kept: Kept) {
         let Some(optimizer) = &self.standing.optimizer else { return };
-        let within = matches!(kept, Kept::Snapshot).then(|| Within {
+        let within = (kept != Kept::Epoch).then(|| Within {
             batches: now.batches,
             steps: now.meter.steps(),
             totals: now.meter.totals(),
@@ -231,6 +238,7 @@ impl Leg {
             epoch: standing.epoch,
             drawn: standing.drawn,
             within,
+            rate_scale: session.control.rate_scale,
             best: self.best,
             basic: self.basic.as_ref().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned())),
             history: standing.history.to_json(),
@@ -249,7 +257,7 @@ impl Leg {
             index: self.index,
             graph: network.graph().clone(),
             snapshot: network.parameters.snapshot(),
-            optimizer: OptimizerSnapshot::new(optimizer, now.learning_rate),
+            optimizer: OptimizerSnapshot::new(optimizer, now.planned * session.control.rate_scale),
             loss: now.stage.loss.name().to_owned(),
             state: Box::new(state),
             centers: standing.centers.as_ref().map(super::center::Centers::snapshot),

@@ -52,6 +52,15 @@ impl Outputs {
         names::history_file(&self.folder, &self.name)
     }
 
+    /// A whole model between two epochs, under a name that nothing has yet.
+    pub fn extra(&self, epoch: u32, step: u64) -> PathBuf {
+        let first = names::extra_file(&self.folder, &self.name, epoch, step);
+        // A stage that counts its own epochs comes to the same numbers again.
+        let stem = first.with_extension("");
+        let numbered = (2..).map(|number| PathBuf::from(format!("{}_{number}.h5", stem.display())));
+        std::iter::once(first).chain(numbered).find(|path| !path.exists()).unwrap_or(stem)
+    }
+
     /// The comparison of the run's branches.
     pub fn comparison(&self) -> PathBuf {
         names::comparison_file(&self.folder, &self.name)
@@ -75,9 +84,17 @@ impl Outputs {
         }
     }
 
+    /// The files that may hold a state of the run.
+    pub fn states(&self) -> Vec<PathBuf> {
+        let basic = format!("{}_basic_", self.name);
+        let is_basic = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&basic));
+        let is_model = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "h5");
+        self.present().into_iter().filter(|path| is_model(path) && !is_basic(path)).collect()
+    }
+
     /// Every file of this name that is there.
     fn present(&self) -> Vec<PathBuf> {
-        let basic_stem = format!("{}_basic_", self.name);
+        let stems = [format!("{}_basic_", self.name), names::extra_stem(&self.name)];
         let Ok(entries) = std::fs::read_dir(&self.folder) else { return Vec::new() };
         let mut files: Vec<PathBuf> = entries
             .flatten()
@@ -85,9 +102,9 @@ impl Outputs {
             .filter(|path| {
                 let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
                 let is_model = path.extension().is_some_and(|extension| extension == "h5");
-                let is_basic = is_model && name.starts_with(&basic_stem);
+                let of_epoch = is_model && stems.iter().any(|stem| name.starts_with(stem));
                 let others = [self.model(), self.history(), self.centers(), self.comparison()];
-                is_basic || others.contains(path) || self.snapshots().contains(path)
+                of_epoch || others.contains(path) || self.snapshots().contains(path)
             })
             .collect();
         files.sort();
@@ -159,6 +176,19 @@ mod tests {
             assert!(!outputs.model().exists());
         }
         assert!(folder.path().join("demo2.h5").exists());
+    }
+
+    #[test]
+    fn a_model_between_epochs_overwrites_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let outputs = Outputs::new(folder.path(), "demo").expect("is writable");
+        for wanted in ["demo_at_epoch_3_step_40.h5", "demo_at_epoch_3_step_40_2.h5", "demo_at_epoch_3_step_40_3.h5"] {
+            let path = outputs.extra(3, 40);
+            assert!(path.ends_with(wanted), "{}", path.display());
+            std::fs::write(path, "model").expect("writes");
+        }
+        outputs.set_aside().expect("moves").expect("moved something");
+        assert!(outputs.extra(3, 40).ends_with("demo_at_epoch_3_step_40.h5"));
     }
 
     #[test]

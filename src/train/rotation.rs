@@ -44,9 +44,10 @@ impl Rotation {
 
     /// A state was written.
     pub fn written(&mut self, kept: Kept) {
-        self.since = kept == Kept::Snapshot;
-        if self.since {
-            self.turn = 1 - self.turn;
+        match kept {
+            Kept::Epoch => self.since = false,
+            Kept::Snapshot => (self.since, self.turn) = (true, 1 - self.turn),
+            Kept::Extra { .. } => {}
         }
     }
 }

@@ -79,6 +79,13 @@ pub enum Kept {
     Epoch,
     /// The older one of the two snapshots.
     Snapshot,
+    /// A file of its own, between two steps.
+    Extra {
+        /// The epoch's number as the reference prints it.
+        epoch: u32,
+        /// Its steps so far.
+        step: u64,
+    },
 }
 
 /// A file to write.
@@ -207,7 +214,8 @@ struct Desk {
 
 impl Desk {
     fn work(mut self, jobs: &Receiver<SaveJob>) -> Option<TrainError> {
-        let mut failures: [Option<TrainError>; 6] = [const { None }; 6];
+        let mut failures: [Option<TrainError>; CheckpointKind::Extra as usize + 1] =
+            [const { None }; CheckpointKind::Extra as usize + 1];
         for job in jobs {
             let started = Instant::now();
             let is_model = matches!(job, SaveJob::Model { .. });
@@ -270,6 +278,7 @@ impl Desk {
                 let (kind, path) = match kept {
                     Kept::Epoch => (CheckpointKind::Model, outputs.model()),
                     Kept::Snapshot => (CheckpointKind::Snapshot, self.rotation.next()),
+                    Kept::Extra { epoch, step } => (CheckpointKind::Extra, outputs.extra(epoch, step)),
                 };
                 let weights = snapshot.weights(graph.nodes().len());
                 let optimizer = Some(optimizer.saved(&graph, &snapshot));

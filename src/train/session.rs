@@ -15,9 +15,9 @@ use crate::data;
 use crate::data::loader::{Loader, LoaderOptions};
 use crate::data::sampler::Sampler;
 use crate::data::source::Source;
-use crate::event::{BranchPlan, Command, Event, LeftOut, RunHeader, StagePlan};
+use crate::event::{BranchPlan, Command, Event, LeftOut, Level, RunHeader, StagePlan};
 use crate::graph::{Graph, NodeId};
-use crate::nn::device;
+use crate::nn::{Network, device};
 use crate::schedule::{HeadKind, Schedule, Stage};
 
 /// What is made once a run.
@@ -98,6 +98,21 @@ impl<'a> Session<'a> {
         };
         let ledger = Ledger { identity, ..Ledger::default() };
         Ok(Self { schedule, emit, control, data, loader, bins, device, flush, ledger })
+    }
+
+    /// Evaluates the bins between two steps of an epoch, on request: its figures are told, and no history holds them.
+    ///
+    /// # Errors
+    /// A bin that cannot be read.
+    pub fn check_bins(&mut self, network: &Network, index: u32, step: u64) -> Result<(), TrainError> {
+        if self.bins.names().is_empty() {
+            let message = "there is nothing to evaluate: the schedule names no bins".to_owned();
+            (self.emit)(Event::Log { level: Level::Warning, message });
+        }
+        for result in self.bins.evaluate(network, &self.emit, &mut self.control)? {
+            (self.emit)(Event::BinChecked { index, step, result });
+        }
+        Ok(())
     }
 
     /// The order of a stage's images.

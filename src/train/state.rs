@@ -104,6 +104,8 @@ pub struct State {
     pub drawn: u32,
     /// How far the newest epoch is, when it has not ended.
     pub within: Option<Within>,
+    /// What every learning rate was multiplied by.
+    pub rate_scale: f64,
     /// Best accuracy of the last bin.
     pub best: f64,
     /// The best basic model's file name.

@@ -152,12 +152,8 @@ pub fn find(schedule: &Schedule) -> Search {
 
 /// The states of a line's files. What is no state of the line is left out, what cannot be read is noted.
 fn states(outputs: &Outputs, branch: Option<usize>, notes: &mut Vec<String>) -> Vec<Kept> {
-    let [a, b] = outputs.snapshots();
     let mut found = Vec::new();
-    for path in [outputs.model(), a, b] {
-        if !path.is_file() {
-            continue;
-        }
+    for path in outputs.states() {
         match State::read(&path) {
             Ok(Found::State(state)) if state.branch == branch => found.push((path, *state)),
             Ok(_) => {}

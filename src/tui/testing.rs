@@ -276,6 +276,7 @@ impl Script {
             fold_deviation: Some(0.0041 + 0.001 * self.random()),
             pairs: 600,
             seconds: 2.4,
+            rates: Vec::new(),
         };
         let index = self.index;
         self.event(0.9, Event::BinEvaluated { index, result })

@@ -163,6 +163,7 @@ mod tests {
             fold_deviation: None,
             pairs: 1,
             seconds: 0.0,
+            rates: Vec::new(),
         };
         let ended = Event::EpochEnded {
             stage,

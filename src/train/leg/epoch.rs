@@ -10,6 +10,8 @@ use crate::data::loader::Batch;
 use crate::data::random::{Stream, Use};
 use crate::event::Event;
 use crate::nn::Network;
+use crate::train::control::Next;
+use crate::train::engine::Emit;
 use crate::train::error::TrainError;
 use crate::train::loss;
 use crate::train::saver::{Kept, SaveJob};
@@ -21,8 +23,12 @@ use crate::train::step::{self, Goal};
 enum Pause {
     /// The state of the run is to be kept.
     Due,
+    /// The bins are to be evaluated.
+    Evaluate,
+    /// A checkpoint of its own is to be written.
+    Save,
     /// The user asked to end now.
-    Asked,
+    End,
     /// The epoch has no more.
     Whole,
 }
@@ -38,21 +44,40 @@ impl Leg {
         loop {
             match self.steps(session, network, now)? {
                 Pause::Due => self.snapshot(session, network, now),
-                Pause::Asked => return Ok(EpochEnd::Interrupted),
+                Pause::Evaluate => {
+                    let held = Instant::now();
+                    session.check_bins(network, self.index, now.meter.steps())?;
+                    now.meter.paused(held.elapsed());
+                }
+                Pause::Save => self.save_extra(session, network, now),
+                Pause::End => return Ok(EpochEnd::Interrupted),
                 Pause::Whole => return self.end_epoch(session, network, now),
             }
         }
     }
 
-    /// Steps of an epoch, up to the next pause.
+    /// Steps of an epoch, up to the next pause. What they left on the device has been told then.
     fn steps(
         &mut self,
         session: &mut Session<'_>,
         network: &mut Network,
         now: &mut Epoch<'_>,
     ) -> Result<Pause, TrainError> {
+        let pause = self.steps_to_pause(session, network, now)?;
+        if let Some(event) = now.meter.report() {
+            report(&session.emit, event)?;
+        }
+        Ok(pause)
+    }
+
+    fn steps_to_pause(
+        &mut self,
+        session: &mut Session<'_>,
+        network: &mut Network,
+        now: &mut Epoch<'_>,
+    ) -> Result<Pause, TrainError> {
         let Session { schedule, emit, control, data, loader, bins, device, .. } = session;
-        let Epoch { stage, learning_rate, batches, meter, .. } = now;
+        let Epoch { stage, planned, batches, meter, .. } = now;
         let (input_shape, seed) = (loader.size(), schedule.seed);
         let Standing { optimizer, centers, drawn, .. } = &mut self.standing;
         let optimizer = optimizer.as_mut().ok_or_else(|| TrainError::new("the stage has no optimiser"))?;
@@ -61,12 +86,17 @@ impl Leg {
                 return Ok(Pause::Due);
             }
             let held = Instant::now();
-            if control.poll() {
-                return Ok(Pause::Asked);
-            }
+            let next = control.attend();
             if held.elapsed() > Duration::from_millis(50) {
                 meter.paused(held.elapsed());
             }
+            match next {
+                Next::Step => {}
+                Next::Evaluate => return Ok(Pause::Evaluate),
+                Next::Save => return Ok(Pause::Save),
+                Next::End => return Ok(Pause::End),
+            }
+            let learning_rate = *planned * control.rate_scale;
             bins.check()?;
             let asked = Instant::now();
             let next = loader.next_batch();
@@ -88,16 +118,11 @@ impl Leg {
             let goal = Goal { loss: &stage.loss, centers: centers.as_mut().filter(|_| stage.center.is_some()) };
             // Whatever libtorch draws in a step depends on nothing before it.
             tch::manual_seed(Stream::new(seed, u64::from(*drawn), Use::Step, *batches as u64).word() as i64);
-            let result = step::step(network, optimizer, goal, &images, &labels, *learning_rate, stage.bottleneck_only);
+            let result = step::step(network, optimizer, goal, &images, &labels, learning_rate, stage.bottleneck_only);
             self.cadence.step();
             if let Some(event) = meter.add(result, count, waited) {
-                check_finite(&event)?;
-                emit(event);
+                report(emit, event)?;
             }
-        }
-        if let Some(event) = meter.report() {
-            check_finite(&event)?;
-            emit(event);
         }
         Ok(Pause::Whole)
     }
@@ -109,7 +134,8 @@ impl Leg {
         network: &Network,
         now: &Epoch<'_>,
     ) -> Result<EpochEnd, TrainError> {
-        let Epoch { number, stage, epoch, learning_rate, ref meter, .. } = *now;
+        let Epoch { number, stage, epoch, planned, ref meter, .. } = *now;
+        let learning_rate = planned * session.control.rate_scale;
         let totals = meter.totals();
         let index = self.index;
         let mut improved = None;
@@ -173,10 +199,10 @@ fn to_device(batch: &Batch, size: (u32, u32), place: Device, level: u8) -> (Tens
     (augment::apply(&images, &batch.variations, level), labels)
 }
 
-/// A loss that is no number any more ends the run before it spoils the weights on disk.
-fn check_finite(event: &Event) -> Result<(), TrainError> {
-    let Event::Steps { step, loss, .. } = event else { return Ok(()) };
-    match loss.iter().position(|value| !value.is_finite()) {
+/// Tells of steps. A loss that is no number any more is told too, and ends the run before it spoils the weights on disk.
+fn report(emit: &Emit, event: Event) -> Result<(), TrainError> {
+    let Event::Steps { step, loss, .. } = &event else { return Ok(()) };
+    let result = match loss.iter().position(|value| !value.is_finite()) {
         None => Ok(()),
         Some(place) => {
             let step = *step + 1 - (loss.len() - place) as u64;
@@ -186,5 +212,7 @@ fn check_finite(event: &Event) -> Result<(), TrainError> {
                  softmax stage before arcface",
             ))
         }
-    }
+    };
+    emit(event);
+    result
 }

@@ -57,7 +57,7 @@ fn situation(app: &App) -> Vec<String> {
     lines.push(match app.wanted_stop() {
         Some(StopKind::AfterEpoch) => "It will stop after this epoch, as you asked.".to_owned(),
         Some(StopKind::Now) => "It is stopping now, as you asked.".to_owned(),
-        None => "Stopped now, the steps since the last epoch are lost.".to_owned(),
+        None => "Stopped now, it leaves a checkpoint of its own.".to_owned(),
     });
     lines
 }
