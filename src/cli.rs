@@ -17,6 +17,7 @@ mod models;
 mod plot;
 mod prepare;
 mod progress;
+mod resume;
 mod synth;
 mod train;
 

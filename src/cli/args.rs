@@ -41,11 +41,26 @@ struct RunArguments {
     /// Print every event as a JSON line (implies --headless)
     #[arg(long)]
     json: bool,
+
+    /// Start over: move the files of an unfinished run of this name aside instead of going on with it
+    #[arg(long, conflicts_with = "resume_changed")]
+    fresh: bool,
+
+    /// Go on with an unfinished run also when the schedule has changed since
+    #[arg(long)]
+    resume_changed: bool,
 }
 
 impl RunArguments {
     fn request(self, schedule: PathBuf) -> train::Request {
-        train::Request { schedule, overrides: self.set, headless: self.headless || self.json, json: self.json }
+        train::Request {
+            schedule,
+            overrides: self.set,
+            headless: self.headless || self.json,
+            json: self.json,
+            fresh: self.fresh,
+            resume_changed: self.resume_changed,
+        }
     }
 }
 

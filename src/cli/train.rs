@@ -7,7 +7,7 @@ use crossbeam_channel::Sender;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{Failure, paths, say, warn};
+use super::{Failure, paths, resume, say, warn};
 use crate::event::{Command, Outcome, Record, StopKind};
 use crate::report::headless::Headless;
 use crate::report::summary;
@@ -28,6 +28,10 @@ pub struct Request {
     pub headless: bool,
     /// JSON lines.
     pub json: bool,
+    /// Whether an unfinished run is left and its files are moved aside.
+    pub fresh: bool,
+    /// Whether an unfinished run goes on also when the schedule has changed.
+    pub resume_changed: bool,
 }
 
 /// Trains the schedule of a file.
@@ -42,7 +46,8 @@ pub(super) fn start(loaded: Loaded, text: &str, request: &Request) -> Result<(),
     warn(&loaded);
     paths(&loaded)?;
     let runs = loaded.schedule.runs.clone();
-    let launched = launch::launch(loaded.schedule, text, launch::Plan::default()).map_err(|error| {
+    let plan = resume::plan(&loaded.schedule, request)?;
+    let launched = launch::launch(loaded.schedule, text, plan).map_err(|error| {
         Failure::Run(miette::miette!(
             help = "make it writable, or choose another with `runs:` in the schedule or `--set runs=DIR`",
             "the run's folder cannot be made: {error}"
@@ -88,6 +93,7 @@ fn on_screen(launched: Launched, runs: PathBuf) -> Result<RunState, Failure> {
 }
 
 fn headless(launched: Launched, json: bool) -> Result<RunState, Failure> {
+    let earlier = launched.earlier;
     let (events, commands, threads) = launched.split();
     // The engine's panics come as events; the default hook would print them between the lines.
     quiet_engine_panics();
@@ -95,7 +101,7 @@ fn headless(launched: Launched, json: bool) -> Result<RunState, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::Run(miette::miette!("no runtime can be started: {error}")))?;
-    let mut printer = Headless::new(std::io::stdout(), json);
+    let mut printer = Headless::new(std::io::stdout(), json, earlier);
     runtime.block_on(listen(events, &commands, &mut printer))?;
     let state = printer.into_state();
     if state.is_ended() {

@@ -18,18 +18,26 @@ pub struct Headless<W> {
     printed: u64,
     last_progress: f64,
     last_preparing: String,
+    /// Events to come that were printed by an earlier part of the run.
+    earlier: usize,
 }
 
 impl<W: Write> Headless<W> {
-    /// Prints to `out`; with `json` every record as it is in the journal.
-    pub fn new(out: W, json: bool) -> Self {
+    /// Prints to `out`; with `json` every record as it is in the journal. The first `earlier` events are folded in only:
+    /// an earlier part of the run has printed them.
+    pub fn new(out: W, json: bool, earlier: usize) -> Self {
         let state = RunState::default();
-        Self { out, json, state, printed: 0, last_progress: 0.0, last_preparing: String::new() }
+        Self { out, json, state, printed: 0, last_progress: 0.0, last_preparing: String::new(), earlier }
     }
 
     /// Takes one event. A reader that went away is no reason to end a run: its errors are passed over.
     pub fn take(&mut self, record: &Record) {
         self.state.apply(record);
+        if self.earlier > 0 {
+            self.earlier -= 1;
+            self.printed = self.state.logged;
+            return;
+        }
         if self.json {
             if let Ok(line) = serde_json::to_string(record) {
                 self.line(&line);
@@ -129,7 +137,7 @@ mod tests {
 
     fn printed(events: Vec<Event>) -> String {
         let mut out = Vec::new();
-        let mut headless = Headless::new(&mut out, false);
+        let mut headless = Headless::new(&mut out, false, 0);
         for (second, event) in events.into_iter().enumerate() {
             headless.take(&Record { at: second as f64, event });
         }

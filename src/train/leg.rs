@@ -175,7 +175,9 @@ impl Leg {
             let mut now = Epoch { number, stage, ends, stage_epoch, epoch, planned, batches, meter };
             if let EpochEnd::Interrupted = self.epoch(session, &mut network, &mut now)? {
                 // What was done of it is not lost; without a step the newest checkpoint holds all there is.
-                self.save_extra(session, &network, &now);
+                if now.meter.steps() > 0 {
+                    self.save_extra(session, &network, &now);
+                }
                 outcome = Some(Outcome::Stopped);
                 break;
             }
@@ -207,10 +209,7 @@ impl Leg {
 
     /// Keeps it in a file of its own.
     fn save_extra(&self, session: &mut Session<'_>, network: &Network, now: &Epoch<'_>) {
-        let step = now.meter.steps();
-        if step > 0 {
-            self.save(session, network, now, Kept::Extra { epoch: now.epoch, step });
-        }
+        self.save(session, network, now, Kept::Extra { epoch: now.epoch, step: now.meter.steps() });
     }
 
     /// Hands the whole model with the state of the run to the saver.
@@ -259,7 +258,8 @@ impl Leg {
             snapshot: network.parameters.snapshot(),
             optimizer: OptimizerSnapshot::new(optimizer, now.planned * session.control.rate_scale),
             loss: now.stage.loss.name().to_owned(),
-            state: Box::new(state),
+            // Before its first step an epoch has not begun: the state is that of the epoch before.
+            state: (kept == Kept::Epoch || now.meter.steps() > 0).then(|| Box::new(state)),
             centers: standing.centers.as_ref().map(super::center::Centers::snapshot),
         });
     }

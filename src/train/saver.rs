@@ -105,8 +105,8 @@ pub enum SaveJob {
         optimizer: OptimizerSnapshot,
         /// The stage's loss, by name.
         loss: String,
-        /// The state of the run.
-        state: Box<State>,
+        /// The state of the run; none between two epochs, where that of the epoch before counts.
+        state: Option<Box<State>>,
         /// The centers of the center loss (C, E), on the host.
         centers: Option<Tensor>,
     },
@@ -282,7 +282,7 @@ impl Desk {
                 };
                 let weights = snapshot.weights(graph.nodes().len());
                 let optimizer = Some(optimizer.saved(&graph, &snapshot));
-                let extras = state.extras(centers.as_ref());
+                let extras = state.map(|state| state.extras(centers.as_ref())).unwrap_or_default();
                 let model = SavedModel { optimizer, loss: Some(loss), extras, ..SavedModel::new(graph, weights) };
                 if kept == Kept::Epoch {
                     self.rotation.keep_before(&path);
