@@ -11,6 +11,6 @@ mod layers;
 mod native;
 pub mod network;
 pub mod parameters;
-mod regularization;
+pub mod regularization;
 
-pub use network::{Mode, Network};
+pub use network::{HeadWeights, Mode, Network};

@@ -30,18 +30,15 @@ fn every_backbone_learns_a_batch_by_heart() {
         let colours = Tensor::rand([4, 3, 1, 1], (Kind::Float, Device::Cpu)).repeat([2, 1, 1, 1]);
         let images = noise + colours - 1.0;
         let labels = Tensor::from_slice(&[0i64, 1, 2, 3, 0, 1, 2, 3]);
+        let loss = Loss::Softmax { label_smoothing: 0.0 };
         let mut losses = Vec::new();
         for _ in 0..10 {
-            let logits = network.head_output(&network.embed(&images, Mode::Train));
-            let loss = logits.cross_entropy_for_logits(&labels);
-            let leaves = network.parameters.leaves(0);
-            let gradients = Tensor::run_backward(&[&loss], &leaves, false, false);
-            let gradient = network.parameters.flatten_gradients(0, &gradients);
+            let learnt = step::learn(&network, &loss, &images, &labels, false);
             tch::no_grad(|| {
-                let _ = network.parameters.flat.g_sub_(&(gradient * 0.05));
+                let _ = network.parameters.flat.g_sub_(&(learnt.gradient * 0.05));
             });
             network.parameters.refresh();
-            losses.push(loss.double_value(&[]));
+            losses.push(learnt.result.loss.double_value(&[]));
         }
         assert!(losses[9] < 0.7 * losses[0], "{}: {losses:?}", backbone.name);
         let embeddings = tch::no_grad(|| network.embed(&images, Mode::Infer));

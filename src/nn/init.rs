@@ -21,24 +21,50 @@ pub fn weights(graph: &Graph, seed: u64) -> Weights {
 
 /// One weight, drawn from the stream `stream` of `seed`.
 pub fn weight(spec: &WeightSpec, seed: u64, stream: u64) -> Array {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    random.set_stream(stream);
-    let (fan_in, fan_out) = fans(&spec.shape);
-    let count = spec.len();
-    let data = match spec.initializer {
-        Initializer::Zeros => vec![0.0; count],
-        Initializer::Ones => vec![1.0; count],
-        Initializer::Constant(value) => vec![value; count],
-        Initializer::GlorotUniform => {
-            let limit = (6.0 / (fan_in + fan_out)).sqrt() as f32;
-            (0..count).map(|_| random.random_range(-limit..=limit)).collect()
+    let mut draw = Draw::new(spec, seed, stream);
+    Array { shape: spec.shape.clone(), data: (0..spec.len()).map(|_| draw.number()).collect() }
+}
+
+/// The numbers of a weight one after the other, in Keras's order, for weights that are too large to be held twice.
+#[derive(Debug)]
+pub struct Draw {
+    random: ChaCha8Rng,
+    from: From,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum From {
+    Constant(f32),
+    /// Uniform between minus and plus this.
+    Uniform(f32),
+    /// A cut normal times this.
+    Normal(f64),
+}
+
+impl Draw {
+    /// The beginning of the stream `stream` of `seed`.
+    pub fn new(spec: &WeightSpec, seed: u64, stream: u64) -> Self {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        random.set_stream(stream);
+        let (fan_in, fan_out) = fans(&spec.shape);
+        let from = match spec.initializer {
+            Initializer::Zeros => From::Constant(0.0),
+            Initializer::Ones => From::Constant(1.0),
+            Initializer::Constant(value) => From::Constant(value),
+            Initializer::GlorotUniform => From::Uniform((6.0 / (fan_in + fan_out)).sqrt() as f32),
+            Initializer::GlorotNormal => From::Normal((2.0 / (fan_in + fan_out)).sqrt() / CUT_DEVIATION),
+        };
+        Self { random, from }
+    }
+
+    /// The next number.
+    pub fn number(&mut self) -> f32 {
+        match self.from {
+            From::Constant(value) => value,
+            From::Uniform(limit) => self.random.random_range(-limit..=limit),
+            From::Normal(deviation) => (cut_normal(&mut self.random) * deviation) as f32,
         }
-        Initializer::GlorotNormal => {
-            let deviation = (2.0 / (fan_in + fan_out)).sqrt() / CUT_DEVIATION;
-            (0..count).map(|_| (cut_normal(&mut random) * deviation) as f32).collect()
-        }
-    };
-    Array { shape: spec.shape.clone(), data }
+    }
 }
 
 /// Keras's fans: inputs and outputs times the kernel's area.

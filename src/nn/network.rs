@@ -1,12 +1,14 @@
 //! [`Network`]: a graph, its weights on a device, and the way through it.
 
+use std::ops::Range;
+
 use tch::{Device, Kind, Tensor};
 
 use super::fusion::{self, Fused, Then};
 use super::native::{self, Act, Norm};
 use super::parameters::Parameters;
 use super::{layers, regularization};
-use crate::graph::layer::{Activation, Layer};
+use crate::graph::layer::{Activation, Layer, Regularizer};
 use crate::graph::{Graph, NodeId, Weights};
 
 /// Whether batch norms use the batch's statistics and dropout drops.
@@ -37,7 +39,20 @@ impl Network {
     /// Lays a graph and its weights onto a device. `embedding` is the node whose result is the embedding; `compute` is
     /// the number format of the basic model's activations (fp32 or bf16).
     pub fn new(graph: Graph, embedding: NodeId, weights: &Weights, device: Device, compute: Kind) -> Self {
-        let parameters = Parameters::new(&graph, weights, device, compute);
+        Self::with_drawn(graph, embedding, weights, 0, device, compute)
+    }
+
+    /// As [`Network::new`]; the weights of nodes that `weights` does not reach, a fresh head's, are drawn from `seed`
+    /// where they lie.
+    pub fn with_drawn(
+        graph: Graph,
+        embedding: NodeId,
+        weights: &Weights,
+        seed: u64,
+        device: Device,
+        compute: Kind,
+    ) -> Self {
+        let parameters = Parameters::new(&graph, weights, seed, embedding, device, compute);
         let fused = fusion::find(&graph, embedding);
         let mut last_use: Vec<NodeId> = (0..graph.nodes().len()).collect();
         for (at, node) in graph.nodes().iter().enumerate() {
@@ -151,10 +166,34 @@ impl Network {
         self.run(at, &both, mode)
     }
 
-    /// The loss of the weights' regularisers, fp32, with gradients into the leaves; none when the graph has no
+    /// The loss of the regularisers of the weights of `nodes`, fp32, with gradients into the leaves; none when they have no
     /// regulariser. As in Keras 2, frozen weights count as a constant.
-    pub fn regularization_loss(&self) -> Option<Tensor> {
-        regularization::loss(&self.graph, &self.parameters)
+    pub fn regularization_loss(&self, nodes: Range<NodeId>) -> Option<Tensor> {
+        regularization::loss(&self.graph, &self.parameters, nodes)
+    }
+
+    /// Classes of the head; 0 where there is none.
+    pub fn head_classes(&self) -> i64 {
+        self.graph.nodes().get(self.head()).and_then(|node| node.shape.last()).map_or(0, |classes| *classes as i64)
+    }
+
+    /// The head's weights as they lie; none where there is no head.
+    pub fn head_weights(&self) -> Option<HeadWeights> {
+        let node = self.graph.nodes().get(self.head())?;
+        let weights = self.parameters.node(self.graph.owner(self.head()));
+        let biased = match node.layer {
+            Layer::NormDense { .. } => false,
+            Layer::Dense { use_bias, .. } => use_bias,
+            _ => return None,
+        };
+        Some(HeadWeights {
+            normalized: matches!(node.layer, Layer::NormDense { .. }),
+            rows: weights.first()?.detach().tr(),
+            bias: if biased { Some(weights.get(1)?.detach()) } else { None },
+            half: (self.compute != Kind::Float).then_some(self.compute),
+            trainable: node.trainable,
+            regularizers: node.weights.iter().map(|weight| weight.regularizer).collect(),
+        })
     }
 
     /// What the head makes of embeddings, (B, C) in fp32: the logits of a softmax head (before its softmax), the
@@ -177,6 +216,23 @@ impl Network {
         }
         results.pop().unwrap_or_else(|| embeddings.shallow_clone())
     }
+}
+
+/// The weights of a head, views of the network's buffer.
+#[derive(Debug)]
+pub struct HeadWeights {
+    /// Whether embeddings and rows are scaled to length 1, so that outputs are cosines.
+    pub normalized: bool,
+    /// (C, E), fp32, a row a class, contiguous.
+    pub rows: Tensor,
+    /// (C), fp32.
+    pub bias: Option<Tensor>,
+    /// The number format of products, where that is not fp32.
+    pub half: Option<Kind>,
+    /// Whether it may change.
+    pub trainable: bool,
+    /// Of the rows, then of the bias.
+    pub regularizers: Vec<Option<Regularizer>>,
 }
 
 fn inputs<'a>(nodes: &[NodeId], results: &'a [Option<Tensor>]) -> Vec<&'a Tensor> {

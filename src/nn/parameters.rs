@@ -2,13 +2,23 @@
 //! weights of frozen layers, and views of both in the shapes libtorch computes with.
 //!
 //! The views of trainable weights are autograd leaves. libtorch returns their gradients one by one;
-//! [`Parameters::flatten_gradients`] makes them one vector that lies as the buffer does. In bf16 the leaves of
-//! convolutions, dense layers and `PReLU`s are views of a second buffer that [`Parameters::refresh`] casts once a step.
+//! [`Parameters::flatten_gradients`] puts them into one vector that lies as the buffer does. In bf16 the leaves of the
+//! basic model's convolutions, dense layers and `PReLU`s are views of a second buffer that [`Parameters::refresh`] casts once
+//! a step; a head stays in fp32.
+//!
+//! Heads have up to millions of classes, so nothing here holds a weight a second time: arrays and drawn numbers go into the
+//! buffers a few rows at a time.
+
+use std::ops::Range;
 
 use tch::{Device, Kind, Tensor};
 
+use super::init;
 use crate::graph::layer::{Layer, WeightSpec};
-use crate::graph::{Array, Graph, Weights};
+use crate::graph::{Array, Graph, NodeId, Weights};
+
+/// Numbers of a dense kernel that are laid into the buffer at a time.
+const BLOCK: usize = 1 << 24;
 
 /// Where one weight lies.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +45,8 @@ enum Layout {
     Convolution([i64; 4]),
     /// Keras's (H, W, C, M) as (C, M, H, W), for libtorch's (C * M, 1, H, W).
     Depthwise([i64; 4]),
+    /// Keras's (I, O) as (O, I), seen as (I, O): what belongs to one class of a head lies together.
+    Dense([i64; 2]),
 }
 
 impl Layout {
@@ -44,6 +56,7 @@ impl Layout {
             (Layer::Conv2D { .. }, "kernel", &[h, w, i, o])
             | (Layer::SeparableConv2D { .. }, "pointwise_kernel", &[h, w, i, o]) => Self::Convolution([h, w, i, o]),
             (_, "depthwise_kernel", &[h, w, c, m]) => Self::Depthwise([h, w, c, m]),
+            (Layer::Dense { .. }, "kernel", &[i, o]) | (Layer::NormDense { .. }, _, &[i, o]) => Self::Dense([i, o]),
             _ => Self::Plain(shape),
         }
     }
@@ -54,6 +67,7 @@ impl Layout {
             Self::Plain(shape) => flat.view(shape.as_slice()),
             Self::Convolution([h, w, i, o]) => flat.view([*o, *h, *w, *i]).permute([0, 3, 1, 2]),
             Self::Depthwise([h, w, c, m]) => flat.view([c * m, 1, *h, *w]),
+            Self::Dense([i, o]) => flat.view([*o, *i]).tr(),
         }
     }
 
@@ -61,33 +75,80 @@ impl Layout {
     fn flatten(&self, gradient: &Tensor) -> Tensor {
         match self {
             Self::Convolution(_) => gradient.permute([0, 2, 3, 1]).reshape([-1]),
+            Self::Dense(_) => gradient.tr().reshape([-1]),
             _ => gradient.reshape([-1]),
         }
     }
 
-    /// Keras's array as a flat vector in the buffer's order.
-    fn import(&self, array: &Array) -> Tensor {
-        let shape: Vec<i64> = array.shape.iter().map(|size| *size as i64).collect();
-        let tensor = Tensor::from_slice(&array.data).view(shape.as_slice());
-        match self {
-            Self::Plain(_) => tensor.reshape([-1]),
-            Self::Convolution(_) => tensor.permute([3, 0, 1, 2]).reshape([-1]),
-            Self::Depthwise(_) => tensor.permute([2, 3, 0, 1]).reshape([-1]),
-        }
+    /// Lays numbers in Keras's order into `flat`, their place in the buffer. `next` fills the slice it is given with those
+    /// that follow the ones before.
+    fn fill(&self, flat: &Tensor, mut next: impl FnMut(&mut [f32])) {
+        tch::no_grad(|| {
+            if let Self::Dense([i, o]) = *self {
+                let columns = flat.view([o, i]);
+                let rows = (BLOCK as i64 / o.max(1)).clamp(1, 16);
+                let mut block = vec![0f32; (rows.min(i) * o) as usize];
+                for from in (0..i).step_by(rows as usize) {
+                    let count = rows.min(i - from);
+                    let block = &mut block[..(count * o) as usize];
+                    next(block);
+                    columns.narrow(1, from, count).copy_(&Tensor::from_slice(block).view([count, o]).tr());
+                }
+                return;
+            }
+            let mut data = vec![0f32; flat.numel()];
+            next(&mut data);
+            let tensor = Tensor::from_slice(&data);
+            let piece = match self {
+                Self::Plain(_) | Self::Dense(_) => tensor,
+                Self::Convolution([h, w, i, o]) => tensor.view([*h, *w, *i, *o]).permute([3, 0, 1, 2]).reshape([-1]),
+                Self::Depthwise([h, w, c, m]) => tensor.view([*h, *w, *c, *m]).permute([2, 3, 0, 1]).reshape([-1]),
+            };
+            let mut flat = flat.shallow_clone();
+            flat.copy_(&piece);
+        });
     }
 
-    /// A flat vector on the host as Keras's array.
-    fn export(&self, flat: &Tensor) -> Array {
-        let (tensor, shape) = match self {
-            Self::Plain(shape) => (flat.shallow_clone(), shape.clone()),
-            Self::Convolution([h, w, i, o]) => {
-                (flat.view([*o, *h, *w, *i]).permute([1, 2, 3, 0]), vec![*h, *w, *i, *o])
-            }
-            Self::Depthwise([h, w, c, m]) => (flat.view([*c, *m, *h, *w]).permute([2, 3, 0, 1]), vec![*h, *w, *c, *m]),
+    /// Lays Keras's array into `flat`, its place in the buffer.
+    fn import(&self, array: &Array, flat: &Tensor) {
+        let mut rest = array.data.as_slice();
+        self.fill(flat, |block| {
+            let (now, later) = rest.split_at(block.len());
+            block.copy_from_slice(now);
+            rest = later;
+        });
+    }
+
+    /// The axes of Keras's array.
+    fn shape(&self) -> Vec<usize> {
+        let shape: &[i64] = match self {
+            Self::Plain(shape) => shape,
+            Self::Convolution(shape) | Self::Depthwise(shape) => shape,
+            Self::Dense(shape) => shape,
         };
+        shape.iter().map(|size| *size as usize).collect()
+    }
+
+    /// A flat vector as Keras's array.
+    fn export(&self, flat: &Tensor) -> Array {
         let mut data = vec![0f32; flat.numel()];
+        let tensor = match self {
+            Self::Plain(_) => flat.shallow_clone(),
+            Self::Convolution([h, w, i, o]) => flat.view([*o, *h, *w, *i]).permute([1, 2, 3, 0]),
+            Self::Depthwise([h, w, c, m]) => flat.view([*c, *m, *h, *w]).permute([2, 3, 0, 1]),
+            Self::Dense([i, o]) => {
+                let columns = flat.view([*o, *i]);
+                let rows = (BLOCK as i64 / (*o).max(1)).clamp(1, 16);
+                for (at, part) in data.chunks_mut((rows * o).max(1) as usize).enumerate() {
+                    let from = at as i64 * rows;
+                    let block = columns.narrow(1, from, rows.min(i - from)).tr().reshape([-1]);
+                    block.copy_data(part, part.len());
+                }
+                return Array { shape: self.shape(), data };
+            }
+        };
         tensor.reshape([-1]).copy_data(&mut data, flat.numel());
-        Array { shape: shape.iter().map(|size| *size as usize).collect(), data }
+        Array { shape: self.shape(), data }
     }
 }
 
@@ -98,7 +159,7 @@ pub struct Parameters {
     pub flat: Tensor,
     /// Every moving statistic and every weight of a frozen layer, fp32.
     pub statistics: Tensor,
-    /// `flat` in the compute format, when that is not fp32.
+    /// The basic model's part of `flat` in the compute format, when that is not fp32.
     cast: Option<Tensor>,
     segments: Vec<Segment>,
     views: Vec<Tensor>,
@@ -107,28 +168,41 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// Lays the weights of a graph into buffers on a device. `weights` has an array for every weight of the graph.
-    pub fn new(graph: &Graph, weights: &Weights, device: Device, compute: Kind) -> Self {
+    /// Lays the weights of a graph into buffers on a device. Weights of the nodes that `weights` does not reach are drawn
+    /// as a fresh head's from `seed`. The nodes up to `embedding` compute in `compute`.
+    pub fn new(graph: &Graph, weights: &Weights, seed: u64, embedding: NodeId, device: Device, compute: Kind) -> Self {
         let mut segments = Vec::new();
         let mut nodes = vec![0];
-        let (mut trainable, mut statistics) = (Vec::new(), Vec::new());
         let mut offsets = [0i64; 2];
+        let mut cast_len = 0;
         for (node, layer) in graph.nodes().iter().enumerate() {
             for (place, spec) in layer.weights.iter().enumerate() {
                 let layout = Layout::of(&layer.layer, spec);
-                let piece = layout.import(&weights.nodes[node][place]);
-                let trained = spec.trainable && layer.trainable;
-                let (pieces, offset) =
-                    if trained { (&mut trainable, &mut offsets[0]) } else { (&mut statistics, &mut offsets[1]) };
-                let len = piece.numel() as i64;
-                segments.push(Segment { node, place, offset: *offset, len, trainable: trained, layout });
+                let trainable = spec.trainable && layer.trainable;
+                let offset = &mut offsets[usize::from(!trainable)];
+                let len = spec.len() as i64;
+                segments.push(Segment { node, place, offset: *offset, len, trainable, layout });
                 *offset += len;
-                pieces.push(piece);
             }
             nodes.push(segments.len());
+            if node <= embedding {
+                cast_len = offsets[0];
+            }
         }
-        let (flat, statistics) = (join(&trainable, device), join(&statistics, device));
-        let cast = (compute != Kind::Float).then(|| flat.to_kind(compute));
+        let [flat, statistics] = offsets.map(|len| Tensor::empty([len], (Kind::Float, device)));
+        for segment in &segments {
+            let buffer = if segment.trainable { &flat } else { &statistics };
+            let place = buffer.narrow(0, segment.offset, segment.len);
+            if let Some(arrays) = weights.nodes.get(segment.node) {
+                segment.layout.import(&arrays[segment.place], &place);
+            } else {
+                let spec = &graph.nodes()[segment.node].weights[segment.place];
+                // Streams far away from those of the layers: a head starts the same whatever the backbone is.
+                let mut drawn = init::Draw::new(spec, seed, u64::MAX - segment.place as u64);
+                segment.layout.fill(&place, |block| block.fill_with(|| drawn.number()));
+            }
+        }
+        let cast = (compute != Kind::Float).then(|| flat.narrow(0, 0, cast_len).to_kind(compute));
         // Frozen weights never change: they are cast once.
         let frozen = (compute != Kind::Float).then(|| statistics.to_kind(compute));
         let views = segments
@@ -138,7 +212,11 @@ impl Parameters {
                 let (exact, cast) = if segment.trainable { (&flat, &cast) } else { (&statistics, &frozen) };
                 let buffer = match cast {
                     // Normalisations compute in fp32 whatever their input is.
-                    Some(cast) if spec.trainable && !matches!(spec.name, "gamma" | "beta") => cast,
+                    Some(cast)
+                        if spec.trainable && segment.node <= embedding && !matches!(spec.name, "gamma" | "beta") =>
+                    {
+                        cast
+                    }
                     _ => exact,
                 };
                 let view = segment.layout.view(&buffer.narrow(0, segment.offset, segment.len)).detach();
@@ -163,10 +241,10 @@ impl Parameters {
         &self.segments
     }
 
-    /// The trainable leaves of the nodes from `first` on, in the order of the buffer.
-    pub fn leaves(&self, first: usize) -> Vec<&Tensor> {
+    /// The trainable leaves of the nodes `nodes`, in the order of the buffer.
+    pub fn leaves(&self, nodes: Range<NodeId>) -> Vec<&Tensor> {
         let all = self.segments.iter().zip(&self.views);
-        all.filter(|(segment, _)| segment.trainable && segment.node >= first).map(|(_, view)| view).collect()
+        all.filter(|(segment, _)| segment.trainable && nodes.contains(&segment.node)).map(|(_, view)| view).collect()
     }
 
     /// The part of the flat buffer that belongs to the nodes from `first` on: (offset, length).
@@ -176,10 +254,10 @@ impl Parameters {
         start.map_or((total, 0), |segment| (segment.offset, total - segment.offset))
     }
 
-    /// The gradients of [`Parameters::leaves`] as one fp32 vector that lies as [`Parameters::range`] does. Undefined
-    /// gradients (of weights the loss does not reach) are zero.
-    pub fn flatten_gradients(&self, first: usize, gradients: &[Tensor]) -> Tensor {
-        let segments = self.segments.iter().filter(|segment| segment.trainable && segment.node >= first);
+    /// Puts the gradients of [`Parameters::leaves`] into `flat`, fp32, which lies as those weights do. Undefined gradients
+    /// (of weights the loss does not reach) are zero.
+    pub fn flatten_gradients(&self, nodes: Range<NodeId>, gradients: &[Tensor], flat: &Tensor) {
+        let segments = self.segments.iter().filter(|segment| segment.trainable && nodes.contains(&segment.node));
         let pieces: Vec<Tensor> = segments
             .zip(gradients)
             .map(|(segment, gradient)| {
@@ -190,14 +268,27 @@ impl Parameters {
                 }
             })
             .collect();
-        join(&pieces, self.flat.device())
+        if !pieces.is_empty() {
+            let _ = Tensor::cat_out(flat, &pieces, 0);
+        }
+    }
+
+    /// How long each trainable weight of the nodes `nodes` is, in the order of the buffer.
+    pub fn lengths(&self, nodes: Range<NodeId>) -> Vec<i64> {
+        let segments = self.segments.iter().filter(|segment| segment.trainable && nodes.contains(&segment.node));
+        segments.map(|segment| segment.len).collect()
     }
 
     /// Casts the changed weights into the compute format: call it after every optimiser step.
     pub fn refresh(&mut self) {
         if let Some(cast) = &mut self.cast {
-            tch::no_grad(|| cast.copy_(&self.flat));
+            tch::no_grad(|| cast.copy_(&self.flat.narrow(0, 0, cast.numel() as i64)));
         }
+    }
+
+    /// Every weight as Keras's arrays, for a graph of `nodes` nodes. On the CPU no other copy is made on the way.
+    pub fn weights(&self, nodes: usize) -> Weights {
+        arrays(&self.segments, &self.flat, &self.statistics, nodes)
     }
 
     /// A copy of every weight on the host, cheap enough for the training thread; [`Snapshot::weights`] makes Keras's
@@ -222,13 +313,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// As Keras's arrays, for a graph of `nodes` nodes (those of a basic model are the first of the whole one).
     pub fn weights(&self, nodes: usize) -> Weights {
-        let mut weights = Weights { nodes: vec![Vec::new(); nodes] };
-        for segment in self.segments.iter().filter(|segment| segment.node < nodes) {
-            let buffer = if segment.trainable { &self.flat } else { &self.statistics };
-            let piece = buffer.narrow(0, segment.offset, segment.len);
-            weights.nodes[segment.node].push(segment.layout.export(&piece));
-        }
-        weights
+        arrays(&self.segments, &self.flat, &self.statistics, nodes)
     }
 
     /// A vector that lies as the trainable buffer does (an optimiser's slot, on the host) as Keras's arrays: (node,
@@ -244,39 +329,41 @@ impl Snapshot {
     }
 }
 
+fn arrays(segments: &[Segment], flat: &Tensor, statistics: &Tensor, nodes: usize) -> Weights {
+    let mut weights = Weights { nodes: vec![Vec::new(); nodes] };
+    for segment in segments.iter().filter(|segment| segment.node < nodes) {
+        let buffer = if segment.trainable { flat } else { statistics };
+        let piece = buffer.narrow(0, segment.offset, segment.len).to_device(Device::Cpu);
+        weights.nodes[segment.node].push(segment.layout.export(&piece));
+    }
+    weights
+}
+
 /// An optimiser's slot, given as Keras's arrays, as a vector that lies as the trainable buffer does. Weights that
 /// `find` does not know are zero.
 pub fn import_slot<'a>(parameters: &Parameters, find: impl Fn(usize, usize) -> Option<&'a Array>) -> Tensor {
-    let segments = parameters.segments.iter().filter(|segment| segment.trainable);
-    let pieces: Vec<Tensor> = segments
-        .map(|segment| match find(segment.node, segment.place) {
-            Some(array) if array.data.len() as i64 == segment.len => segment.layout.import(array),
-            _ => Tensor::zeros([segment.len], (Kind::Float, Device::Cpu)),
-        })
-        .collect();
-    join(&pieces, parameters.flat.device())
-}
-
-/// Vectors one after the other; there may be none.
-fn join(pieces: &[Tensor], device: Device) -> Tensor {
-    match pieces {
-        [] => Tensor::zeros([0], (Kind::Float, device)),
-        _ => Tensor::cat(pieces, 0).to_device(device),
+    let slot = parameters.flat.detach().zeros_like();
+    for segment in parameters.segments.iter().filter(|segment| segment.trainable) {
+        if let Some(array) = find(segment.node, segment.place)
+            && array.data.len() as i64 == segment.len
+        {
+            segment.layout.import(array, &slot.narrow(0, segment.offset, segment.len));
+        }
     }
+    slot
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::graph::backbone::{Options, build};
-    use crate::nn::init;
 
     #[test]
     fn keras_arrays_survive_the_buffers() {
         let graph = build("mobilefacenet", &Options { embedding_size: 16, dropout: 0.1, width: 0.25 }).expect("builds");
         let weights = init::weights(&graph, 3);
         for compute in [Kind::Float, Kind::BFloat16] {
-            let parameters = Parameters::new(&graph, &weights, Device::Cpu, compute);
+            let parameters = Parameters::new(&graph, &weights, 0, graph.output(), Device::Cpu, compute);
             assert_eq!(parameters.snapshot().weights(graph.nodes().len()), weights);
         }
     }
@@ -284,7 +371,8 @@ mod tests {
     #[test]
     fn slots_survive_too() {
         let graph = build("mobilefacenet", &Options { embedding_size: 16, dropout: 0.0, width: 0.1 }).expect("builds");
-        let parameters = Parameters::new(&graph, &init::weights(&graph, 3), Device::Cpu, Kind::Float);
+        let parameters =
+            Parameters::new(&graph, &init::weights(&graph, 3), 0, graph.output(), Device::Cpu, Kind::Float);
         let slot = Tensor::rand([parameters.flat.numel() as i64], (Kind::Float, Device::Cpu));
         let arrays = parameters.snapshot().slot(&slot);
         let back = import_slot(&parameters, |node, place| {
@@ -302,16 +390,16 @@ mod tests {
         let weights = init::weights(&graph, 3);
         graph.freeze(embedding);
         for compute in [Kind::Float, Kind::BFloat16] {
-            let parameters = Parameters::new(&graph, &weights, Device::Cpu, compute);
+            let parameters = Parameters::new(&graph, &weights, 0, embedding, Device::Cpu, compute);
             assert_eq!((parameters.range(0), parameters.range(head)), ((0, 80), (0, 80)));
-            assert_eq!(parameters.leaves(0).len(), 1);
+            assert_eq!(parameters.leaves(0..head + 1).len(), 1);
             assert_eq!(parameters.node(2)[0].kind(), Kind::Float);
             assert_eq!(parameters.node(1)[0].kind(), compute);
             assert_eq!(parameters.snapshot().weights(graph.nodes().len()), weights);
         }
         graph.freeze(head);
-        let parameters = Parameters::new(&graph, &weights, Device::Cpu, Kind::Float);
-        assert_eq!((parameters.range(0), parameters.flatten_gradients(0, &[]).numel()), ((0, 0), 0));
+        let parameters = Parameters::new(&graph, &weights, 0, embedding, Device::Cpu, Kind::Float);
+        assert_eq!((parameters.range(0), parameters.lengths(0..head + 1).len()), ((0, 0), 0));
     }
 
     #[test]
@@ -320,9 +408,10 @@ mod tests {
             build("mobilefacenet", &Options { embedding_size: 16, dropout: 0.0, width: 0.1 }).expect("builds");
         let embedding = graph.output();
         let head = graph.add("arcface", Layer::NormDense { units: 5 }, &[embedding]).expect("fits");
-        let parameters = Parameters::new(&graph, &init::weights(&graph, 3), Device::Cpu, Kind::Float);
+        let parameters =
+            Parameters::new(&graph, &init::weights(&graph, 3), 0, graph.output(), Device::Cpu, Kind::Float);
         let (offset, length) = parameters.range(head);
         assert_eq!((offset + length, length), (parameters.flat.numel() as i64, 80));
-        assert_eq!(parameters.leaves(head).len(), 1);
+        assert_eq!(parameters.leaves(head..head + 1).len(), 1);
     }
 }

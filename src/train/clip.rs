@@ -3,47 +3,25 @@
 
 use tch::{Device, Kind, Tensor};
 
-use crate::nn::parameters::Parameters;
 use crate::schedule::Clip;
-
-/// The weights that a flat gradient covers.
-#[derive(Debug)]
-struct Cover {
-    /// First node they belong to.
-    first: usize,
-    /// Elements of them all.
-    total: i64,
-    /// How long each is, on the gradient's device.
-    lengths: Tensor,
-}
 
 /// Clips flat gradients.
 #[derive(Debug, Default)]
 pub struct Clipper {
-    /// Kept from step to step.
-    cover: Option<Cover>,
+    /// The newest lengths, and the same on the gradient's device.
+    cover: Option<(Vec<i64>, Tensor)>,
 }
 
 impl Clipper {
-    /// Clips `gradient` in place: that of the trainable weights of the nodes from `first` on, as far as it reaches.
-    pub fn apply(&mut self, clip: &Clip, gradient: &mut Tensor, parameters: &Parameters, first: usize) {
+    /// Clips `gradient` in place: that of weights which are as long as `lengths` says, one after the other.
+    pub fn apply(&mut self, clip: &Clip, gradient: &mut Tensor, lengths: &[i64]) {
         if *clip == Clip::default() {
             return;
         }
-        let total = gradient.numel() as i64;
-        if clip.norm.is_some() && self.cover.as_ref().is_none_or(|kept| (kept.first, kept.total) != (first, total)) {
-            let segments = parameters.segments().iter().filter(|segment| segment.trainable && segment.node >= first);
-            let mut left = total;
-            let lengths: Vec<i64> = segments
-                .map(|segment| segment.len)
-                .take_while(|length| {
-                    left -= length;
-                    left >= 0
-                })
-                .collect();
-            self.cover = Some(Cover { first, total, lengths: on_device(&lengths, gradient.device()) });
+        if clip.norm.is_some() && self.cover.as_ref().is_none_or(|(known, _)| known != lengths) {
+            self.cover = Some((lengths.to_vec(), on_device(lengths, gradient.device())));
         }
-        clip_flat(clip, gradient, self.cover.as_ref().map(|kept| &kept.lengths));
+        clip_flat(clip, gradient, self.cover.as_ref().map(|(_, lengths)| lengths));
     }
 }
 
@@ -77,6 +55,7 @@ mod tests {
     use super::*;
     use crate::graph::backbone::{Options, build};
     use crate::nn::init;
+    use crate::nn::parameters::Parameters;
 
     fn numbers(tensor: &Tensor) -> Vec<f32> {
         Vec::try_from(tensor).expect("numbers")
@@ -103,13 +82,15 @@ mod tests {
     #[test]
     fn the_weights_of_a_network_are_found() {
         let graph = build("mobilefacenet", &Options { embedding_size: 16, dropout: 0.0, width: 0.1 }).expect("builds");
-        let parameters = Parameters::new(&graph, &init::weights(&graph, 3), Device::Cpu, Kind::Float);
+        let parameters =
+            Parameters::new(&graph, &init::weights(&graph, 3), 0, graph.output(), Device::Cpu, Kind::Float);
         let all = parameters.flat.numel() as i64;
         let before = Tensor::randn([all], (Kind::Float, Device::Cpu));
         let mut gradient = before.copy();
         let clip = Clip { norm: Some(0.5), ..Clip::default() };
         let mut clipper = Clipper::default();
-        clipper.apply(&clip, &mut gradient, &parameters, 0);
+        let nodes = graph.nodes().len();
+        clipper.apply(&clip, &mut gradient, &parameters.lengths(0..nodes));
         for segment in parameters.segments().iter().filter(|segment| segment.trainable) {
             let piece = |tensor: &Tensor| tensor.narrow(0, segment.offset, segment.len);
             let norm = piece(&before).norm().double_value(&[]);
@@ -120,7 +101,7 @@ mod tests {
         let last = graph.output();
         let (offset, length) = parameters.range(last);
         let mut part = before.narrow(0, offset, length).copy();
-        clipper.apply(&clip, &mut part, &parameters, last);
+        clipper.apply(&clip, &mut part, &parameters.lengths(last..nodes));
         assert!((part - gradient.narrow(0, offset, length)).abs().max().double_value(&[]) < 1e-6);
     }
 }

@@ -187,13 +187,10 @@ pub fn with_head(
     let mut graph = graph.cut(embedding, graph.name.clone());
     weights.nodes.truncate(graph.nodes().len());
     if let Some((name, layer)) = wanted {
-        let head = graph.add(name, layer, &[embedding]).map_err(|error| TrainError::new(error.to_string()))?;
-        let specs = &graph.nodes()[head].weights;
-        // Streams far away from those of the layers: a head starts the same whatever the backbone is.
-        let drawn = specs.iter().enumerate().map(|(place, spec)| init::weight(spec, seed, u64::MAX - place as u64));
-        weights.nodes.push(drawn.collect());
+        graph.add(name, layer, &[embedding]).map_err(|error| TrainError::new(error.to_string()))?;
     }
-    Ok((Network::new(graph, embedding, &weights, device, compute), true))
+    // The head's weights are drawn where they will lie: a head of millions of classes is not held twice.
+    Ok((Network::with_drawn(graph, embedding, &weights, seed, device, compute), true))
 }
 
 const fn same_head(present: &Layer, wanted: &Layer) -> bool {
@@ -210,7 +207,7 @@ const fn same_head(present: &Layer, wanted: &Layer) -> bool {
 /// Takes a network apart again, to give it another head.
 pub fn take_apart(network: &Network) -> Start {
     let graph = network.graph().clone();
-    let weights = network.parameters.snapshot().weights(graph.nodes().len());
+    let weights = network.parameters.weights(graph.nodes().len());
     Start { graph, embedding: network.embedding(), weights, saved: None, notes: Vec::new() }
 }
 

@@ -7,13 +7,17 @@
 use tch::Tensor;
 
 use super::clip::Clipper;
-use crate::nn::parameters::Parameters;
 use crate::schedule::{Method, Optimizer};
 
 /// Keras's Nadam: the momentum grows as `beta_1 * (1 - 0.5 * 0.96^(schedule_decay * t))` (Dozat 2016).
 const NADAM_BASE: f64 = 0.96;
 /// A rate below this moves no fp32 weight; its inverse is still finite in fp32.
 const LEAST_RATE: f64 = 1e-30;
+
+/// Weights that are changed at a time: few enough that they, their state and their gradient stay in a CPU's caches.
+const CPU_BLOCK: i64 = 1 << 18;
+/// On a GPU what matters is the number of kernels.
+const GPU_BLOCK: i64 = 1 << 26;
 
 /// An optimiser with its state for one flat buffer.
 #[derive(Debug)]
@@ -71,44 +75,85 @@ impl OptimizerState {
         self.slots = slots;
     }
 
-    /// Clips the gradient of the weights from node `first` on, in place, as the rule asks.
-    pub fn clip(&mut self, gradient: &mut Tensor, parameters: &Parameters, first: usize) {
-        self.clipper.apply(&self.rule.clip, gradient, parameters, first);
+    /// Clips a gradient in place, as the rule asks; its weights are as long as `lengths` says, one after the other.
+    pub fn clip(&mut self, gradient: &mut Tensor, lengths: &[i64]) {
+        self.clipper.apply(&self.rule.clip, gradient, lengths);
     }
 
     /// Takes one step on the part of `flat` that begins at `offset`, along `gradient` (as long as that part).
     pub fn step(&mut self, flat: &Tensor, offset: i64, gradient: &Tensor, learning_rate: f64) {
+        let turn = self.begin(learning_rate);
+        let length = gradient.numel() as i64;
+        let slots: Vec<Tensor> = self.slots.iter().map(|slot| slot.narrow(0, offset, length)).collect();
+        turn.apply(&flat.narrow(0, offset, length), &slots, gradient);
+    }
+
+    /// Begins a step, which may be applied to several parts of the weights.
+    pub fn begin(&mut self, learning_rate: f64) -> Turn {
+        let rate = learning_rate / (1.0 + self.rule.decay * self.iterations as f64);
+        self.iterations += 1;
+        let number = self.iterations as f64;
+        let mut momenta = [0.0; 2];
+        if let Method::Nadam { beta_1, schedule_decay, .. } = self.rule.method {
+            momenta = [number, number + 1.0].map(|t| nadam_momentum(beta_1, schedule_decay, t));
+            self.momentum_cache *= momenta[0];
+        }
+        Turn { method: self.rule.method, rate, number, momenta, momentum_cache: self.momentum_cache }
+    }
+}
+
+/// One step, as far as it is the same for all weights.
+#[derive(Debug, Clone, Copy)]
+pub struct Turn {
+    method: Method,
+    rate: f64,
+    /// Its number, from 1.
+    number: f64,
+    /// Nadam's momentum of this step and of the one after it.
+    momenta: [f64; 2],
+    /// The product of Nadam's momenta so far.
+    momentum_cache: f64,
+}
+
+impl Turn {
+    /// Changes weights and their state along a gradient: vectors of one length.
+    ///
+    /// Block by block, so that what is computed on the way is small, and on the CPU stays in its caches, however long the
+    /// vectors are.
+    pub fn apply(&self, weights: &Tensor, slots: &[Tensor], gradient: &Tensor) {
+        let length = gradient.numel() as i64;
+        let block = if gradient.device().is_cuda() { GPU_BLOCK } else { CPU_BLOCK };
         tch::no_grad(|| {
-            let length = gradient.numel() as i64;
-            let rate = learning_rate / (1.0 + self.rule.decay * self.iterations as f64);
-            self.iterations += 1;
-            let mut step = Step {
-                weights: flat.narrow(0, offset, length),
-                slots: self.slots.iter().map(|slot| slot.narrow(0, offset, length)).collect(),
-                gradient,
-                rate,
-                number: self.iterations as f64,
-            };
-            match self.rule.method {
-                Method::Sgd { momentum, nesterov } => step.sgd(momentum, nesterov),
-                Method::SgdW { momentum, nesterov, weight_decay } => {
-                    step.decay(weight_decay);
-                    step.sgd(momentum, nesterov);
-                }
-                Method::Adam { beta_1, beta_2, epsilon, .. } => step.adam([beta_1, beta_2], epsilon),
-                Method::AdamW { beta_1, beta_2, epsilon, weight_decay, fixed_decay, .. } => {
-                    step.decay(if fixed_decay { weight_decay } else { weight_decay * rate });
-                    step.adam([beta_1, beta_2], epsilon);
-                }
-                Method::Nadam { beta_1, beta_2, epsilon, schedule_decay } => {
-                    let momentum = |t| nadam_momentum(beta_1, schedule_decay, t);
-                    let (now, next) = (momentum(step.number), momentum(step.number + 1.0));
-                    self.momentum_cache *= now;
-                    step.nadam([beta_1, beta_2], epsilon, [now, next], self.momentum_cache);
-                }
-                Method::RmsProp { rho, momentum, epsilon, centered } => step.rmsprop(rho, momentum, epsilon, centered),
+            for from in (0..length).step_by(block as usize) {
+                let part = |tensor: &Tensor| tensor.narrow(0, from, block.min(length - from));
+                self.apply_to(&mut Step {
+                    weights: part(weights),
+                    slots: slots.iter().map(part).collect(),
+                    gradient: &part(gradient),
+                    rate: self.rate,
+                    number: self.number,
+                });
             }
         });
+    }
+
+    fn apply_to(&self, step: &mut Step) {
+        match self.method {
+            Method::Sgd { momentum, nesterov } => step.sgd(momentum, nesterov),
+            Method::SgdW { momentum, nesterov, weight_decay } => {
+                step.decay(weight_decay);
+                step.sgd(momentum, nesterov);
+            }
+            Method::Adam { beta_1, beta_2, epsilon, .. } => step.adam([beta_1, beta_2], epsilon),
+            Method::AdamW { beta_1, beta_2, epsilon, weight_decay, fixed_decay, .. } => {
+                step.decay(if fixed_decay { weight_decay } else { weight_decay * self.rate });
+                step.adam([beta_1, beta_2], epsilon);
+            }
+            Method::Nadam { beta_1, beta_2, epsilon, .. } => {
+                step.nadam([beta_1, beta_2], epsilon, self.momenta, self.momentum_cache);
+            }
+            Method::RmsProp { rho, momentum, epsilon, centered } => step.rmsprop(rho, momentum, epsilon, centered),
+        }
     }
 }
 

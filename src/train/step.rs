@@ -1,11 +1,14 @@
 //! One optimiser step, without a wait for the device: forward, loss, backward, update.
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::center::Centers;
+use super::head::{self, HeadGradient};
 use super::loss;
 use super::optimizer::OptimizerState;
-use crate::nn::{Mode, Network};
+use super::sample::{self, Sample};
+use crate::nn::regularization::add_to;
+use crate::nn::{HeadWeights, Mode, Network};
 use crate::schedule::Loss;
 
 /// What a step leaves on the device; nothing of it has been waited for.
@@ -24,12 +27,26 @@ pub struct Goal<'a> {
     pub loss: &'a Loss,
     /// The centers of the center loss, where the stage has one; they move in every step.
     pub centers: Option<&'a mut Centers>,
+    /// The classes that take part, where not all do.
+    pub sample: Option<&'a Sample>,
 }
 
 impl<'a> From<&'a Loss> for Goal<'a> {
     fn from(loss: &'a Loss) -> Self {
-        Self { loss, centers: None }
+        Self { loss, centers: None, sample: None }
     }
+}
+
+/// What a batch taught.
+#[derive(Debug)]
+pub struct Learnt {
+    /// What is reported of the step.
+    pub result: StepResult,
+    /// The gradient of the trainable weights from the first that learns on, as they lie in the flat buffer; of a sampled head
+    /// the rows of the sample. Empty where nothing learns.
+    pub gradient: Tensor,
+    /// How long each weight's part of the gradient is.
+    pub lengths: Vec<i64>,
 }
 
 /// Takes one step. `images` (B, 3, H, W) in [-1, 1], channels-last; `labels` (B) classes. With `head_only` the basic
@@ -43,40 +60,111 @@ pub fn step<'a>(
     learning_rate: f64,
     head_only: bool,
 ) -> StepResult {
-    let Goal { loss, mut centers } = goal.into();
-    let (first, embeddings) = if head_only {
-        (network.head(), tch::no_grad(|| network.embed(images, Mode::Infer)))
+    let goal = goal.into();
+    let sample = goal.sample;
+    let Learnt { result, mut gradient, lengths } = learn(network, goal, images, labels, head_only);
+    // A frozen basic model under a loss without a head leaves nothing to train.
+    if gradient.numel() > 0 {
+        optimizer.clip(&mut gradient, &lengths);
+        let (offset, _) = network.parameters.range(if head_only { network.head() } else { 0 });
+        match sample {
+            Some(sample) => sample::step(sample, network, optimizer, offset, &gradient, learning_rate),
+            None => optimizer.step(&network.parameters.flat, offset, &gradient, learning_rate),
+        }
+        network.parameters.refresh();
+    }
+    result
+}
+
+/// The loss of a batch and its gradient: a [`step`] without its end. The moving statistics and the centers move.
+pub fn learn<'a>(
+    network: &Network,
+    goal: impl Into<Goal<'a>>,
+    images: &Tensor,
+    labels: &Tensor,
+    head_only: bool,
+) -> Learnt {
+    let Goal { loss, mut centers, sample } = goal.into();
+    let embeddings = if head_only {
+        tch::no_grad(|| network.embed(images, Mode::Infer))
     } else {
-        (0, network.embed(images, Mode::Train))
+        network.embed(images, Mode::Train)
     };
+    let basic = 0..if head_only { 0 } else { network.head() };
+    let leaves = network.parameters.leaves(basic.clone());
+    let mut lengths = network.parameters.lengths(basic.clone());
+    let basic_length: i64 = lengths.iter().sum();
+
+    // The head, with room for its gradient behind the basic model's.
     let head_rests = loss.keeps_head();
-    let output =
-        if head_rests { tch::no_grad(|| network.head_output(&embeddings)) } else { network.head_output(&embeddings) };
-    let mut value = loss::mean_loss(loss, &output, labels);
+    let mut head = network.head_weights().filter(|_| loss::of_classes(loss));
+    if let (Some(head), Some(sample)) = (&mut head, sample) {
+        sample.take(head);
+    }
+    let learns = head.as_ref().is_some_and(|head| head.trainable && !head_rests);
+    if let (Some(head), true) = (&head, learns) {
+        lengths.extend([&head.rows].into_iter().chain(&head.bias).map(|weight| weight.numel() as i64));
+    }
+    let gradient = Tensor::empty([lengths.iter().sum::<i64>()], (Kind::Float, network.device()));
+    let room = head.as_ref().filter(|_| learns).map(|head| split(head, &gradient, basic_length));
+
+    let known = sample.map_or(labels, |sample| &sample.labels);
+    let back = !head_rests && !leaves.is_empty();
+    let own =
+        room.as_ref().map(|room| HeadGradient { rows: room.rows.shallow_clone(), bias: clone(room.bias.as_ref()) });
+    let judged = head.as_ref().map(|head| head::run(loss, head, &embeddings, known, own, back || learns));
+
+    // What the basic model is trained by, and what is reported.
+    let mut value = Tensor::zeros([], (Kind::Float, network.device()));
+    let mut target = loss::of_embeddings(loss, &embeddings, labels);
+    if let Some(target) = &target {
+        value += target.detach();
+    }
+    if let (Some(judged), false) = (&judged, head_rests) {
+        value += &judged.verdict.loss;
+        // Its gradient by the embeddings is the one that the head gave.
+        target = back.then(|| (&embeddings * &judged.embeddings).sum(Kind::Float));
+    }
     if let Some(centers) = &mut centers {
-        value += centers.loss(&embeddings, labels);
+        let loss = centers.loss(&embeddings, labels);
+        value += loss.detach();
+        target = Some(target.map_or_else(|| loss.shallow_clone(), |target| target + &loss));
         centers.update(&embeddings, labels);
     }
     // As Keras's, the loss that is reported has the regularisers' part in it.
-    if let Some(regularization) = network.regularization_loss() {
-        value += regularization;
+    if let Some(loss) = network.regularization_loss(0..network.head()) {
+        value += loss.detach();
+        target = Some(target.map_or_else(|| loss.shallow_clone(), |target| target + &loss));
     }
-    let mut leaves = network.parameters.leaves(first);
-    if head_rests {
-        leaves.truncate(leaves.len() - network.parameters.leaves(network.head()).len());
+    if let Some(head) = &head {
+        let weights = std::iter::once(&head.rows).chain(&head.bias);
+        for (place, (weight, regularizer)) in weights.zip(&head.regularizers).enumerate() {
+            if let Some(regularizer) = regularizer {
+                let part =
+                    room.as_ref().and_then(|room| if place == 0 { Some(&room.rows) } else { room.bias.as_ref() });
+                value += add_to(*regularizer, weight, part);
+            }
+        }
     }
-    // A frozen basic model under a loss without a head leaves nothing to train.
-    if !leaves.is_empty() {
-        let gradients = Tensor::run_backward(&[&value], &leaves, false, false);
-        let mut gradient = network.parameters.flatten_gradients(first, &gradients);
-        optimizer.clip(&mut gradient, &network.parameters, first);
-        let (offset, _) = network.parameters.range(first);
-        optimizer.step(&network.parameters.flat, offset, &gradient, learning_rate);
-        network.parameters.refresh();
+    if let (Some(target), false) = (target, leaves.is_empty()) {
+        let gradients = Tensor::run_backward(&[target], &leaves, false, false);
+        network.parameters.flatten_gradients(basic, &gradients, &gradient.narrow(0, 0, basic_length));
     }
-    let has_classes = network.has_head() || !head_rests;
-    let accuracy = has_classes.then(|| loss::accuracy(loss, &output, labels)).flatten();
-    StepResult { loss: value.detach(), accuracy }
+    let accuracy = judged.map(|judged| judged.verdict.accuracy);
+    Learnt { result: StepResult { loss: value, accuracy }, gradient, lengths }
+}
+
+fn clone(tensor: Option<&Tensor>) -> Option<Tensor> {
+    tensor.map(Tensor::shallow_clone)
+}
+
+/// The places of a head's gradients in a flat one.
+fn split(head: &HeadWeights, gradient: &Tensor, from: i64) -> HeadGradient {
+    let long = head.rows.numel() as i64;
+    HeadGradient {
+        rows: gradient.narrow(0, from, long).view(head.rows.size().as_slice()),
+        bias: head.bias.as_ref().map(|bias| gradient.narrow(0, from + long, bias.numel() as i64)),
+    }
 }
 
 #[cfg(test)]
@@ -148,7 +236,7 @@ mod tests {
         let mut losses = Vec::new();
         let loss = Loss::Center(settings);
         for _ in 0..8 {
-            let goal = Goal { loss: &loss, centers: Some(&mut centers) };
+            let goal = Goal { loss: &loss, centers: Some(&mut centers), sample: None };
             let result = step(&mut network, &mut optimizer, goal, &images, &labels, 0.002, false);
             assert!(result.accuracy.is_some());
             losses.push(result.loss.double_value(&[]));
@@ -160,7 +248,7 @@ mod tests {
         assert!(losses[7] < losses[0], "{losses:?}");
         // With the basic model frozen nothing is left to train, and nothing fails.
         let frozen = model::take_apart(&network).weights;
-        let goal = Goal { loss: &loss, centers: Some(&mut centers) };
+        let goal = Goal { loss: &loss, centers: Some(&mut centers), sample: None };
         step(&mut network, &mut optimizer, goal, &images, &labels, 0.002, true);
         assert_eq!(frozen, model::take_apart(&network).weights);
     }
@@ -196,7 +284,7 @@ mod tests {
         let rule = Optimizer::sgd(0.0, false);
         let mut optimizers = [0, 1].map(|_| OptimizerState::new(rule, &with.parameters.flat));
         let mut centers = Centers::zeros(4, 16, settings, Device::Cpu);
-        let goal = Goal { loss: &LOSS, centers: Some(&mut centers) };
+        let goal = Goal { loss: &LOSS, centers: Some(&mut centers), sample: None };
         let sum = step(&mut with, &mut optimizers[0], goal, &images, &labels, 0.01, false).loss.double_value(&[]);
         let alone = step(&mut without, &mut optimizers[1], &LOSS, &images, &labels, 0.01, false);
         assert!(sum > alone.loss.double_value(&[]));

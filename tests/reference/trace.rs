@@ -7,7 +7,7 @@ use facetui::nn::network::normalize_images;
 use facetui::nn::{Mode, Network};
 use facetui::schedule::Loss;
 use facetui::train::optimizer::OptimizerState;
-use facetui::train::{loss, resume, step};
+use facetui::train::{resume, step};
 use tch::{Kind, Tensor};
 
 use crate::root::{Arrays, Root, difference, network};
@@ -150,10 +150,7 @@ pub fn gradients(root: &Root) {
     for run in runs(root) {
         let model = run.start(root);
         let (x, labels) = data.batch(0);
-        let output = model.head_output(&model.embed(&x, Mode::Train));
-        let value = loss::mean_loss(&run.loss, &output, &labels);
-        let gradients = Tensor::run_backward(&[&value], &model.parameters.leaves(0), false, false);
-        let flat = model.parameters.flatten_gradients(0, &gradients);
+        let flat = step::learn(&model, &run.loss, &x, &labels, false).gradient;
         let ours = by_name(&model, model.parameters.snapshot().slot(&flat));
         let wanted = root.arrays(&format!("trace/{}.grads_step1_f64.npz", run.tag));
         assert_eq!(ours.len(), wanted.names().count(), "{}", run.tag);

@@ -115,7 +115,8 @@ impl Leg {
             loss::check_labels(&batch.labels, data.classes())?;
             let (images, labels) = to_device(&batch, input_shape, device.place, stage.augment);
             loader.recycle(batch);
-            let goal = Goal { loss: &stage.loss, centers: centers.as_mut().filter(|_| stage.center.is_some()) };
+            let centers = centers.as_mut().filter(|_| stage.center.is_some());
+            let goal = Goal { loss: &stage.loss, centers, sample: None };
             // Whatever libtorch draws in a step depends on nothing before it.
             tch::manual_seed(Stream::new(seed, u64::from(*drawn), Use::Step, *batches as u64).word() as i64);
             let result = step::step(network, optimizer, goal, &images, &labels, learning_rate, stage.bottleneck_only);

@@ -5,9 +5,12 @@ use std::path::Path;
 use serde_json::Value;
 use tch::Device;
 
+use super::columns::{Whole, judge};
 use super::*;
+use crate::nn::HeadWeights;
 use crate::schedule::CenterLoss;
 use crate::train::center::Centers;
+use crate::train::head::{self, HeadGradient};
 
 const ARCFACE: Loss = Loss::Arcface { margin1: 1.0, margin2: 0.5, margin3: 0.0, scale: 64.0 };
 
@@ -15,8 +18,35 @@ fn finite(tensor: &Tensor) -> bool {
     i64::try_from(tensor.isfinite().all()).expect("a flag") == 1
 }
 
+/// The loss of outputs or embeddings and its gradient; of outputs computed whole and two classes at a time.
 fn gradient(loss: &Loss, output: &Tensor, labels: &Tensor) -> (f64, Tensor) {
-    gradient_of(&|output| mean_loss(loss, output, labels), output)
+    if matches!(loss, Loss::Center(_)) {
+        return (0.0, output.zeros_like());
+    }
+    if of_embeddings(loss, output, labels).is_some() {
+        return gradient_of(&|output| of_embeddings(loss, output, labels).expect("is one"), output);
+    }
+    let classes = output.size()[1];
+    let [whole, parts] = [classes, 2].map(|range| {
+        let mut columns = Whole::new(output);
+        let verdict = judge(loss, &mut columns, labels, classes, range, true);
+        (verdict.loss.double_value(&[]), columns.gradient)
+    });
+    let close = |a: f64, b: f64| (a - b).abs() <= 1e-5 * a.abs().max(1.0) || !a.is_finite();
+    assert!(close(whole.0, parts.0), "{loss:?}: {} whole, {} in parts", whole.0, parts.0);
+    let away = (&whole.1 - &parts.1).abs().max().double_value(&[]);
+    let largest = whole.1.abs().max().double_value(&[]);
+    assert!(away <= 1e-5 * largest.max(1e-3) || !largest.is_finite(), "{loss:?}: {away} of {largest}");
+    parts
+}
+
+fn value(loss: &Loss, output: &Tensor, labels: &Tensor) -> f64 {
+    gradient(loss, output, labels).0
+}
+
+/// Cross-entropy from `scale` times numbers that need be no probabilities, as the reference's function has it.
+fn scale_softmax(p: &Tensor, labels: &Tensor, scale: f64) -> Tensor {
+    (p * scale).cross_entropy_loss::<Tensor>(labels, None, tch::Reduction::Mean, -100, 0.0)
 }
 
 fn gradient_of(loss: &dyn Fn(&Tensor) -> Tensor, output: &Tensor) -> (f64, Tensor) {
@@ -52,7 +82,7 @@ fn values_and_gradients_are_finite_on_the_whole_range_of_cosines() {
             let (value, gradient) = gradient(loss, &all.to_kind(kind), &labels);
             assert!(value.is_finite(), "{loss:?} {kind:?}");
             assert!(finite(&gradient), "{loss:?} {kind:?}");
-            assert_eq!(gradient.kind(), kind);
+            assert!(of_classes(loss) || gradient.kind() == kind);
         }
     }
 }
@@ -76,7 +106,7 @@ fn the_margin_is_on_the_labels_column_only() {
         let (target, other): (f64, f64) = (target * 64.0, other * 64.0);
         (other - target).exp().ln_1p()
     });
-    let value = mean_loss(&ARCFACE, &output, &labels).double_value(&[]);
+    let value = value(&ARCFACE, &output, &labels);
     assert!((value - f64::midpoint(a, b)).abs() < 1e-4, "{value}");
 }
 
@@ -100,9 +130,14 @@ fn at_the_ends_the_slope_is_that_of_the_next_number() {
 #[test]
 fn accuracy_counts_the_largest_output() {
     let output = Tensor::from_slice(&[0.5f32, 0.2, -0.1, 0.3]).view([2, 2]);
-    let share = accuracy(&ARCFACE, &output, &Tensor::from_slice(&[0i64, 0])).expect("has classes");
-    assert!((share.double_value(&[]) - 0.5).abs() < 1e-9);
-    assert!(accuracy(&Loss::BatchHardTriplet { alpha: 0.35 }, &output, &Tensor::from_slice(&[0i64, 0])).is_none());
+    for range in [1, 2] {
+        let labels = Tensor::from_slice(&[0i64, 0]);
+        let share = judge(&ARCFACE, &mut Whole::new(&output), &labels, 2, range, false).accuracy;
+        assert!((share.double_value(&[]) - 0.5).abs() < 1e-9);
+    }
+    // Nothing is known when all outputs are the same.
+    let same = judge(&ARCFACE, &mut Whole::new(&output.zeros_like()), &Tensor::from_slice(&[0i64, 0]), 2, 2, false);
+    assert!(same.accuracy.double_value(&[]).abs() < 1e-9);
 }
 
 #[test]
@@ -112,11 +147,14 @@ fn labels_that_are_no_class_are_refused() {
         let error = check_labels(&wrong, 5).expect_err("is refused");
         assert!(error.message.contains("0 to 4"), "{}", error.message);
     }
-    // Whoever does not ask gets libtorch's refusal, never another row's memory.
+    // Whoever does not ask gets no number, never another row's memory.
     let output = Tensor::zeros([2, 5], (Kind::Float, Device::Cpu));
     for loss in [ARCFACE, Loss::Softmax { label_smoothing: 0.0 }, Loss::MarginSoftmax { power: 2.0, scale: 0.4 }] {
-        let refused = std::panic::catch_unwind(|| mean_loss(&loss, &output, &Tensor::from_slice(&[0i64, 5])));
-        assert!(refused.is_err(), "{loss:?}");
+        for (wrong, range) in [(5, 5), (-1, 5), (5, 2), (-1, 2)] {
+            let labels = Tensor::from_slice(&[0i64, wrong]);
+            let value = judge(&loss, &mut Whole::new(&output), &labels, 5, range, true).loss.double_value(&[]);
+            assert!(value.is_nan(), "{loss:?}: {value}");
+        }
     }
 }
 
@@ -233,14 +271,13 @@ fn compare_centers(what: &str, case: &Value) {
     let (all, labels) = (rows(&case["y_pred"]), labels(&case["y_true"]));
     let mut centers = Centers::zeros(classes, width, settings, Device::Cpu);
     for call in case["calls"].as_array().expect("calls") {
-        let (value, gradient) = gradient_of(
-            &|all| {
-                let embeddings = all.narrow(1, 0, width as i64);
-                let output = all.narrow(1, width as i64, all.size()[1] - width as i64);
-                mean_loss(&logits_loss, &output, &labels) + centers.loss(&embeddings, &labels)
-            },
-            &all,
-        );
+        let output = all.narrow(1, width as i64, all.size()[1] - width as i64);
+        let (of_output, by_output) = gradient(&logits_loss, &output, &labels);
+        let of_centers = |all: &Tensor| centers.loss(&all.narrow(1, 0, width as i64), &labels);
+        let (of_centers, by_embeddings) = gradient_of(&of_centers, &all);
+        let value = of_output + of_centers;
+        let gradient = by_embeddings;
+        gradient.narrow(1, width as i64, output.size()[1]).copy_(&by_output);
         let mut wanted = rows(&call["grad_of_mean_wrt_y_pred"]);
         let mut ours = gradient;
         compare(what, value, &ours, call, &wanted);
@@ -258,17 +295,21 @@ fn compare_centers(what: &str, case: &Value) {
 
 /// Embeddings and the weights of a cosine head, with the gradients of both.
 fn compare_head(what: &str, case: &Value) {
-    let unit = |x: &Tensor, dim: i64| {
-        let square = (x * x).sum_dim_intlist([dim].as_slice(), true, None);
-        x * square.clamp_min(1e-12).rsqrt()
+    let rows_of = rows(&case["norm_dense_w"]).tr().contiguous();
+    let into = rows_of.zeros_like();
+    let head = HeadWeights {
+        normalized: true,
+        rows: rows_of,
+        bias: None,
+        half: None,
+        trainable: true,
+        regularizers: vec![None],
     };
-    let embedding = rows(&case["embedding"]).set_requires_grad(true);
-    let weights = rows(&case["norm_dense_w"]).set_requires_grad(true);
-    let cosines = unit(&embedding, 1).matmul(&unit(&weights, 0));
-    let value = mean_loss(&ARCFACE, &cosines, &labels(&case["y_true"]));
-    value.backward();
-    for (ours, key) in [(embedding.grad(), "grad_embedding"), (weights.grad(), "grad_norm_dense_w")] {
-        compare(what, value.double_value(&[]), &ours, case, &rows(&case[key]));
+    let room = HeadGradient { rows: into.shallow_clone(), bias: None };
+    let judged = head::run(&ARCFACE, &head, &rows(&case["embedding"]), &labels(&case["y_true"]), Some(room), true);
+    let value = judged.verdict.loss.double_value(&[]);
+    for (ours, key) in [(judged.embeddings, "grad_embedding"), (into.tr(), "grad_norm_dense_w")] {
+        compare(what, value, &ours, case, &rows(&case[key]));
     }
 }
 
