@@ -4,6 +4,7 @@
 //! The kills are SIGKILL after a number of events that a printed seed draws, and some milliseconds more. The short test
 //! runs always; the long one (`cargo test --test kill_resume -- --ignored`) kills ten runs at least five times each.
 //! `KILL_SEED` gives another seed.
+#![expect(clippy::print_stderr, reason = "seeds and kills are printed")]
 
 #[path = "support/place.rs"]
 mod place;
@@ -66,7 +67,7 @@ impl Program<'_> {
     fn run(&self, schedule: &str) -> usize {
         let output = self.command(&[schedule, "--json"]).output().expect("starts");
         assert!(output.status.success(), "{}", place::text(&output));
-        output.stdout.iter().filter(|byte| **byte == b'\n').count()
+        output.stdout.lines().count()
     }
 
     /// Kills a run after so many events and milliseconds; whether it had not ended before, and what it said.
@@ -211,4 +212,95 @@ fn a_killed_run_is_the_run_left_alone() {
 #[test]
 fn so_is_one_with_branches() {
     assert!(compare(BRANCHES, 4, seed() + 1, 1) >= 2);
+}
+
+/// A run that was killed after it had saved states, as `piece`, and its place.
+fn interrupted() -> Place {
+    let place = Place::new(5, 7);
+    place.write("piece.yaml", &(COMMON.to_owned() + STAGES));
+    let program = Program { place: &place, threads: 1 };
+    let mut child = program.command(&["piece.yaml", "--json"]).stdout(Stdio::piped()).spawn().expect("starts");
+    let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines().map(|line| line.expect("text"));
+    // The states of an epoch and of two steps after it.
+    let written = lines.filter(|line| line.contains(r#""event":"checkpoint_written","kind":"snapshot""#));
+    assert_eq!(written.take(4).count(), 4);
+    child.kill().expect("kills");
+    child.wait().expect("ends");
+    place
+}
+
+#[test]
+fn a_changed_schedule_goes_on_only_when_told_and_fresh_starts_over() {
+    let place = interrupted();
+    let changed = ["piece.yaml", "--headless", "--set", "stages.3.epochs=2", "--set", "data.workers=1"];
+    let output = place.run(&changed);
+    let said = place::plain(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    for words in ["is unfinished, at", "- stages.3.epochs: 1", "+ stages.3.epochs: 2", "--resume-changed", "--fresh"] {
+        assert!(said.contains(words), "`{words}` is missing in {said}");
+    }
+    assert!(!said.contains("workers"), "{said}");
+    let said = place.runs(&[&changed[..], &["--resume-changed"]].concat());
+    assert!(said.contains("going on with `piece-") && said.contains("the run goes on from"), "{said}");
+    assert!(said.contains("5 of 5 epochs"), "{said}");
+    assert_eq!(place.journals("piece").len(), 1, "it is one run");
+    // It has come to its end: trained again it is another run, and its files are kept.
+    let again = place.runs(&["piece.yaml", "--headless"]);
+    assert!(again.contains("moved to `checkpoints/earlier/piece-1`") && !again.contains("going on"), "{again}");
+    assert_eq!(place.journals("piece").len(), 2);
+}
+
+#[test]
+fn fresh_moves_an_unfinished_run_aside() {
+    let place = interrupted();
+    let said = place.runs(&["piece.yaml", "--headless", "--fresh"]);
+    assert!(said.contains("moved to `checkpoints/earlier/piece-1`") && !said.contains("goes on from"), "{said}");
+    let aside = place.path("checkpoints/earlier/piece-1");
+    assert!(aside.join("piece.h5").exists() && aside.join("piece_snapshot_a.h5").exists());
+    assert_eq!(place.journals("piece").len(), 2);
+}
+
+#[test]
+fn a_damaged_state_is_named_and_the_one_before_it_is_used() {
+    let place = interrupted();
+    let sequence = |path: &std::path::Path| {
+        let notes = facetui::checkpoint::notes(path).expect("reads");
+        notes["state"]["sequence"].as_u64().expect("a state")
+    };
+    let mut states: Vec<std::path::PathBuf> = ["piece.h5", "piece_snapshot_a.h5", "piece_snapshot_b.h5"]
+        .map(|name| place.path("checkpoints").join(name))
+        .into();
+    states.retain(|path| path.exists());
+    states.sort_by_key(|path| std::cmp::Reverse(sequence(path)));
+    assert!(states.len() >= 2);
+    let mut bytes = std::fs::read(&states[0]).expect("reads");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 4;
+    std::fs::write(&states[0], bytes).expect("writes");
+    let said = place.runs(&["piece.yaml", "--headless"]);
+    let name = states[0].file_name().expect("a name").to_string_lossy().into_owned();
+    assert!(said.contains(&format!("{name}` is damaged")) && said.contains("the state before it is used"), "{said}");
+    // The same run in the end.
+    place.write("alone.yaml", &(COMMON.to_owned() + STAGES));
+    place.runs(&["alone.yaml", "--headless"]);
+    same(&place, "alone", "piece");
+}
+
+#[test]
+#[ignore = "takes minutes: ten runs, each killed at least five times"]
+fn fifty_kills_over_ten_runs() {
+    let kinds = [
+        STAGES,
+        BRANCHES,
+        "stages:\n  - {loss: softmax, optimizer: sgd, epochs: 2}\n  - {loss: arcface, epochs: 2}\n",
+        "stages:\n  - {loss: arcface, optimizer: {adam: {amsgrad: true}}, epochs: 2, centerloss: true}\n  \
+         - {loss: batch_all_triplet, optimizer: nadam, epochs: 2, batch_size: 8}\n",
+        "stages:\n  - {loss: center, optimizer: rmsprop, epochs: 2}\n  - {loss: softmax, bottleneck_only: true, epochs: 2}\n",
+    ];
+    let mut kills = 0;
+    for run in 0..10u64 {
+        kills += compare(kinds[run as usize % kinds.len()], 8, seed() + 100 + run, 1 + run as u32 % 2);
+    }
+    eprintln!("{kills} kills over 10 runs");
+    assert!(kills >= 50, "{kills} kills");
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{Action, compare, data, embed, eval, export, plot, prepare, synth, train};
+use super::{Action, compare, data, embed, eval, export, plot, prepare, resume, synth, train};
 use crate::report::plot::figure::Look;
 use crate::report::plot::split::Split;
 
@@ -42,6 +42,13 @@ struct RunArguments {
     #[arg(long)]
     json: bool,
 
+    #[command(flatten)]
+    unfinished: UnfinishedArguments,
+}
+
+/// What becomes of an unfinished run.
+#[derive(Debug, Clone, Args)]
+struct UnfinishedArguments {
     /// Start over: move the files of an unfinished run of this name aside instead of going on with it
     #[arg(long, conflicts_with = "resume_changed")]
     fresh: bool,
@@ -51,6 +58,16 @@ struct RunArguments {
     resume_changed: bool,
 }
 
+impl UnfinishedArguments {
+    const fn wish(&self) -> resume::Wish {
+        match (self.fresh, self.resume_changed) {
+            (true, _) => resume::Wish::Fresh,
+            (_, true) => resume::Wish::GoOn,
+            _ => resume::Wish::Unsaid,
+        }
+    }
+}
+
 impl RunArguments {
     fn request(self, schedule: PathBuf) -> train::Request {
         train::Request {
@@ -58,8 +75,7 @@ impl RunArguments {
             overrides: self.set,
             headless: self.headless || self.json,
             json: self.json,
-            fresh: self.fresh,
-            resume_changed: self.resume_changed,
+            unfinished: self.unfinished.wish(),
         }
     }
 }
@@ -207,6 +223,12 @@ mod tests {
         assert!(matches!(action(&[]), Action::History { .. }));
         let Action::Train(request) = action(&["a.yaml", "--set", "seed=1", "--json"]) else { panic!("not trained") };
         assert_eq!((request.overrides, request.headless, request.json), (vec!["seed=1".to_owned()], true, true));
+        let wish = |flag: &str| match action(&["a.yaml", flag]) {
+            Action::Train(request) => request.unfinished,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((wish("--fresh"), wish("--resume-changed")), (resume::Wish::Fresh, resume::Wish::GoOn));
+        assert_eq!(wish("--json"), resume::Wish::Unsaid);
         assert!(matches!(action(&["demo", "--headless"]), Action::Demo(request) if request.headless));
     }
 

@@ -1,6 +1,7 @@
 //! What becomes of an unfinished run of a schedule: it goes on, unless something else was said.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::fmt::Write as _;
+use std::io::{BufRead as _, IsTerminal as _, Write};
 
 use super::Failure;
 use super::train::Request;
@@ -11,7 +12,18 @@ use crate::train::unfinished::{Search, Unfinished, find};
 /// Most changed settings that are shown.
 const SHOWN: usize = 30;
 
-/// What the user wants.
+/// What the user said beforehand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// Nothing: it goes on when nothing has changed.
+    Unsaid,
+    /// It goes on, whatever has changed.
+    GoOn,
+    /// Its files are moved aside.
+    Fresh,
+}
+
+/// What the user answers.
 enum Answer {
     GoOn,
     Fresh,
@@ -23,7 +35,7 @@ enum Answer {
 /// # Errors
 /// An unfinished run that nothing was said about and nobody can be asked about; a refusal.
 pub(super) fn plan(schedule: &Schedule, request: &Request) -> Result<Plan, Failure> {
-    if request.fresh {
+    if request.unfinished == Wish::Fresh {
         return Ok(Plan { resume: None, fresh: true });
     }
     let mut found = match find(schedule) {
@@ -40,8 +52,8 @@ pub(super) fn plan(schedule: &Schedule, request: &Request) -> Result<Plan, Failu
     };
     let place = found.place(schedule);
     let changes = changed(&found, schedule);
-    found.changed = request.resume_changed;
-    if changes.is_empty() || request.resume_changed {
+    found.changed = request.unfinished == Wish::GoOn;
+    if changes.is_empty() || found.changed {
         say(&format!("going on with `{}` from {place}\n", found.run_id));
         return Ok(Plan { resume: Some(*found), fresh: false });
     }
@@ -79,12 +91,12 @@ fn difference(changes: &[Change]) -> String {
     for change in changes.iter().take(SHOWN) {
         for (sign, value) in [('-', &change.before), ('+', &change.after)] {
             if let Some(value) = value {
-                text.push_str(&format!("  {sign} {}: {value}\n", change.name));
+                let _ = writeln!(text, "  {sign} {}: {value}", change.name);
             }
         }
     }
     if changes.len() > SHOWN {
-        text.push_str(&format!("  and {} settings more\n", changes.len() - SHOWN));
+        let _ = writeln!(text, "  and {} settings more", changes.len() - SHOWN);
     }
     text
 }
@@ -113,7 +125,7 @@ fn ask() -> Answer {
 
 /// Prints on the standard error, so that lines of a run stay what they are.
 fn say(text: &str) {
-    let _ = write!(std::io::stderr(), "{text}");
+    let _ = Write::write_all(&mut std::io::stderr(), text.as_bytes());
 }
 
 #[cfg(test)]

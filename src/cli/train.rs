@@ -28,10 +28,8 @@ pub struct Request {
     pub headless: bool,
     /// JSON lines.
     pub json: bool,
-    /// Whether an unfinished run is left and its files are moved aside.
-    pub fresh: bool,
-    /// Whether an unfinished run goes on also when the schedule has changed.
-    pub resume_changed: bool,
+    /// What becomes of an unfinished run.
+    pub unfinished: resume::Wish,
 }
 
 /// Trains the schedule of a file.

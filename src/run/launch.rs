@@ -211,7 +211,8 @@ fn put_aside(path: &Path) -> std::io::Result<()> {
     }
     let part = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
     let (stem, kind) = (part(path.file_stem()), part(path.extension()));
-    let free = (1..).map(|number| path.with_file_name(format!("{stem}-{number}.{kind}"))).find(|path| !path.exists());
+    let numbered = |number: u32| path.with_file_name(format!("{stem}-{number}.{kind}"));
+    let free = (1..u32::MAX).map(numbered).find(|path| !path.exists());
     free.map_or(Ok(()), |free| fs_err::rename(path, free))
 }
 

@@ -493,12 +493,19 @@ impl RunState {
         let Continuation { header, point, path } = continuation;
         (self.phase, self.stop, self.preparing) = (Phase::Preparing, None, None);
         match &mut self.header {
-            Some(known) => (known.pid, known.device) = (header.pid, header.device.clone()),
+            Some(known) if point.within => (known.pid, known.device) = (header.pid, header.device.clone()),
+            Some(known) => {
+                // The schedule may have been changed on purpose.
+                known.clone_from(header);
+                self.stages.resize(header.stages.len(), StageProgress::ToCome);
+                self.optimizers.resize(header.stages.len(), None);
+            }
             // Of a journal that was lost.
             None => self.apply(&Record { at, event: Event::RunStarted(Box::new(header.clone())) }),
         }
         if let Some(comparison) = &mut self.comparison {
-            comparison.whole.pid = header.pid;
+            comparison.whole.clone_from(header);
+            comparison.rows.resize(header.branches.len(), None);
         }
         let place = match (point.index, point.step) {
             (0 | 1, 0) => "the beginning".to_owned(),

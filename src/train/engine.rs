@@ -67,12 +67,11 @@ fn train(job: Job<'_>, commands: &Receiver<Command>, emit: &Emit) -> Result<Outc
     let device = Device::choose(schedule)?;
     emit(Event::Preparing { what: "building the network".to_owned(), done: 0, total: 0 });
     let Unfinished { base, ended, within, rows, start, sequence, .. } = resume.clone().unwrap_or_default();
-    let mut line = match &base {
-        Some((path, state)) => state.restore(path, device)?,
-        None => {
-            let start = model::start(&schedule.model, schedule.seed)?;
-            Line::new(Standing::new(start, schedule.initial_epoch, History::default()), 0.0)
-        }
+    let mut line = if let Some((path, state)) = &base {
+        state.restore(path, device)?
+    } else {
+        let start = model::start(&schedule.model, schedule.seed)?;
+        Line::new(Standing::new(start, schedule.initial_epoch, History::default()), 0.0)
     };
     let emitters = (Arc::clone(emit), flush);
     let mut session = Session::prepare(schedule, run_id, commands.clone(), emitters, device, line.standing.start()?)?;
@@ -172,7 +171,7 @@ fn branches(
             if session.control.ends_after_epoch() {
                 break;
             }
-            train_branch(session, number, branch, run_id, &standing, &mut table, within.take());
+            train_branch(session, number, branch, run_id, &standing, &mut table, within.take().as_ref());
         }
     }
     let left = schedule.branches.len() - table.branches.len();
@@ -194,7 +193,7 @@ fn train_branch(
     run_id: &str,
     standing: &Standing,
     table: &mut Table,
-    within: Option<(PathBuf, State)>,
+    within: Option<&(PathBuf, State)>,
 ) {
     let schedule = session.schedule;
     let name = format!("{}_{}", schedule.name, branch.name);
@@ -209,7 +208,7 @@ fn train_branch(
     let last = number + 1 == schedule.branches.len();
     let outcome = caught(|| {
         let outputs = Outputs::new(&schedule.checkpoints, &name)?;
-        if let Some((path, state)) = &within {
+        if let Some((path, state)) = within {
             let line = state.restore(path, session.device)?;
             let mut leg = Leg::start(session, outputs.clone(), line)?;
             let trained = leg.train(session, &branch.stages, last);

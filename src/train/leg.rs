@@ -33,14 +33,14 @@ enum EpochEnd {
 }
 
 /// The epoch at work.
-struct Epoch<'a> {
+struct Now<'a> {
     /// Index of its stage.
     number: usize,
     stage: &'a Stage,
     /// Whether its stage is the line's last.
     ends: bool,
     /// Epochs of the stage before it.
-    stage_epoch: u32,
+    done: u32,
     /// Its number as the reference prints it.
     epoch: u32,
     /// The learning rate as planned; what is asked for meanwhile multiplies it.
@@ -172,7 +172,7 @@ impl Leg {
                 (0, Meter::new(self.index))
             };
             session.loader.start_epoch_at(plan, batches);
-            let mut now = Epoch { number, stage, ends, stage_epoch, epoch, planned, batches, meter };
+            let mut now = Now { number, stage, ends, done: stage_epoch, epoch, planned, batches, meter };
             if let EpochEnd::Interrupted = self.epoch(session, &mut network, &mut now)? {
                 // What was done of it is not lost; without a step the newest checkpoint holds all there is.
                 if now.meter.steps() > 0 {
@@ -200,7 +200,7 @@ impl Leg {
     }
 
     /// Keeps the state of the run as it is between two steps, in the file of the older snapshot.
-    fn snapshot(&mut self, session: &mut Session<'_>, network: &Network, now: &mut Epoch<'_>) {
+    fn snapshot(&mut self, session: &mut Session<'_>, network: &Network, now: &mut Now<'_>) {
         self.cadence.taken();
         if now.meter.steps() > 0 {
             self.save(session, network, now, Kept::Snapshot);
@@ -208,12 +208,12 @@ impl Leg {
     }
 
     /// Keeps it in a file of its own.
-    fn save_extra(&self, session: &mut Session<'_>, network: &Network, now: &Epoch<'_>) {
+    fn save_extra(&self, session: &mut Session<'_>, network: &Network, now: &Now<'_>) {
         self.save(session, network, now, Kept::Extra { epoch: now.epoch, step: now.meter.steps() });
     }
 
     /// Hands the whole model with the state of the run to the saver.
-    fn save(&self, session: &mut Session<'_>, network: &Network, now: &Epoch<'_>, kept: Kept) {
+    fn save(&self, session: &mut Session<'_>, network: &Network, now: &Now<'_>, kept: Kept) {
         let Some(optimizer) = &self.standing.optimizer else { return };
         let within = (kept != Kept::Epoch).then(|| Within {
             batches: now.batches,
@@ -222,7 +222,7 @@ impl Leg {
         });
         let ledger = &mut session.ledger;
         ledger.sequence += 1;
-        let stage_epochs = now.stage_epoch + u32::from(within.is_none());
+        let stage_epochs = now.done + u32::from(within.is_none());
         let standing = &self.standing;
         let state = State {
             version: VERSION,
@@ -322,7 +322,7 @@ impl Leg {
         let Some(rule) = stage.optimizer else { return };
         match &mut self.standing.optimizer {
             Some(kept) if OptimizerState::slot_names(&kept.rule) == OptimizerState::slot_names(&rule) => {
-                kept.rule = rule
+                kept.rule = rule;
             }
             other => *other = Some(OptimizerState::new(rule, &network.parameters.flat)),
         }

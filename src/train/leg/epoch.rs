@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tch::{Device, Tensor};
 
-use super::{Epoch, EpochEnd, Leg};
+use super::{EpochEnd, Leg, Now};
 use crate::data::augment;
 use crate::data::loader::Batch;
 use crate::data::random::{Stream, Use};
@@ -39,7 +39,7 @@ impl Leg {
         &mut self,
         session: &mut Session<'_>,
         network: &mut Network,
-        now: &mut Epoch<'_>,
+        now: &mut Now<'_>,
     ) -> Result<EpochEnd, TrainError> {
         loop {
             match self.steps(session, network, now)? {
@@ -61,7 +61,7 @@ impl Leg {
         &mut self,
         session: &mut Session<'_>,
         network: &mut Network,
-        now: &mut Epoch<'_>,
+        now: &mut Now<'_>,
     ) -> Result<Pause, TrainError> {
         let pause = self.steps_to_pause(session, network, now)?;
         if let Some(event) = now.meter.report() {
@@ -74,10 +74,10 @@ impl Leg {
         &mut self,
         session: &mut Session<'_>,
         network: &mut Network,
-        now: &mut Epoch<'_>,
+        now: &mut Now<'_>,
     ) -> Result<Pause, TrainError> {
         let Session { schedule, emit, control, data, loader, bins, device, .. } = session;
-        let Epoch { stage, planned, batches, meter, .. } = now;
+        let Now { stage, planned, batches, meter, .. } = now;
         let (input_shape, seed) = (loader.size(), schedule.seed);
         let Standing { optimizer, centers, drawn, .. } = &mut self.standing;
         let optimizer = optimizer.as_mut().ok_or_else(|| TrainError::new("the stage has no optimiser"))?;
@@ -133,9 +133,9 @@ impl Leg {
         &mut self,
         session: &mut Session<'_>,
         network: &Network,
-        now: &Epoch<'_>,
+        now: &Now<'_>,
     ) -> Result<EpochEnd, TrainError> {
-        let Epoch { number, stage, epoch, planned, ref meter, .. } = *now;
+        let Now { number, stage, epoch, planned, ref meter, .. } = *now;
         let learning_rate = planned * session.control.rate_scale;
         let totals = meter.totals();
         let index = self.index;
