@@ -27,6 +27,7 @@ fn main() {
         // libtorch's macros decide the layout of std::string; torch-sys and the wheel use the new one.
         .define("_GLIBCXX_USE_CXX11_ABI", "1")
         .flag_if_supported("-fno-math-errno")
+        .file("src/native/augment.cpp")
         .file("src/native/norm_act.cpp")
         .compile("facetui_native");
 }

@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use facetui::data::augment::{Variation, apply};
+use facetui::data::augment::{Variation, apply, to_device};
 use facetui::graph::Layer;
 use facetui::graph::backbone::{Options, build};
 use facetui::nn::{Mode, Network, init};
@@ -54,8 +54,9 @@ fn case(width: f64, batch: i64) {
     let labels = Tensor::randint(CLASSES as i64, [batch], (Kind::Int64, Device::Cpu));
     let variations: Vec<Variation> = (0..batch as u64).map(|image| Variation::draw(1, 1, image)).collect();
     let images = apply(&bytes, &variations, 0);
+    let held = Vec::<u8>::try_from(bytes.flatten(0, -1)).expect("bytes");
     for level in 0..=3 {
-        let seconds = median(|| drop(apply(&bytes, &variations, level)));
+        let seconds = median(|| drop(to_device(&held, (112, 112), &variations, level, Device::Cpu)));
         report(&format!("augment level {level}"), width, batch, seconds);
     }
     let forward = median(|| drop(tch::no_grad(|| network.embed(&images, Mode::Infer))));

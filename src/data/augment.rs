@@ -4,7 +4,9 @@
 //! scaled in HSV, the crop is resized bilinearly with half-pixel centres. Values are not clipped between the steps. What
 //! varies is drawn for each image from (seed, epoch, image), so neither threads nor batches change it.
 
-use tch::{Kind, Tensor};
+mod native;
+
+use tch::{Device, Kind, Tensor};
 
 use super::random::{Stream, Use};
 
@@ -38,6 +40,17 @@ impl Variation {
             crop: (random.between(0.0, 1.0), random.between(0.0, 1.0)),
         }
     }
+}
+
+/// A batch on its device, varied: bytes (B, H, W, 3) of images of `size` (width, height) to (B, 3, H, W) in fp32, in [-1, 1]
+/// before the variation, channels-last. On the CPU one pass does it all, elsewhere the bytes are copied and [`apply`]
+/// follows; both give the same values to 1e-5.
+pub fn to_device(images: &[u8], size: (u32, u32), variations: &[Variation], level: u8, device: Device) -> Tensor {
+    if device == Device::Cpu {
+        return native::apply(images, size, variations, level);
+    }
+    let shape = [variations.len() as i64, i64::from(size.1), i64::from(size.0), 3];
+    apply(&Tensor::from_slice(images).view(shape).to_device(device), variations, level)
 }
 
 /// Varies a batch: bytes (B, H, W, 3) to (B, 3, H, W) in fp32, `(x - 0.5) * 2`, channels-last.

@@ -8,6 +8,11 @@ use std::io::Cursor;
 
 use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
+use zune_core::bytestream::ZCursor;
+use zune_core::colorspace::ColorSpace;
+use zune_core::options::DecoderOptions;
+use zune_jpeg::JpegDecoder;
+
 use crate::data::source::ImageRead;
 
 /// Width and height of the images that face networks take.
@@ -15,6 +20,9 @@ pub const FACE_SIZE: (u32, u32) = (112, 112);
 
 /// Channels of a pixel: red, green, blue.
 pub const CHANNELS: usize = 3;
+
+/// How a JPEG begins.
+const JPEG: [u8; 3] = [0xff, 0xd8, 0xff];
 
 /// Pixels an image may be wide or high.
 const LONGEST_SIDE: u32 = 12_000;
@@ -54,6 +62,11 @@ pub fn decode_into(bytes: &[u8], size: (u32, u32), pixels: &mut [u8]) -> Result<
     if pixels.len() != image_bytes(size) {
         return Err(DecodeError::Buffer(pixels.len(), image_bytes(size)));
     }
+    if bytes.starts_with(&JPEG)
+        && let Some(read) = jpeg_into(bytes, size, pixels)?
+    {
+        return Ok(read);
+    }
     let (decoder, _) = decoder(bytes)?;
     let found = decoder.dimensions();
     if found == size && decoder.color_type() == ColorType::Rgb8 {
@@ -68,6 +81,25 @@ pub fn decode_into(bytes: &[u8], size: (u32, u32), pixels: &mut [u8]) -> Result<
     let resized = image::imageops::resize(&image, size.0, size.1, image::imageops::FilterType::Triangle);
     pixels.copy_from_slice(resized.as_raw());
     Ok(ImageRead { resized_from: Some(found) })
+}
+
+/// The usual case: a colour JPEG of the wanted size, whose headers are read once and whose pixels go where they belong. None
+/// for any other, which is left to [`decoder`]: the crate `image` reads headers twice and copies the bytes.
+fn jpeg_into(bytes: &[u8], size: (u32, u32), pixels: &mut [u8]) -> Result<Option<ImageRead>, DecodeError> {
+    let options = DecoderOptions::default()
+        .set_strict_mode(false)
+        .set_max_width(LONGEST_SIDE as usize)
+        .set_max_height(LONGEST_SIDE as usize)
+        .jpeg_set_out_colorspace(ColorSpace::RGB);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    let broken = |error: zune_jpeg::errors::DecodeErrors| DecodeError::Broken(error.to_string());
+    decoder.decode_headers().map_err(broken)?;
+    let colour = matches!(decoder.input_colorspace(), Some(ColorSpace::YCbCr | ColorSpace::RGB));
+    if !colour || decoder.dimensions() != Some((size.0 as usize, size.1 as usize)) {
+        return Ok(None);
+    }
+    decoder.decode_into(pixels).map_err(broken)?;
+    Ok(Some(ImageRead { resized_from: None }))
 }
 
 /// A whole image, in its own size.
@@ -97,7 +129,7 @@ pub fn decode_whole(bytes: &[u8]) -> Result<Picture, DecodeError> {
 /// Reads an image's header.
 fn decoder(bytes: &[u8]) -> Result<(impl ImageDecoder + '_, ImageFormat), DecodeError> {
     let format = match bytes {
-        [0xff, 0xd8, 0xff, ..] => ImageFormat::Jpeg,
+        start if start.starts_with(&JPEG) => ImageFormat::Jpeg,
         [0x89, b'P', b'N', b'G', ..] => ImageFormat::Png,
         _ => return Err(DecodeError::Format { start: bytes[..bytes.len().min(8)].to_vec() }),
     };
@@ -166,6 +198,23 @@ pub(crate) mod tests {
         let whole = png(4, 4, [1, 2, 3]);
         assert!(decode_into(&whole[..40], (4, 4), &mut pixels).is_err());
         assert!(matches!(decode_into(&whole, (4, 4), &mut [0; 3]), Err(DecodeError::Buffer(3, 48))));
+    }
+
+    #[test]
+    fn the_short_way_of_a_jpeg_gives_the_pixels_of_the_long_one() {
+        let shades = |x, y| Rgb([(x * 9) as u8, (y * 13) as u8, (x * y) as u8]);
+        let image = DynamicImage::from(RgbImage::from_fn(30, 17, shades));
+        for (image, short) in [(DynamicImage::from(image.to_luma8()), false), (image, true)] {
+            let mut bytes = Vec::new();
+            let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 90);
+            encoder.write_image(image.as_bytes(), 30, 17, image.color().into()).expect("encodes");
+            let mut pixels = vec![0; image_bytes((30, 17))];
+            assert_eq!(jpeg_into(&bytes, (30, 17), &mut pixels).expect("decodes").is_some(), short);
+            decode_into(&bytes, (30, 17), &mut pixels).expect("decodes");
+            assert_eq!(pixels, decode_whole(&bytes).expect("decodes").pixels);
+            assert!(jpeg_into(&bytes, (17, 30), &mut pixels).expect("has headers").is_none());
+            assert!(decode_into(&bytes[..20], (30, 17), &mut pixels).is_err());
+        }
     }
 
     #[test]

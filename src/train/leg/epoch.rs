@@ -195,9 +195,7 @@ impl Leg {
 /// A batch on the device: images (B, 3, H, W) in [-1, 1], augmented, channels-last, and labels (B).
 fn to_device(batch: &Batch, size: (u32, u32), place: Device, level: u8) -> (Tensor, Tensor) {
     let labels = Tensor::from_slice(&batch.labels).to_device(place);
-    let (count, width, height) = (batch.labels.len() as i64, i64::from(size.0), i64::from(size.1));
-    let images = Tensor::from_slice(&batch.images).view([count, height, width, 3]).to_device(place);
-    (augment::apply(&images, &batch.variations, level), labels)
+    (augment::to_device(&batch.images, size, &batch.variations, level, place), labels)
 }
 
 /// Tells of steps. A loss that is no number any more is told too, and ends the run before it spoils the weights on disk.
