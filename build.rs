@@ -28,6 +28,7 @@ fn main() {
         .define("_GLIBCXX_USE_CXX11_ABI", "1")
         .flag_if_supported("-fno-math-errno")
         .file("src/native/augment.cpp")
+        .file("src/native/counters.cpp")
         .file("src/native/norm_act.cpp")
         .compile("facetui_native");
 }

@@ -31,6 +31,7 @@ use std::path::{Path, PathBuf};
 use miette::Diagnostic;
 use thiserror::Error;
 
+use crate::event::BinResult;
 use crate::graph::keras::KerasError;
 use crate::graph::{Array, Graph, Weights};
 
@@ -56,13 +57,16 @@ pub struct SavedModel {
     pub loss_config: Option<serde_json::Value>,
     /// What belongs to facetui alone.
     pub extras: Extras,
+    /// The newest figures of the evaluation bins, in the run's order, when it was saved by a run that had bins.
+    pub evaluation: Vec<BinResult>,
 }
 
 impl SavedModel {
     /// Layers and weights alone.
     pub fn new(graph: Graph, weights: Weights) -> Self {
         let (optimizer, optimizer_note, loss, loss_config) = (None, None, None, None);
-        Self { graph, weights, optimizer, optimizer_note, loss, loss_config, extras: Extras::default() }
+        let (extras, evaluation) = (Extras::default(), Vec::new());
+        Self { graph, weights, optimizer, optimizer_note, loss, loss_config, extras, evaluation }
     }
 }
 
@@ -183,7 +187,7 @@ pub fn verify(path: &Path) -> Result<bool, CheckpointError> {
 }
 
 impl CheckpointError {
-    fn write(path: &Path, reason: impl std::fmt::Display) -> Self {
+    pub(crate) fn write(path: &Path, reason: impl std::fmt::Display) -> Self {
         Self::Write { path: path.to_path_buf(), reason: reason.to_string() }
     }
 

@@ -1,23 +1,29 @@
 //! The command line: arguments become one [`Action`], an action becomes an exit code.
 //!
 //! Exit codes: 0 the run ended or was stopped on request, 1 something failed, 2 the arguments or the schedule are wrong,
-//! 130 it was left by a third Ctrl-C.
+//! 143 and 130 SIGTERM or SIGINT ended the run before its schedule was done.
 
 mod args;
+mod attach;
+mod bench;
 mod compare;
 mod data;
 mod demo;
+mod detach;
 mod embed;
 mod eval;
 mod export;
 mod inference;
 mod inspect;
+mod keeper;
 mod memory;
 mod models;
+mod needs;
 mod plot;
 mod prepare;
 mod progress;
 mod resume;
+mod runs;
 mod synth;
 mod train;
 
@@ -25,6 +31,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser as _;
 
@@ -42,6 +49,16 @@ pub enum Action {
     Train(train::Request),
     /// Make the demo data when it is not there, then train the demo schedule.
     Demo(train::Request),
+    /// Show a run that another process trains.
+    Attach(attach::Which),
+    /// Show a run of which only the journal is read.
+    Watch(attach::WatchRequest),
+    /// List the runs.
+    Runs(runs::Request),
+    /// Ask a run to stop.
+    Stop(attach::StopRequest),
+    /// Measure how fast a schedule would train.
+    Bench(bench::Request),
     /// Check a schedule without training.
     Check {
         /// The file.
@@ -98,6 +115,8 @@ pub fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_max_level(tracing::Level::WARN)
         .with_writer(std::io::stderr)
+        // It would tell of a standard error that is gone on the standard error, and panic.
+        .log_internal_errors(false)
         .with_ansi(false)
         .without_time()
         .with_target(false)
@@ -110,6 +129,7 @@ pub fn main() -> ExitCode {
         }
     };
     match perform(action) {
+        Ok(()) if UNSAID.load(Ordering::Relaxed) => ExitCode::from(1),
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Told(code)) => ExitCode::from(code),
         Err(Failure::Usage(report)) => tell(&report, 2),
@@ -127,11 +147,19 @@ fn perform(action: Action) -> Result<(), Failure> {
         Action::History { runs } => train::history(&runs),
         Action::Train(request) => train::train(&request),
         Action::Demo(request) => demo::demo(&request),
+        Action::Attach(which) => attach::attach(&which),
+        Action::Watch(request) => attach::watch(&request),
+        Action::Runs(request) => {
+            runs::runs(&request);
+            Ok(())
+        }
+        Action::Stop(request) => attach::stop(&request),
         Action::Check { schedule, overrides } => check(&schedule, &overrides),
         Action::Synth(request) => synth::synth(&request),
         Action::Plot(request) => plot::plot(&request),
         Action::Data(request) => data::data(&request),
         Action::Prepare(request) => prepare::prepare(&request),
+        Action::Bench(request) => bench::bench(&request),
         Action::Models { json } => models::models(json),
         Action::Export(request) => export::export(&request),
         Action::Inspect { path, json } => inspect::inspect(&path, json),
@@ -145,10 +173,18 @@ fn perform(action: Action) -> Result<(), Failure> {
     }
 }
 
-/// Prints text on the standard output; a reader that went away is no failure.
+/// Prints text on the standard output; a reader that went away is no failure. Anything else, a full disk for instance, is
+/// told once, and the program's exit code is 1.
 fn say(text: &str) {
-    let _ = write!(std::io::stdout(), "{text}");
+    let mut out = std::io::stdout();
+    let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) else { return };
+    if error.kind() != std::io::ErrorKind::BrokenPipe && !UNSAID.swap(true, Ordering::Relaxed) {
+        let _ = writeln!(std::io::stderr(), "the standard output cannot be written: {error}");
+    }
 }
+
+/// Whether something could not be printed.
+static UNSAID: AtomicBool = AtomicBool::new(false);
 
 /// Prints what a loaded schedule warns of.
 fn warn(loaded: &schedule::Loaded) {
@@ -174,7 +210,8 @@ fn check(path: &std::path::Path, overrides: &[String]) -> Result<(), Failure> {
     let loaded = schedule::load(path, overrides).map_err(|error| Failure::Usage(error.into()))?;
     warn(&loaded);
     paths(&loaded)?;
-    say(&format!("`{}` is a valid schedule:\n{}", path.display(), plan(&loaded.schedule)));
+    let needs = needs::text(&loaded.schedule);
+    say(&format!("`{}` is a valid schedule:\n{}{needs}", path.display(), plan(&loaded.schedule)));
     Ok(())
 }
 

@@ -13,6 +13,7 @@
 
 pub mod augment;
 pub mod bin;
+pub mod classes;
 pub mod decode;
 pub mod folder;
 pub mod items;

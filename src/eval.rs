@@ -2,6 +2,7 @@
 //! a saved network that makes embeddings. Training hands in the network it has, the commands read one ([`model`]).
 
 pub mod embed;
+mod exported;
 pub mod measure;
 pub mod metrics;
 pub mod model;

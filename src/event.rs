@@ -7,6 +7,7 @@
 
 mod finite;
 mod finite_list;
+mod finite_option;
 
 use serde::{Deserialize, Serialize};
 
@@ -306,6 +307,10 @@ pub enum Event {
         waited: f64,
         /// Resident memory of the process (CPU) or memory held on the device (GPU), in bytes.
         memory: u64,
+        /// Length of the newest step's gradient over all weights that are trained, before it is clipped; none in journals
+        /// of versions that did not say, and where nothing is trained.
+        #[serde(default, with = "finite_option", skip_serializing_if = "Option::is_none")]
+        gradient_norm: Option<f64>,
     },
     /// A bin is being embedded.
     Evaluating {
@@ -502,7 +507,8 @@ pub struct GpuSample {
 /// The multipliers of the learning rate that are accepted.
 pub const RATE_SCALES: std::ops::RangeInclusive<f64> = 1e-6..=1e6;
 
-/// Everything the engine can be asked while it runs. It answers with events.
+/// Everything the engine can be asked while it runs. It answers with events. The JSON is what travels over a run's
+/// socket: `"pause"`, `{"stop": "now"}`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
@@ -541,8 +547,11 @@ mod tests {
             images_per_second: 10.0,
             waited: 0.0,
             memory: 1,
+            gradient_norm: Some(f64::INFINITY),
         });
-        let Event::Steps { loss, .. } = back.event else { panic!("another event came back") };
+        let Event::Steps { loss, gradient_norm: Some(f64::INFINITY), .. } = back.event else {
+            panic!("another event came back")
+        };
         assert!((loss[0] - 1.0).abs() < 1e-9 && loss[1].is_nan() && loss[2].is_infinite());
     }
 
@@ -573,6 +582,14 @@ mod tests {
             "fold_mean":null,"fold_deviation":null,"pairs":6,"seconds":1.0}"#;
         let record: Record = serde_json::from_str(line).expect("reads");
         assert!(matches!(record.event, Event::BinEvaluated { result, .. } if result.rates.is_empty()));
+    }
+
+    #[test]
+    fn a_journal_from_before_the_gradient_norm_is_read() {
+        let line = r#"{"at":1,"event":"steps","index":1,"step":1,"loss":[1],"accuracy":[],"images_per_second":1,
+            "waited":0,"memory":1}"#;
+        let record: Record = serde_json::from_str(line).expect("reads");
+        assert!(matches!(record.event, Event::Steps { gradient_norm: None, .. }));
     }
 
     #[test]

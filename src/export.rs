@@ -43,7 +43,7 @@ pub struct Request {
     pub optimizer: bool,
     /// In `.tflite`, the number format.
     pub precision: tflite::Precision,
-    /// Where the images are that int8 is calibrated with: a folder or an evaluation bin.
+    /// Where the images are that int8 is calibrated with: a folder, a RecordIO set or an evaluation bin.
     pub calibrate: Option<PathBuf>,
 }
 
@@ -131,8 +131,8 @@ pub enum ExportError {
     /// Images for the calibration that cannot be used.
     #[error("`{}`: {reason}", path.display())]
     #[diagnostic(help(
-        "`--calibrate` takes an evaluation bin, or a folder of JPEG and PNG images of faces as the network \
-                       gets them: some hundred of different people"
+        "`--calibrate` takes an evaluation bin, a RecordIO set, or a folder of JPEG and PNG images of faces as the \
+                       network gets them: some hundred of different people"
     ))]
     Calibrate {
         /// The folder or bin.

@@ -27,6 +27,8 @@ pub mod data;
 pub mod eval;
 pub mod event;
 pub mod export;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod graph;
 pub mod nn;
 pub mod report;

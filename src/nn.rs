@@ -4,6 +4,8 @@
 //! as fast as NCHW. All trainable weights are views of one flat buffer ([`parameters`]), so that an optimiser step, a
 //! gradient norm or a snapshot is a handful of kernels however many layers there are.
 
+pub mod activations;
+pub mod counters;
 pub mod device;
 mod fusion;
 pub mod init;

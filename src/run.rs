@@ -1,9 +1,17 @@
 //! A run as everyone outside the engine sees it: the journal on disk, the state folded from it, the folder that holds
-//! both, and the list of past runs.
+//! both, the process behind it, the socket that others attach to, and the list of past runs.
 
+mod claim;
 pub mod comparison;
+pub mod find;
+pub mod follow;
 pub mod history;
 pub mod history_api;
 pub mod journal;
 pub mod launch;
+pub mod live;
+pub mod lock;
+mod presence;
+mod recorder;
+pub mod socket;
 pub mod state;

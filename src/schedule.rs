@@ -100,6 +100,9 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Loaded, ScheduleError> 
     parse(&path.to_string_lossy(), &text, overrides, &|name| std::env::var(name).ok())
 }
 
+/// Bytes of a line of a schedule.
+const LONGEST_LINE: usize = 16 << 10;
+
 /// As [`load`], from text; `source_name` stands in messages and gives the default name, `env` answers for variables.
 ///
 /// # Errors
@@ -110,6 +113,14 @@ pub fn parse(
     overrides: &[String],
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Loaded, ScheduleError> {
+    if let Some(line) = text.lines().position(|line| line.len() > LONGEST_LINE) {
+        let what = format!("line {} has more than {LONGEST_LINE} bytes; expected a schedule's short lines", line + 1);
+        // The message shows nothing of the text: no terminal has room for it.
+        let nothing = Sources::new(source_name, "", &[]);
+        let mut problems = Problems::new(&nothing);
+        problems.error(source::Span { source: 0, start: 0, len: 0 }, what, "", None);
+        return Err(ScheduleError::invalid(source_name, problems.errors));
+    }
     let sources = Sources::new(source_name, text, overrides);
     let mut problems = Problems::new(&sources);
     let Some(mut root) = tree::parse(&sources, &mut problems) else {
@@ -345,6 +356,8 @@ pub struct Stage {
     pub learning_rate: LearningRate,
     /// The reference's `random_status`, 0 to 3; the schedule's unless given.
     pub augment: u8,
+    /// Share of the classes that take part in a step, the batch's own always; none where all do.
+    pub sample: Option<f64>,
 }
 
 /// What a loss works on, the reference's `type`.

@@ -1,8 +1,11 @@
 //! The engine: it trains a schedule's stages on its own thread, takes [`Command`](crate::event::Command)s and says what
 //! happens as [`Event`](crate::event::Event)s. It draws nothing and knows no terminal.
 
+pub mod agreement;
+pub mod bench;
 pub mod cadence;
 pub mod center;
+pub mod classes;
 pub mod clip;
 pub mod comparison;
 pub mod control;
@@ -12,6 +15,7 @@ pub mod evaluate;
 pub mod head;
 pub mod leg;
 pub mod loss;
+pub mod memory;
 pub mod meter;
 pub mod model;
 pub mod optimizer;

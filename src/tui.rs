@@ -8,14 +8,13 @@
 //! | file | what it does |
 //! |---|---|
 //! | `event_loop`, `terminal`, `stdio` | the world: keys, signals, the screen, what native libraries print |
-//! | `action`, `keymap`, `app`, `view`, `watched` | the states and how they change |
-//! | `draw`, `layout`, `pane/*` | the screen |
-//! | `chart`, `digest`, `estimate`, `format`, `theme` | what panes share |
+//! | `action`, `keymap`, `app`, `view`, `watched`, `remembered` | the states and how they change |
+//! | `draw`, `layout`, `pane/*`, `still` | the screen |
+//! | `chart`, `series`, `scale`, `estimate`, `format`, `theme` | what panes share |
 
 mod action;
 mod app;
 mod chart;
-mod digest;
 mod draw;
 mod estimate;
 mod event_loop;
@@ -23,7 +22,11 @@ mod format;
 mod keymap;
 mod layout;
 mod pane;
+mod remembered;
+mod scale;
+mod series;
 mod stdio;
+mod still;
 mod terminal;
 #[cfg(test)]
 mod testing;
@@ -43,6 +46,7 @@ use crate::event::{Command, Record};
 use crate::run::history_api::HistorySource;
 use crate::run::state::RunState;
 
+pub use still::Still;
 pub use theme::Abilities;
 
 /// What the front end needs of a run that is being trained.
@@ -54,11 +58,29 @@ pub struct LiveRun {
     pub commands: crossbeam_channel::Sender<Command>,
 }
 
+/// Whose run it is that the front end shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Role {
+    /// This process trains it: leaving means to end it.
+    #[default]
+    Trainer,
+    /// Another process trains it and does what it is asked; leaving means nothing to it.
+    Attached,
+    /// Only its journal is read.
+    Watching,
+}
+
 /// What can be chosen about the front end.
 #[derive(Debug, Clone, Default)]
 pub struct TuiOptions {
+    /// Whose run is shown.
+    pub role: Role,
+    /// The live run's journal; beside it plots are written.
+    pub journal: Option<PathBuf>,
     /// Where the lines that native libraries print are appended, besides the log pane.
     pub log_file: Option<PathBuf>,
+    /// Where moved borders and the like are kept from one time to the next; nowhere unless given.
+    pub state_file: Option<PathBuf>,
     /// What the terminal can show; asked of the environment unless given.
     pub abilities: Option<Abilities>,
     /// The zone that times are shown in; the system's unless given.
@@ -72,6 +94,10 @@ pub struct Left {
     pub state: Option<RunState>,
     /// The signal that ended the front end, if one did.
     pub signal: Option<i32>,
+    /// What the terminal said last, if it went away.
+    pub gone: Option<io::Error>,
+    /// The live run's other end, for whoever goes on with it.
+    pub live: Option<LiveRun>,
 }
 
 /// Why there is no front end.
@@ -93,7 +119,8 @@ pub enum TuiError {
 /// Shows a live run and the history until the user leaves; blocks. Without a live run it opens the history.
 ///
 /// Native libraries' output to standard output and error is captured meanwhile. The terminal is as it was when this
-/// returns, panics included. The run is not waited for: its state tells whether it ended.
+/// returns, panics included. The run is not waited for: its state tells whether it ended. A terminal that goes away ends the
+/// front end, not the run.
 ///
 /// SIGINT, SIGTERM and SIGHUP are listened to, and the process goes on ignoring them afterwards: leave the program soon
 /// after this returns.

@@ -43,7 +43,10 @@ fn python(folder: &Path) -> Option<serde_json::Value> {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let mut command = Command::new(set("FACETUI_TEST_PYTHON").unwrap_or_else(|| "python3".to_owned()));
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/records_check.py")).arg(folder);
-    command.env("PYTHONPATH", set("FACETUI_MXNET_PYTHONPATH").unwrap_or_default());
+    // mxnet wants NumPy, which lies beside Keras.
+    let mxnet = set("FACETUI_MXNET_PYTHONPATH");
+    let paths = [mxnet.clone(), set("FACETUI_KERAS_PYTHONPATH")];
+    command.env("PYTHONPATH", paths.into_iter().flatten().collect::<Vec<_>>().join(":"));
     let output = match command.output() {
         Ok(output) => output,
         Err(error) => {
@@ -52,7 +55,9 @@ fn python(folder: &Path) -> Option<serde_json::Value> {
         }
     };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Some(serde_json::from_slice(&output.stdout).expect("JSON"))
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(mxnet.is_none() || found["reader"] == "mxnet", "mxnet is there, but {} read", found["reader"]);
+    Some(found)
 }
 
 #[test]
@@ -389,4 +394,116 @@ fn damaged_records_are_named() {
         let output = place.run(&["prepare", "folders", set, "-o", "out2"]);
         assert!(output.status.code() == Some(1) && !plain(&output).contains("panicked"), "{}", plain(&output));
     }
+}
+
+#[test]
+fn shards_hold_every_image_once_under_the_labels_of_the_whole() {
+    let place = Place::new(4, 6);
+    place.runs(&["prepare", "records", FACES, "-o", "set"]);
+    let command = ["prepare", "shard", "set", "-o", "parts", "--shards", "3", "--seed", "5"];
+    let said = place.runs(&command);
+    assert!(said.contains("wrote 24 images to `parts`") && said.contains("{path: parts/2, labels: merge}"), "{said}");
+    assert!(place.runs(&command).contains("nothing to do: all 24 images"));
+    let whole = RecordFile::open(&place.path("set"), &|_, _| {}).expect("opens");
+    let all = |set: &RecordFile| -> Vec<(u32, String)> {
+        let bytes = |image| set.image_bytes(image).expect("reads");
+        (0..set.len()).map(|image| (set.label(image), sha256(&bytes(image)))).collect()
+    };
+    let mut found = Vec::new();
+    for part in 0..3 {
+        let part = RecordFile::open(&place.path(&format!("parts/{part}")), &|_, _| {}).expect("opens");
+        assert_eq!(part.labels(), [[0; 2], [1; 2], [2; 2], [3; 2]].concat());
+        found.extend(all(&part));
+    }
+    let mut expected = all(&whole);
+    (found.sort(), expected.sort());
+    assert_eq!(found, expected);
+    let again = ["prepare", "shard", "set", "-o", "other", "--shards", "3", "--seed", "6"];
+    place.runs(&again);
+    assert_ne!(files(&place.path("other")), files(&place.path("parts")));
+    // Of folders with names, what was lost is written again.
+    std::fs::rename(place.path(&format!("{FACES}/2")), place.path(&format!("{FACES}/zoe"))).expect("renames");
+    let command = ["prepare", "shard", FACES, "-o", "named", "--shards", "2"];
+    place.runs(&command);
+    let parts = files(&place.path("named"));
+    assert_eq!(parts.len(), 24);
+    assert_eq!(parts.keys().filter(|name| name.starts_with("1/zoe/")).count(), 3);
+    let marker = place.read("named/1/prepare.json").replace("\"complete\": true", "\"complete\": false");
+    place.write("named/1/prepare.json", &marker);
+    std::fs::remove_dir_all(place.path("named/1/zoe")).expect("removes");
+    assert!(place.runs(&command).contains("wrote the missing 3 of 24"));
+    assert_eq!(files(&place.path("named")), parts);
+    place.runs(&["prepare", "subset", FACES, "-o", "part", "--min-images", "6", "--classes", "4"]);
+    assert!(place.path("part/zoe").is_dir());
+}
+
+#[test]
+fn named_classes_keep_their_numbers_and_other_sizes_are_said_once() {
+    let place = Place::new(3, 6);
+    for (number, name) in ["bob", "eve", "ann"].into_iter().enumerate() {
+        std::fs::rename(place.path(&format!("{FACES}/{number}")), place.path(&format!("people/{name}")))
+            .or_else(|_| {
+                std::fs::create_dir_all(place.path("people"))?;
+                std::fs::rename(place.path(&format!("{FACES}/{number}")), place.path(&format!("people/{name}")))
+            })
+            .expect("renames");
+    }
+    std::fs::create_dir(place.path("away")).expect("makes");
+    std::fs::rename(place.path("people/ann"), place.path("away/ann")).expect("renames");
+    // Two images of another size.
+    for name in ["bob/1.jpg", "eve/7.jpg"] {
+        let path = place.path(&format!("people/{name}"));
+        let picture = facetui::data::decode::decode_whole(&std::fs::read(&path).expect("reads")).expect("decodes");
+        let whole = image::RgbImage::from_raw(picture.width, picture.height, picture.pixels).expect("fits");
+        let mut png = std::io::Cursor::new(Vec::new());
+        let small = image::imageops::resize(&whole, 90, 70, image::imageops::FilterType::Triangle);
+        small.write_to(&mut png, image::ImageFormat::Png).expect("encodes");
+        std::fs::write(path, png.into_inner()).expect("writes");
+    }
+    place.runs(&["prepare", "records", "people", "-o", "set"]);
+    place.write(
+        "run.yaml",
+        "name: a\nmodel: {backbone: mobilefacenet, embedding: 16, width: 0.1}\ndata: {train: people, bins: []}\n\
+         batch_size: 4\ndevice: cpu\nstages: [{loss: softmax, optimizer: adam, epochs: 2}]\n",
+    );
+    let logs = |name: &str| -> Vec<String> {
+        let journal = place.journals(name).pop().expect("a run");
+        let message = |record: &facetui::event::Record| match &record.event {
+            facetui::event::Event::Log { message, .. } => Some(message.clone()),
+            _ => None,
+        };
+        journal.iter().filter_map(message).collect()
+    };
+    for (name, train) in [("a", "people"), ("b", "set")] {
+        place.runs(&[
+            "run.yaml",
+            "--headless",
+            "--set",
+            &format!("name={name}"),
+            "--set",
+            &format!("data.train={train}"),
+        ]);
+        let said =
+            logs(name).iter().filter(|line| line.contains("resized to 112x112") && line.contains("90x70")).count();
+        assert_eq!(said, 1, "{:?}", logs(name));
+    }
+    let kept = place.read("checkpoints/a_classes.json");
+    assert!(kept.find("\"bob\"") < kept.find("\"eve\""), "{kept}");
+    assert!(!place.path("checkpoints/b_classes.json").exists());
+    // Another person, whose name comes first, does not move the others.
+    std::fs::rename(place.path("away/ann"), place.path("people/ann")).expect("renames");
+    assert!(place.runs(&["data", "people"]).contains("classes by name: 0 ann, 1 bob, 2 eve"));
+    place.write(
+        "more.yaml",
+        "name: c\nmodel: {file: checkpoints/a.h5, embedding: -2}\ndata: {train: people, bins: []}\n\
+         batch_size: 4\ndevice: cpu\nstages: [{loss: arcface, optimizer: adam, epochs: 1}]\n",
+    );
+    place.runs(&["more.yaml", "--headless"]);
+    assert!(
+        logs("c").iter().any(|line| line.contains("a_classes.json") && line.contains("1 are new")),
+        "{:?}",
+        logs("c")
+    );
+    let kept = place.read("checkpoints/c_classes.json");
+    assert!(kept.find("\"eve\"") < kept.find("\"ann\""), "{kept}");
 }

@@ -12,13 +12,14 @@ const ROOMS: &[&str] = &[
     "nn",
     "data",
     "synth",
-    "eval",
     "export",
+    "eval",
     "train",
     "run",
     "report",
     "tui",
     "cli",
+    "fuzz",
 ];
 
 /// Crates that belong to some rooms only.

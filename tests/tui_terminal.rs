@@ -15,6 +15,7 @@ use facetui::run::history_api::{HistorySource, PastRun};
 use facetui::run::state::RunState;
 use facetui::tui::{Abilities, LiveRun, TuiOptions};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use vt100::MouseProtocolMode;
 
 /// Names what the child should do.
 const ROLE: &str = "FACETUI_TEST_ROLE";
@@ -104,6 +105,7 @@ fn child() {
     let options =
         TuiOptions { abilities: Some(Abilities { color: true, unicode: true, light: false }), ..TuiOptions::default() };
     let left = facetui::tui::run(Some(LiveRun { events, commands }), Box::new(Empty), options).expect("a terminal");
+    assert!(left.live.is_some(), "the run's other end was kept");
     println!("left: {:?} signal {:?}", left.state.expect("a live run").phase, left.signal);
 }
 
@@ -185,6 +187,7 @@ impl Terminal {
         assert!(!screen.alternate_screen(), "the alternate screen was left");
         assert!(!screen.hide_cursor(), "the cursor is visible again");
         assert!(!screen.bracketed_paste(), "pastes are plain again");
+        assert_eq!(screen.mouse_protocol_mode(), MouseProtocolMode::None, "the mouse is the terminal's again");
     }
 }
 
@@ -208,6 +211,28 @@ fn keys_are_answered_and_the_terminal_is_given_back() {
     terminal.wait_for("keep watching");
     terminal.press("s");
     terminal.wait_for("left: Ended(Stopped) signal None");
+    terminal.wait_for_the_end();
+}
+
+#[test]
+fn the_mouse_is_taken_and_can_be_let_go() {
+    let mut terminal = Terminal::start("quiet");
+    terminal.wait_for("TRAINING");
+    let mode = |terminal: &Terminal| terminal.screen.lock().expect("whole").parser.screen().mouse_protocol_mode();
+    assert_eq!(mode(&terminal), MouseProtocolMode::AnyMotion);
+    // A click on a tab, as terminals tell of it.
+    terminal.press("\u{1b}[<0;15;1M\u{1b}[<0;15;1m");
+    terminal.wait_for("No runs yet");
+    terminal.press("m");
+    terminal.wait_for("the mouse selects text");
+    let patience = Instant::now();
+    while mode(&terminal) != MouseProtocolMode::None && patience.elapsed() < PATIENCE {
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(mode(&terminal), MouseProtocolMode::None);
+    terminal.press("q");
+    terminal.wait_for("keep watching");
+    terminal.press("s");
     terminal.wait_for_the_end();
 }
 
@@ -272,11 +297,11 @@ fn a_continue_signal_draws_the_whole_screen_again() {
 }
 
 #[test]
-fn a_termination_signal_stops_the_run_and_restores_the_terminal() {
+fn a_termination_signal_gives_the_terminal_back_and_leaves_the_run_to_others() {
     let mut terminal = Terminal::start("quiet");
     terminal.wait_for("TRAINING");
     let id = terminal.child.process_id().and_then(|id| rustix::process::Pid::from_raw(id as i32)).expect("a process");
     rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("the signal is sent");
-    terminal.wait_for("left: Ended(Stopped) signal Some(15)");
+    terminal.wait_for("left: Training signal Some(15)");
     terminal.wait_for_the_end();
 }

@@ -77,7 +77,8 @@ fn json_of(place: &Place, arguments: &[&str]) -> Value {
 /// The figures as training computes them.
 fn by_library(model: &Model, bin: &Path) -> Figures {
     let bin = DecodedBin::decode(&EvalBin::open(bin).expect("opens"), model.size()).expect("decodes");
-    let mut embed = |images: &[u8], count: usize| Ok::<_, MetricsError>(model.embed(images, count, true));
+    let mut embed =
+        |images: &[u8], count: usize| Ok::<_, MetricsError>(model.embed(images, count, true).expect("embeds"));
     evaluate(&bin, 64, &mut embed, &|_, _| {}).expect("figures").figures(&bin.same)
 }
 
@@ -158,7 +159,7 @@ fn rows_of(model: &Model, files: &[PathBuf], flip: bool) -> Vec<f32> {
     for (file, pixels) in files.iter().zip(images.chunks_exact_mut(one)) {
         decode_into(&std::fs::read(file).expect("reads"), (112, 112), pixels).expect("decodes");
     }
-    model.embed(&images, files.len(), flip)
+    model.embed(&images, files.len(), flip).expect("embeds")
 }
 
 fn assert_near(found: &[f32], wanted: &[f32]) {
@@ -309,7 +310,7 @@ fn bad_inputs_are_one_message_and_leave_nothing() {
         (&["embed", "basic.h5", image, "-o", "e.npy", "--device", "cuda:97"], 1, "`cuda:97` was asked for"),
         (&["embed", "basic.h5", image, "-o", "e.npy", "--device", "tpu"], 2, "auto, cpu, cuda"),
         (&["eval", "basic.h5", "demo/pose.bin", "--roc", "no/roc.svg"], 1, "there is no folder `no`"),
-        (&["eval", "basic.h5", "demo/pose.bin", "--roc", "roc.gif"], 2, ".svg"),
+        (&["eval", "basic.h5", "demo/pose.bin", "--roc", "roc.gif"], 2, ".svg or .png"),
         (&["eval", "basic.h5", "demo/pose.bin", "--far", "7"], 2, "above 0 and below 1"),
         (&["compare", "basic.h5", image, "text.jpg"], 1, "1 of 2 images can be used"),
         (&["compare", "basic.h5", image, image, "--bin", "demo/pose.bin", "--far", "1e-3"], 1, "too few"),
@@ -444,7 +445,8 @@ fn eval_agrees_with_keras() {
             }
             assert!(near(&row["tar_at_far"][0]["tar"], keras["tar"].as_f64().expect("one"), 1e-4), "{row} {keras}");
             assert!(near(&row["tar_at_far"][0]["threshold"], keras["tar_threshold"].as_f64().expect("one"), 1e-4));
-            let rows = model.embed(&bin.images[..4 * model.size().0 as usize * model.size().1 as usize * 3], 4, false);
+            let one = model.size().0 as usize * model.size().1 as usize * 3;
+            let rows = model.embed(&bin.images[..4 * one], 4, false).expect("embeds");
             let wanted = keras["raw"].as_array().expect("rows").iter().flat_map(|row| row.as_array().expect("a row"));
             let wanted: Vec<f32> = wanted.map(|value| value.as_f64().expect("a number") as f32).collect();
             assert_near(&rows, &wanted);

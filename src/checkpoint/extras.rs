@@ -1,5 +1,5 @@
-//! What a file holds beside the model, in a group of our own that Keras does not look at: `facetui`, with named arrays
-//! and a JSON text.
+//! What a file holds beside the model, in a group of our own that Keras does not look at: `facetui`, with named arrays,
+//! a JSON text and the figures of the evaluation bins.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::arrays;
 use super::source::Source;
 use super::strings::{put_text, text};
+use crate::event::BinResult;
 use crate::graph::Array;
 
 /// The group.
@@ -17,6 +18,8 @@ pub(super) const GROUP: &str = "facetui";
 const ARRAYS: &str = "arrays";
 /// Its attribute.
 const NOTES: &str = "notes";
+/// Its attribute of figures.
+const EVALUATION: &str = "evaluation";
 /// Most arrays of a file.
 const MOST: u64 = 10_000;
 
@@ -37,11 +40,18 @@ impl Extras {
 }
 
 /// Writes them, when there are any.
-pub(super) fn put(file: &File, extras: &Extras) -> hdf5::Result<()> {
-    if extras.is_empty() {
+pub(super) fn put(file: &File, extras: &Extras, evaluation: &[BinResult]) -> hdf5::Result<()> {
+    if extras.is_empty() && evaluation.is_empty() {
         return Ok(());
     }
     let group = arrays::folder_in(file, GROUP)?;
+    if !evaluation.is_empty() {
+        let text = serde_json::to_string(evaluation).map_err(|error| hdf5::Error::from(error.to_string()))?;
+        put_text(&group, EVALUATION, &text)?;
+    }
+    if extras.is_empty() {
+        return Ok(());
+    }
     put_text(&group, NOTES, &extras.notes.to_string())?;
     let folder = group.create_group(ARRAYS)?;
     for (name, array) in &extras.arrays {
@@ -51,6 +61,16 @@ pub(super) fn put(file: &File, extras: &Extras) -> hdf5::Result<()> {
         arrays::put(&folder, name, array)?;
     }
     Ok(())
+}
+
+/// Reads the figures of the evaluation bins; none when the file has none.
+///
+/// # Errors
+/// Damaged ones, as a sentence.
+pub(super) fn evaluation(source: &Source) -> Result<Vec<BinResult>, String> {
+    let Ok(group) = source.file.group(GROUP) else { return Ok(Vec::new()) };
+    let Some(figures) = text(source, &group, EVALUATION)? else { return Ok(Vec::new()) };
+    serde_json::from_str(&figures).map_err(|error| format!("`{GROUP}/{EVALUATION}`: {error}"))
 }
 
 /// Reads them; nothing when the file has none.

@@ -22,6 +22,11 @@ pub fn centers_file(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}_centers.npy"))
 }
 
+/// The names of the classes, by label: `<name>_classes.json`.
+pub fn classes_file(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}_classes.json"))
+}
+
 /// The history: `<name>_hist.json`.
 pub fn history_file(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}_hist.json"))

@@ -43,8 +43,9 @@ pub fn read(path: &Path) -> Result<SavedModel, CheckpointError> {
         Err(why) => (None, Some(why)),
     };
     let extras = extras::get(&source).map_err(content)?;
+    let evaluation = extras::evaluation(&source).map_err(content)?;
     let (loss, loss_config) = (training.loss(), training.loss_config());
-    Ok(SavedModel { graph, weights, optimizer, optimizer_note, loss, loss_config, extras })
+    Ok(SavedModel { graph, weights, optimizer, optimizer_note, loss, loss_config, extras, evaluation })
 }
 
 /// What facetui noted in a file beside the model; null where it noted nothing.

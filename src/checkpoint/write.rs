@@ -38,7 +38,7 @@ fn fill(path: &Path, model: &SavedModel) -> hdf5::Result<()> {
         put_text(&file, "training_config", &training::config(model, &described).to_string())?;
         optimizer::put(&file, &model.graph, state)?;
     }
-    extras::put(&file, &model.extras)?;
+    extras::put(&file, &model.extras, &model.evaluation)?;
     file.close()
 }
 

@@ -1,10 +1,11 @@
 //! What can be typed.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{Action, compare, data, embed, eval, export, plot, prepare, resume, synth, train};
+use super::{Action, attach, bench, compare, data, embed, eval, export, plot, prepare, resume, runs, synth, train};
 use crate::report::plot::figure::Look;
 use crate::report::plot::split::Split;
 
@@ -42,6 +43,15 @@ struct RunArguments {
     #[arg(long)]
     json: bool,
 
+    /// Train in a process of its own, without a terminal; `facetui attach` shows it
+    #[arg(long)]
+    detach: bool,
+
+    /// Seconds that SIGTERM or SIGINT leaves for the epoch before the run is stopped at once with its state saved
+    /// (SIGTERM: 20, SIGINT: no limit)
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=31_536_000))]
+    grace: Option<u64>,
+
     #[command(flatten)]
     unfinished: UnfinishedArguments,
 }
@@ -76,6 +86,8 @@ impl RunArguments {
             headless: self.headless || self.json,
             json: self.json,
             unfinished: self.unfinished.wish(),
+            detach: self.detach,
+            grace: self.grace.map(Duration::from_secs),
         }
     }
 }
@@ -84,6 +96,14 @@ impl RunArguments {
 enum Subcommands {
     /// Train the demo schedule on drawn faces, made on first use
     Demo(RunArguments),
+    /// Show a run that goes on in another process, with all keys; leaving does not end it
+    Attach(attach::Which),
+    /// Show a run from its journal alone: another user's, or on another machine's disk
+    Watch(attach::WatchRequest),
+    /// List runs: what goes on, where, and how far it is
+    Runs(runs::Request),
+    /// Ask a run to stop after its epoch, or now
+    Stop(attach::StopRequest),
     /// Check a schedule and its paths without training
     Check {
         /// The schedule: a YAML file
@@ -133,6 +153,8 @@ enum Subcommands {
         #[arg(long, default_value = "runs")]
         runs: PathBuf,
     },
+    /// Measure how fast a schedule would train here: steps, steps from the files, evaluation, start, memory
+    Bench(bench::Request),
     /// Evaluate a saved model on bins: accuracy, threshold, ten folds, TAR at FAR
     Eval(eval::Request),
     /// Write the embeddings of images as a .npy file
@@ -183,6 +205,10 @@ impl Arguments {
             (None, None) => Action::History { runs: self.runs },
             (None, Some(schedule)) => Action::Train(self.run.request(schedule)),
             (Some(Subcommands::Demo(run)), _) => Action::Demo(run.request(PathBuf::from(super::demo::SCHEDULE_NAME))),
+            (Some(Subcommands::Attach(which)), _) => Action::Attach(which),
+            (Some(Subcommands::Watch(request)), _) => Action::Watch(request),
+            (Some(Subcommands::Runs(request)), _) => Action::Runs(request),
+            (Some(Subcommands::Stop(request)), _) => Action::Stop(request),
             (Some(Subcommands::Check { schedule, set }), _) => Action::Check { schedule, overrides: set },
             (Some(Subcommands::Synth { folder, identities, images, seed, bins }), _) => {
                 Action::Synth(synth::Request { folder, identities, images, seed, bins })
@@ -195,6 +221,7 @@ impl Arguments {
             (Some(Subcommands::Models { json }), _) => Action::Models { json },
             (Some(Subcommands::Export(arguments)), _) => Action::Export(arguments.into_request()),
             (Some(Subcommands::Inspect { file, json }), _) => Action::Inspect { path: file, json },
+            (Some(Subcommands::Bench(request)), _) => Action::Bench(request),
             (Some(Subcommands::Eval(request)), _) => Action::Eval(request),
             (Some(Subcommands::Embed(request)), _) => Action::Embed(request),
             (Some(Subcommands::Compare(request)), _) => Action::Compare(request),

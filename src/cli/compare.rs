@@ -26,7 +26,8 @@ pub struct Request {
     #[arg(required = true)]
     images: Vec<PathBuf>,
 
-    /// The cosine similarity above which two images show one person
+    /// The cosine similarity above which two images show one person; without it and --bin, the one that the model's file
+    /// has of its last bin
     #[arg(long, value_name = "SIMILARITY", allow_hyphen_values = true, value_parser = similarity)]
     threshold: Option<f64>,
 
@@ -56,6 +57,8 @@ struct Compared {
     /// None where one of the two cannot be used.
     similarities: Vec<Vec<Option<f64>>>,
     threshold: Option<f64>,
+    /// The bin of the file whose threshold it is.
+    of: Option<String>,
 }
 
 /// Compares images, each as evaluation does: the mean with the mirror image, scaled to length 1.
@@ -70,9 +73,10 @@ pub(super) fn compare(request: &Request) -> Result<(), Failure> {
             )));
         }
         let model = request.model.load()?;
-        let threshold = match (&request.threshold, &request.bin) {
-            (None, Some(bin)) => Some(of_bin(request, &model, bin)?),
-            (given, _) => *given,
+        let (threshold, of) = match (request.threshold, &request.bin, model.thresholds().last()) {
+            (None, Some(bin), _) => (Some(of_bin(request, &model, bin)?), None),
+            (None, None, Some((bin, known))) => (Some(*known), Some(bin.clone())),
+            (given, ..) => (given, None),
         };
         let (mut names, mut rows) = (Vec::new(), Vec::new());
         let how = Embedding { batch: request.model.batch(), flip: true, normalize: true };
@@ -91,7 +95,7 @@ pub(super) fn compare(request: &Request) -> Result<(), Failure> {
                 counts.images
             )));
         }
-        let compared = Compared { names, similarities: matrix(&rows, model.length()), threshold };
+        let compared = Compared { names, similarities: matrix(&rows, model.length()), threshold, of };
         say(&if request.json { compared.json() } else { compared.text() });
         Ok(())
     })
@@ -159,7 +163,9 @@ impl Compared {
             };
         }
         if let Some(threshold) = self.threshold {
-            let _ = writeln!(text, "one person: a similarity above {threshold:.6}");
+            let of =
+                self.of.as_ref().map_or_else(String::new, |bin| format!(", which the model's file has of `{bin}`"));
+            let _ = writeln!(text, "one person: a similarity above {threshold:.6}{of}");
         }
         text
     }
@@ -176,6 +182,7 @@ impl Compared {
             "images": self.names,
             "similarities": self.similarities,
             "threshold": self.threshold,
+            "threshold_of": self.of,
             "pairs": pairs,
         });
         format!("{value}\n")
@@ -189,7 +196,7 @@ mod tests {
     fn compared(threshold: Option<f64>) -> Compared {
         let rows = [1.0, 0.0, 0.6, 0.8, f32::NAN, 0.0];
         let names = ["a.jpg", "b\u{1b}.jpg", "c.jpg"].map(str::to_owned).to_vec();
-        Compared { names, similarities: matrix(&rows, 2), threshold }
+        Compared { names, similarities: matrix(&rows, 2), threshold, of: None }
     }
 
     #[test]

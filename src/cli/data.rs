@@ -69,6 +69,12 @@ fn set_text(path: &Path, found: &Survey) -> String {
         let _ =
             writeln!(text, "{} numbers below {} have no image", found.classes - found.present_classes, found.classes);
     }
+    if !found.class_names.is_empty() {
+        let names: Vec<String> =
+            found.class_names.iter().enumerate().map(|(label, name)| format!("{label} {name}")).collect();
+        let more = if (names.len() as u64) < found.classes { ", ..." } else { "" };
+        let _ = writeln!(text, "classes by name: {}{more}", names.join(", "));
+    }
     let _ = writeln!(text, "images a class: {} to {}, {} in the middle", found.least, found.most, found.median);
     let longest = found.histogram.iter().map(|bucket| bucket.classes).max().unwrap_or_default().max(1);
     for bucket in &found.histogram {

@@ -14,6 +14,7 @@ use crate::eval::measure::{self, Evaluation};
 use crate::eval::model::Model;
 use crate::eval::pairs::PairSet;
 use crate::nn::device;
+use crate::report::plot::Format;
 use crate::report::{evaluation, roc};
 
 /// What to evaluate.
@@ -34,12 +35,16 @@ pub struct Request {
     #[arg(long, value_name = "RATE", value_parser = inference::rate)]
     far: Vec<f64>,
 
-    /// Draw the ROC curves into this .svg file
+    /// Write the JSON into this file, whatever is printed
+    #[arg(short, long, value_name = "FILE.json")]
+    output: Option<PathBuf>,
+
+    /// Draw the ROC curves into this .svg or .png file
     #[arg(long, value_name = "FILE.svg", value_parser = picture)]
     roc: Option<PathBuf>,
 
     /// Put the points of the ROC curves into the JSON
-    #[arg(long, requires = "json")]
+    #[arg(long)]
     points: bool,
 
     /// Pairs to draw from a folder of persons, half of them of one person
@@ -53,17 +58,16 @@ pub struct Request {
 
 fn picture(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
-    if path.extension().is_some_and(|kind| kind.eq_ignore_ascii_case("svg")) {
-        Ok(path)
-    } else {
-        Err("expected a file that ends with .svg".to_owned())
+    match Format::of(&path) {
+        Ok(_) => Ok(path),
+        Err(_) => Err("expected a file that ends with .svg or .png".to_owned()),
     }
 }
 
 /// Evaluates the model. A set that cannot be used is told, the others go on; the exit code is then 1.
 pub(super) fn eval(request: &Request) -> Result<(), Failure> {
     inference::caught(|| {
-        if let Some(path) = &request.roc {
+        for path in request.roc.iter().chain(&request.output) {
             // Told now rather than after the work.
             folder_of(path)?;
         }
@@ -81,14 +85,22 @@ pub(super) fn eval(request: &Request) -> Result<(), Failure> {
             }
         }
         if let Some(path) = request.roc.as_ref().filter(|_| !rows.is_empty()) {
-            let svg = roc::svg(&rows, &request.model.model.display().to_string());
+            let title = request.model.model.display().to_string();
+            roc::write(&rows, &title, path).map_err(|error| Failure::Run(error.into()))?;
+        }
+        let value = value(request, &model, &rows);
+        if let Some(path) = request.output.as_ref().filter(|_| !rows.is_empty()) {
             write_atomically(path, |temporary| {
-                fs_err::write(temporary, &svg)
+                fs_err::write(temporary, format!("{value:#}\n"))
                     .map_err(|error| CheckpointError::Write { path: path.clone(), reason: error.to_string() })
             })
             .map_err(|error| Failure::Run(error.into()))?;
         }
-        tell(request, &model, &rows);
+        if request.json {
+            say(&format!("{value:#}\n"));
+        } else if !rows.is_empty() {
+            say(&evaluation::text(&rows, &request.far));
+        }
         if failed { Err(Failure::Told(1)) } else { Ok(()) }
     })
 }
@@ -101,19 +113,15 @@ fn one(request: &Request, model: &Model, path: &Path, rates: &[f64]) -> Result<E
     Ok(row)
 }
 
-fn tell(request: &Request, model: &Model, rows: &[Evaluation]) {
-    if request.json {
-        let bins: Vec<_> = rows.iter().map(|row| evaluation::json(row, request.points)).collect();
-        let value = json!({
-            "model": request.model.model.display().to_string(),
-            "embedding": { "layer": model.layer(), "size": model.length() },
-            "device": device::describe(model.device()),
-            "bins": bins,
-        });
-        say(&format!("{value:#}\n"));
-    } else if !rows.is_empty() {
-        say(&evaluation::text(rows, &request.far));
-    }
+/// What was found, as JSON.
+fn value(request: &Request, model: &Model, rows: &[Evaluation]) -> serde_json::Value {
+    let bins: Vec<_> = rows.iter().map(|row| evaluation::json(row, request.points)).collect();
+    json!({
+        "model": request.model.model.display().to_string(),
+        "embedding": { "layer": model.layer(), "size": model.length() },
+        "device": device::describe(model.device()),
+        "bins": bins,
+    })
 }
 
 /// Fails when a file's folder is not there.

@@ -62,7 +62,7 @@ pub(super) struct Arguments {
     #[arg(long, requires = "calibrate")]
     int8: bool,
 
-    /// Images of faces that show int8 which numbers occur: a folder, or an evaluation bin
+    /// Images of faces that show int8 which numbers occur: a folder, a RecordIO set, or an evaluation bin
     #[arg(long, value_name = "FOLDER or BIN", requires = "int8")]
     calibrate: Option<PathBuf>,
 }

@@ -1,5 +1,6 @@
 //! What the commands that use a saved model share: its arguments, loading it, hearing about its images.
 
+use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::time::Instant;
@@ -17,11 +18,11 @@ use crate::train::error::TrainError;
 /// A saved model and how to run it.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct ModelArguments {
-    /// The model: a Keras .h5 file, with or without its head
+    /// The model: a Keras .h5 file, with or without its head; an .onnx file; or a .tflite file that facetui wrote
     pub(super) model: PathBuf,
 
     /// The layer whose output is the embedding, by name or by position (-2: the last but one); without it, the input of
-    /// the head, or the output where there is no head
+    /// the head, or the output where there is no head. Of an .onnx file, the name of a value
     #[arg(long, value_name = "LAYER|INDEX", allow_hyphen_values = true, value_parser = embedding)]
     embedding: Option<EmbeddingLayer>,
 
@@ -37,7 +38,12 @@ pub struct ModelArguments {
 impl ModelArguments {
     /// Reads the model and lays it onto the device.
     pub(super) fn load(&self) -> Result<Model, Failure> {
-        Model::load(&self.model, self.embedding.as_ref(), self.device).map_err(|error| Failure::Run(error.into()))
+        let model = Model::load(&self.model, self.embedding.as_ref(), self.device);
+        let model = model.map_err(|error| Failure::Run(error.into()))?;
+        if let Some(note) = model.note() {
+            let _ = writeln!(std::io::stderr(), "{note}");
+        }
+        Ok(model)
     }
 
     /// Images that go through the network at a time.

@@ -1,5 +1,6 @@
 //! `facetui inspect`: what a Keras file holds, as Keras's `model.summary()` shows it, or as JSON.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::json;
@@ -29,6 +30,7 @@ pub(super) fn inspect(path: &Path, as_json: bool) -> Result<(), Failure> {
         }));
         value["optimizer_note"] = json!(model.optimizer_note);
         value["loss"] = json!(model.loss);
+        value["evaluation"] = json!(model.evaluation);
         say(&format!("{value}\n"));
     } else {
         say(&text(path, &model));
@@ -45,9 +47,13 @@ fn text(path: &Path, model: &SavedModel) -> String {
             format!("{} after {steps} steps, with {state_of}", state.class_name)
         }
     };
+    let mut bins = String::new();
+    for bin in &model.evaluation {
+        let _ = writeln!(bins, "{}: accuracy {:.6} at the threshold {:.6}", bin.bin, bin.accuracy, bin.threshold);
+    }
     let note = model.optimizer_note.as_ref().map(|note| format!("note: {note}\n")).unwrap_or_default();
     format!(
-        "`{}`: model `{}`\n{}\noptimizer: {optimizer}\nloss: {}\n{note}",
+        "`{}`: model `{}`\n{}\noptimizer: {optimizer}\nloss: {}\n{bins}{note}",
         path.display(),
         model.graph.name,
         summary::table(&model.graph),

@@ -7,7 +7,7 @@ use clap::Subcommand;
 
 use super::progress::Progress;
 use super::{Failure, say};
-use crate::data::prepare::{self, Made, PrepareError, Subset, Wanted};
+use crate::data::prepare::{self, Layout, Made, PrepareError, Subset, Wanted};
 use crate::data::source::Source;
 use crate::data::{self, recordio};
 
@@ -69,6 +69,20 @@ pub enum Request {
         #[arg(long, default_value_t = 1)]
         min_images: u64,
     },
+    /// A set in several parts in its own layout, for `data.train`: each has its share of every class, under the set's labels
+    Shard {
+        /// The set: a folder with train.rec, a .rec file, or a folder of class folders
+        set: PathBuf,
+        /// Folder to make; the parts lie in it as 0, 1, ...
+        #[arg(short, long)]
+        output: PathBuf,
+        /// How many parts
+        #[arg(long, value_parser = clap::value_parser!(u16).range(2..))]
+        shards: u16,
+        /// Seed: the same seed draws the same parts; without one the images go round in the set's order
+        #[arg(long)]
+        seed: Option<u64>,
+    },
 }
 
 /// Makes it and says what was made.
@@ -112,12 +126,18 @@ pub(super) fn prepare(request: &Request) -> Result<(), Failure> {
             let source: Arc<dyn Source> = open(set).map_err(failed)?;
             let wanted = Wanted { classes: classes.map(|classes| classes as usize), least_images: *min_images };
             let part = Subset::new(source, wanted).map_err(failed)?;
-            let made = if recordio::is_record_set(set) {
-                prepare::records(&part, output, &tell)
-            } else {
-                prepare::folders(&part, output, &tell)
-            };
-            (output, "images", made)
+            (output, "images", Layout::of(set).write(&part, output, &tell))
+        }
+        Request::Shard { set, output, shards, seed } => {
+            let source: Arc<dyn Source> = open(set).map_err(failed)?;
+            let parts = prepare::split(&source, usize::from(*shards), *seed);
+            let (folders, made) = prepare::shards(&parts, output, Layout::of(set), &tell).map_err(failed)?;
+            tell_made(made, "images", output);
+            let [first, others @ ..] = folders.as_slice() else { return Ok(()) };
+            let others: Vec<String> =
+                others.iter().map(|path| format!(", {{path: {}, labels: merge}}", path.display())).collect();
+            say(&format!("in a schedule: train: [{}{}]\n", first.display(), others.concat()));
+            return Ok(());
         }
     };
     tell_made(made.map_err(failed)?, what, output);

@@ -2,17 +2,19 @@
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
-use crossbeam_channel::Sender;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{Failure, paths, resume, say, warn};
-use crate::event::{Command, Outcome, Record, StopKind};
-use crate::report::headless::Headless;
+use super::keeper::{Keeper, Kept, LOG_FILE};
+use super::{Failure, detach, paths, resume, say, warn};
+use crate::event::{Outcome, Record};
 use crate::report::summary;
 use crate::run::history::RunFolders;
-use crate::run::launch::{self, Launched};
+use crate::run::journal;
+use crate::run::launch;
 use crate::run::state::{Phase, RunState};
 use crate::schedule::{self, Loaded};
 use crate::tui;
@@ -30,6 +32,10 @@ pub struct Request {
     pub json: bool,
     /// What becomes of an unfinished run.
     pub unfinished: resume::Wish,
+    /// As a process of its own.
+    pub detach: bool,
+    /// How long a signal leaves for the epoch.
+    pub grace: Option<Duration>,
 }
 
 /// Trains the schedule of a file.
@@ -41,24 +47,46 @@ pub(super) fn train(request: &Request) -> Result<(), Failure> {
 
 /// Trains a checked schedule whose text is `text`.
 pub(super) fn start(loaded: Loaded, text: &str, request: &Request) -> Result<(), Failure> {
-    warn(&loaded);
+    let detached = request.detach && detach::is_child();
+    if !detached {
+        warn(&loaded);
+    }
     paths(&loaded)?;
+    if detached {
+        detach::leave_session();
+    } else if request.detach {
+        return detach::start();
+    }
     let runs = loaded.schedule.runs.clone();
+    let failed = |error: launch::LaunchError| Failure::Run(error.into());
+    let claim = launch::claim(&loaded.schedule).map_err(failed)?;
     let plan = resume::plan(&loaded.schedule, request)?;
-    let launched = launch::launch(loaded.schedule, text, plan).map_err(|error| {
-        Failure::Run(miette::miette!(
-            help = "make it writable, or choose another with `runs:` in the schedule or `--set runs=DIR`",
-            "the run's folder cannot be made: {error}"
-        ))
-    })?;
-    let state = if request.headless || !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
-        headless(launched, request.json)?
+    let launched = launch::launch(loaded.schedule, text, claim, plan).map_err(failed)?;
+    if detached {
+        detach::report(&launched.id, &launched.folder)?;
+    }
+    let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
+    let earlier = launched.earlier;
+    let (keeper, mut events, threads) = Keeper::of(launched, request.grace);
+    let kept = if request.headless || detached || !terminal {
+        // What an earlier part of the run printed is not printed again.
+        let mut state = RunState::default();
+        for _ in 0..earlier {
+            if let Ok(record) = events.try_recv() {
+                state.apply(&record);
+            }
+        }
+        keeper.keep(events, request.json, state, None)?
     } else {
-        on_screen(launched, runs)?
+        on_screen(keeper, events, runs)?
     };
-    match &state.phase {
-        Phase::Ended(Outcome::Completed | Outcome::Stopped) => Ok(()),
-        Phase::Ended(Outcome::Failed { .. }) => Err(Failure::Told(1)),
+    if kept.state.is_ended() {
+        threads.join();
+    }
+    match (&kept.state.phase, kept.signal) {
+        (Phase::Ended(Outcome::Stopped), Some(signal)) => Err(Failure::Told(128 + signal as u8)),
+        (Phase::Ended(Outcome::Completed | Outcome::Stopped), _) => Ok(()),
+        (Phase::Ended(Outcome::Failed { .. }), _) => Err(Failure::Told(1)),
         _ => Err(Failure::Told(130)),
     }
 }
@@ -71,86 +99,36 @@ pub(super) fn history(runs: &Path) -> Result<(), Failure> {
             "the history needs a terminal"
         )));
     }
-    tui::run(None, Box::new(RunFolders::new(runs)), tui::TuiOptions::default())
+    let options = tui::TuiOptions { state_file: state_file(), ..tui::TuiOptions::default() };
+    tui::run(None, Box::new(RunFolders::new(runs)), options)
         .map(|_| ())
         .map_err(|error| Failure::Run(miette::Report::new(error)))
 }
 
-fn on_screen(launched: Launched, runs: PathBuf) -> Result<RunState, Failure> {
-    let options = tui::TuiOptions { log_file: Some(launched.folder.join("output.log")), ..tui::TuiOptions::default() };
-    let (events, commands, threads) = launched.split();
-    let live = tui::LiveRun { events, commands };
+/// Where the front end keeps what was chosen about the screen: in the user's folder for such things.
+fn state_file() -> Option<PathBuf> {
+    let folders = directories::ProjectDirs::from("", "", "facetui")?;
+    Some(folders.state_dir().unwrap_or_else(|| folders.config_dir()).join("screen.json"))
+}
+
+/// Shows the run, and goes on without a screen where that ends before the run does.
+fn on_screen(keeper: Keeper, events: UnboundedReceiver<Arc<Record>>, runs: PathBuf) -> Result<Kept, Failure> {
+    let options = tui::TuiOptions {
+        log_file: Some(keeper.folder.join(LOG_FILE)),
+        journal: Some(journal::path(&keeper.folder)),
+        state_file: state_file(),
+        ..tui::TuiOptions::default()
+    };
+    let live = tui::LiveRun { events, commands: keeper.commands.clone() };
     let left = tui::run(Some(live), Box::new(RunFolders::new(runs)), options)
         .map_err(|error| Failure::Run(miette::Report::new(error)))?;
     let state = left.state.unwrap_or_default();
-    if state.is_ended() {
-        threads.join();
-    }
-    say(&summary::text(&state));
-    Ok(state)
-}
-
-fn headless(launched: Launched, json: bool) -> Result<RunState, Failure> {
-    let earlier = launched.earlier;
-    let (events, commands, threads) = launched.split();
-    // The engine's panics come as events; the default hook would print them between the lines.
-    quiet_engine_panics();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::Run(miette::miette!("no runtime can be started: {error}")))?;
-    let mut printer = Headless::new(std::io::stdout(), json, earlier);
-    runtime.block_on(listen(events, &commands, &mut printer))?;
-    let state = printer.into_state();
-    if state.is_ended() {
-        threads.join();
-    }
-    if !json {
-        say(&summary::text(&state));
-    }
-    Ok(state)
-}
-
-/// Prints events until the last one. The first interrupt stops after the epoch, the second now, the third leaves.
-async fn listen(
-    mut events: UnboundedReceiver<std::sync::Arc<Record>>,
-    commands: &Sender<Command>,
-    printer: &mut Headless<std::io::Stdout>,
-) -> Result<(), Failure> {
-    let listen = |kind| signal(kind).map_err(|error| Failure::Run(miette::miette!("no signal can be heard: {error}")));
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut interrupts = 0;
-    loop {
-        let stop = tokio::select! {
-            biased;
-            _ = interrupt.recv() => {
-                interrupts += 1;
-                match interrupts {
-                    1 => StopKind::AfterEpoch,
-                    2 => StopKind::Now,
-                    _ => return Ok(()),
-                }
-            }
-            _ = terminate.recv() => StopKind::Now,
-            record = events.recv() => match record {
-                Some(record) => {
-                    printer.take(&record);
-                    continue;
-                }
-                None => return Ok(()),
-            },
-        };
-        // An engine that has just ended hears nothing, and needs not.
-        let _ = commands.send(Command::Stop(stop));
-    }
-}
-
-fn quiet_engine_panics() {
-    let print = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        if std::thread::current().name() != Some("engine") {
-            print(panic);
+    let signal = left.signal.or(left.gone.map(|_| SignalKind::hangup().as_raw_value()));
+    match (left.live, signal) {
+        (Some(live), Some(signal)) if !state.is_ended() => keeper.keep(live.events, false, state, Some(signal)),
+        _ => {
+            say(&summary::text(&state));
+            Ok(Kept { state, signal: None })
         }
-    }));
+    }
 }

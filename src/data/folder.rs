@@ -283,6 +283,10 @@ impl Source for FolderSet {
         names
     }
 
+    fn has_names(&self) -> bool {
+        self.folders.iter().any(|folder| number(&folder.name).is_none())
+    }
+
     fn encoded(&self, index: usize, bytes: &mut Vec<u8>) -> Result<(), ImageError> {
         use std::io::Read;
 

@@ -82,6 +82,10 @@ impl Source for Joined {
         self.names.clone()
     }
 
+    fn has_names(&self) -> bool {
+        self.parts.iter().any(|part| part.source.has_names())
+    }
+
     fn name(&self, index: usize) -> String {
         let (part, index) = self.part(index);
         part.source.name(index)

@@ -41,6 +41,8 @@ pub struct Batch {
     /// How each image is to be varied (B).
     pub variations: Vec<Variation>,
     bad: Vec<(u32, String)>,
+    /// An image that did not have the network's size, and the size it had.
+    resized: Option<(u32, (u32, u32))>,
 }
 
 /// An image that was left out.
@@ -105,6 +107,8 @@ pub struct Loader {
     buffers: Vec<Vec<u8>>,
     known_bad: HashSet<u32>,
     new_bad: Vec<BadImage>,
+    resized: Option<String>,
+    told_resized: bool,
     first_bad: Option<(String, String)>,
     ahead: usize,
 }
@@ -137,6 +141,8 @@ impl Loader {
             buffers: Vec::new(),
             known_bad: HashSet::new(),
             new_bad: Vec::new(),
+            resized: None,
+            told_resized: false,
             first_bad: None,
             ahead: workers + 2,
         })
@@ -184,6 +190,14 @@ impl Loader {
         let batch = self.waiting.pop_front()?.recv();
         self.fill();
         let Ok(mut batch) = batch else { return Some(Err(LoaderError::Ended)) };
+        if let Some((image, (width, height))) = batch.resized.filter(|_| !self.told_resized) {
+            self.told_resized = true;
+            let (wide, high) = self.options.size;
+            self.resized = Some(format!(
+                "images of other sizes are resized to {wide}x{high}: `{}` has {width}x{height}; `facetui data` lists the sizes",
+                self.source.name(image as usize)
+            ));
+        }
         for (image, reason) in batch.bad.drain(..) {
             if self.known_bad.insert(image) {
                 let name = self.source.name(image as usize);
@@ -208,6 +222,11 @@ impl Loader {
     /// The images that turned out bad since the last call.
     pub fn take_bad_images(&mut self) -> Vec<BadImage> {
         std::mem::take(&mut self.new_bad)
+    }
+
+    /// Says, once a run, that images are resized.
+    pub const fn take_resized(&mut self) -> Option<String> {
+        self.resized.take()
     }
 
     /// Gives a batch's buffer back.
@@ -251,13 +270,15 @@ fn decode(source: &dyn Source, size: (u32, u32), job: Job) {
     pixels.resize(images.len() * one, 0);
     let mut scratch = Vec::new();
     let (mut labels, mut variations, mut bad) = (Vec::new(), Vec::new(), Vec::new());
+    let mut resized = None;
     for image in images {
         let place = labels.len() * one;
         let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             source.read(*image as usize, size, &mut scratch, &mut pixels[place..place + one])
         }));
         match read {
-            Ok(Ok(_)) => {
+            Ok(Ok(read)) => {
+                resized = resized.or(read.resized_from.map(|found| (*image, found)));
                 labels.push(i64::from(source.label(*image as usize)));
                 variations.push(Variation::draw(job.plan.seed, job.plan.epoch, u64::from(*image)));
             }
@@ -266,7 +287,7 @@ fn decode(source: &dyn Source, size: (u32, u32), job: Job) {
         }
     }
     pixels.truncate(labels.len() * one);
-    let _ = job.reply.send(Batch { images: pixels, labels, variations, bad });
+    let _ = job.reply.send(Batch { images: pixels, labels, variations, bad, resized });
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod marker;
 mod pairs;
 mod records;
 mod reencode;
+mod shard;
 mod subset;
 
 use std::path::{Path, PathBuf};
@@ -17,18 +18,47 @@ use std::path::{Path, PathBuf};
 use miette::Diagnostic;
 use thiserror::Error;
 
-use super::OpenError;
 use super::bin::BinError;
 use super::source::ImageError;
+use super::source::Source;
+use super::{OpenError, recordio};
 
 pub use bins::{from_pairs_file, from_people};
-pub use folders::folders;
+pub use folders::{folders, named_folders};
 pub use records::records;
 pub use reencode::reencode;
+pub use shard::{Shard, shards, split};
 pub use subset::{Subset, Wanted};
 
 /// Told what is done, how many of it, of how many; from any thread.
 pub type Progress<'a> = &'a (dyn Fn(&str, u64, u64) + Sync);
+
+/// How a part of a set lies on the disk: as the set does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// Class folders, with the names that the classes have.
+    Folders,
+    /// `train.rec`, `train.idx` and `property`.
+    Records,
+}
+
+impl Layout {
+    /// That of the set at `path`.
+    pub fn of(path: &Path) -> Self {
+        if recordio::is_record_set(path) { Self::Records } else { Self::Folders }
+    }
+
+    /// Writes `source` so into `to`.
+    ///
+    /// # Errors
+    /// As [`named_folders`] and [`records`].
+    pub fn write(self, source: &dyn Source, to: &Path, progress: Progress<'_>) -> Result<Made, PrepareError> {
+        match self {
+            Self::Folders => named_folders(source, to, progress),
+            Self::Records => records(source, to, progress),
+        }
+    }
+}
 
 /// What a call did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

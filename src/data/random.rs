@@ -17,8 +17,10 @@ pub enum Use {
     Groups = 3,
     /// Pairs of images to evaluate on.
     Pairs = 4,
+    /// The parts of a set.
+    Shards = 5,
     /// libtorch's generator in one step: dropout and its kin.
-    Step = 5,
+    Step = 6,
 }
 
 /// A stream of random numbers.

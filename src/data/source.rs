@@ -63,6 +63,11 @@ pub trait Source: Send + Sync {
         (0..self.classes()).map(|label| label.to_string()).collect()
     }
 
+    /// Whether the classes have names that are not their numbers.
+    fn has_names(&self) -> bool {
+        false
+    }
+
     /// How messages name image `index`: its path, or what stands for one.
     fn name(&self, index: usize) -> String;
 

@@ -78,6 +78,8 @@ pub struct Survey {
     pub median: u64,
     /// Images of the largest class.
     pub most: u64,
+    /// The names of the classes by label, where they are not their numbers; the first ones.
+    pub class_names: Vec<String>,
     /// Classes by their number of images.
     pub histogram: Vec<Bucket>,
     /// Bytes of all images that can be read.
@@ -285,6 +287,11 @@ pub fn survey(source: &dyn Source, bins: &[EvalBin], progress: &(dyn Fn(u64, u64
         least: counts.first().copied().unwrap_or_default(),
         median: counts.get(counts.len() / 2).copied().unwrap_or_default(),
         most: counts.last().copied().unwrap_or_default(),
+        class_names: if source.has_names() {
+            source.names_of_classes().into_iter().take(LISTED).collect()
+        } else {
+            Vec::new()
+        },
         histogram: histogram(&counts),
         bytes: found.bytes,
         sizes: found.sizes,

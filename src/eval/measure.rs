@@ -59,6 +59,9 @@ pub enum MeasureError {
     /// No threads.
     #[error("no decoding thread can be started: {0}")]
     Threads(#[from] std::io::Error),
+    /// A model of another format that fails on the way.
+    #[error("the model cannot be run: {0}")]
+    Model(String),
     /// A bin that is not whole.
     #[error("{name} {reason}")]
     #[diagnostic(help("the bin is damaged: fetch it again"))]
@@ -100,7 +103,7 @@ where
     let mut rows: Vec<f32> = Vec::new();
     while let Some(decoded) = stream.next_batch() {
         let decoded = decoded.map_err(MeasureError::from)?;
-        let mut embeddings = model.embed(&decoded.images, decoded.count(), how.flip);
+        let mut embeddings = model.embed(&decoded.images, decoded.count(), how.flip).map_err(MeasureError::Model)?;
         if how.normalize {
             normalize(&mut embeddings, length);
         }

@@ -158,32 +158,46 @@ fn fold_accuracies(distances: &[f64], same: &[bool]) -> Option<Vec<f64>> {
         return None;
     }
     let bounds: Vec<usize> = (0..=FOLDS).map(|fold| fold * (pairs / FOLDS) + fold.min(pairs % FOLDS)).collect();
-    // right[t][fold]: pairs of the fold told right when distances below t * 0.01 are called the same.
-    let mut right = vec![[0u32; FOLDS]; STEPS as usize];
+    // right[t][fold]: pairs of the fold told right when distances below t * 0.01 are called the same. A pair is told in one
+    // way up to a step and in the other from there on: the steps are counted where they change, then summed up.
+    let steps: Vec<f64> = (0..STEPS).map(|step| f64::from(step) * 0.01).collect();
+    let mut changes = vec![[0i64; FOLDS]; STEPS as usize + 1];
     for fold in 0..FOLDS {
         for pair in bounds[fold]..bounds[fold + 1] {
-            let distance = distances[pair];
-            for (step, row) in right.iter_mut().enumerate() {
-                row[fold] += u32::from((distance < step as f64 * 0.01) == same[pair]);
-            }
+            let first = steps.partition_point(|step| *step <= distances[pair]);
+            let gain = if same[pair] { 1 } else { -1 };
+            changes[0][fold] += i64::from(!same[pair]);
+            changes[first][fold] += gain;
         }
     }
+    let mut sums = [0i64; FOLDS];
+    let right: Vec<[i64; FOLDS]> = changes[..STEPS as usize]
+        .iter()
+        .map(|row| {
+            for (sum, change) in sums.iter_mut().zip(row) {
+                *sum += change;
+            }
+            sums
+        })
+        .collect();
     let size = |fold: usize| (bounds[fold + 1] - bounds[fold]) as f64;
     let accuracies = (0..FOLDS).map(|fold| {
-        let elsewhere = |row: &[u32; FOLDS]| row.iter().sum::<u32>() - row[fold];
+        let elsewhere = |row: &[i64; FOLDS]| row.iter().sum::<i64>() - row[fold];
         let mut best = 0;
         for step in 1..right.len() {
             if elsewhere(&right[step]) > elsewhere(&right[best]) {
                 best = step;
             }
         }
-        f64::from(right[best][fold]) / size(fold)
+        right[best][fold] as f64 / size(fold)
     });
     Some(accuracies.collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// Pairs on a circle, at these angles in degrees.
@@ -219,6 +233,36 @@ mod tests {
         let shared = figures_of_pairs(&embeddings, &[[0, 1], [2, 3], [0, 1]], &[true, false, true]).expect("figures");
         let spread = [&embeddings[..], &embeddings[..4]].concat();
         assert_eq!(Ok(shared), figures(&spread, &[true, false, true]));
+    }
+
+    /// Every threshold tried on every pair, as the definition has it.
+    fn folds_by_trial(distances: &[f64], same: &[bool]) -> Vec<f64> {
+        let pairs = distances.len();
+        let bounds: Vec<usize> = (0..=FOLDS).map(|fold| fold * (pairs / FOLDS) + fold.min(pairs % FOLDS)).collect();
+        let right = |step: u32, pairs: &[usize]| {
+            let told = |pair: &&usize| (distances[**pair] < f64::from(step) * 0.01) == same[**pair];
+            pairs.iter().filter(told).count()
+        };
+        let fold = |fold: usize| {
+            let inside: Vec<usize> = (bounds[fold]..bounds[fold + 1]).collect();
+            let outside: Vec<usize> = (0..pairs).filter(|pair| !inside.contains(pair)).collect();
+            let best = (0..STEPS).rev().max_by_key(|step| right(*step, &outside)).unwrap_or(0);
+            right(best, &inside) as f64 / inside.len() as f64
+        };
+        (0..FOLDS).map(fold).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20))]
+
+        /// Distances on the steps themselves, below the first and above the last among them.
+        #[test]
+        fn folds_are_what_trying_every_threshold_gives(
+            pairs in prop::collection::vec((prop_oneof![0f64..4.2, (0u32..410).prop_map(|step| f64::from(step) * 0.01)], any::<bool>()), 10..60),
+        ) {
+            let (distances, same): (Vec<f64>, Vec<bool>) = pairs.into_iter().unzip();
+            prop_assert_eq!(fold_accuracies(&distances, &same), Some(folds_by_trial(&distances, &same)));
+        }
     }
 
     #[test]

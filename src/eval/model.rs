@@ -1,4 +1,5 @@
-//! A saved network made ready to embed images: read, cut behind its embedding, laid onto a device in fp32.
+//! A saved network made ready to embed images: read, cut behind its embedding, laid onto a device in fp32. Files of other
+//! formats are run as they are (`exported`).
 
 use std::path::{Path, PathBuf};
 
@@ -6,6 +7,7 @@ use miette::Diagnostic;
 use tch::{Device, Kind, Tensor};
 use thiserror::Error;
 
+use super::exported::{self, Exported};
 use crate::checkpoint::{self, CheckpointError};
 use crate::graph::embedding::{self, cut, fits};
 use crate::nn::device::{self, DeviceError};
@@ -19,9 +21,17 @@ const LONGEST_SIDE: usize = 4096;
 /// A network that embeds images.
 #[derive(Debug)]
 pub struct Model {
-    network: Network,
+    kind: Kinds,
     size: (u32, u32),
     length: usize,
+    thresholds: Vec<(String, f64)>,
+}
+
+/// What makes the embeddings.
+#[derive(Debug)]
+enum Kinds {
+    Network(Box<Network>),
+    Exported(Exported),
 }
 
 /// A model that cannot be used.
@@ -42,6 +52,18 @@ pub enum ModelError {
         /// The layer, what was found, what was expected.
         reason: String,
     },
+    /// A file of another format that cannot be run.
+    #[error("`{}` cannot be run: {reason}", path.display())]
+    #[diagnostic(help(
+        "facetui runs .onnx files of floats that take images and give one embedding each (--embedding NAME chooses among \
+         several), and .tflite files of its own"
+    ))]
+    Exported {
+        /// The file.
+        path: PathBuf,
+        /// The node, what was found, what was expected.
+        reason: String,
+    },
     /// The device.
     #[error(transparent)]
     #[diagnostic(help("choose with --device: auto, cpu, cuda or cuda:N"))]
@@ -49,15 +71,21 @@ pub enum ModelError {
 }
 
 impl Model {
-    /// Reads a whole or a basic model. `embedding` names the layer; without it, it is the input of the file's head, or
-    /// the output where there is no head.
+    /// Reads a whole or a basic model, or a file in another format. `embedding` names the layer; without it, it is the input
+    /// of the file's head, or the output where there is no head.
     ///
     /// # Errors
     /// A file that cannot be read, a layer or a device that is not there, a network of other things than faces.
     pub fn load(path: &Path, embedding: Option<&EmbeddingLayer>, choice: DeviceChoice) -> Result<Self, ModelError> {
+        if exported::is_exported(path) {
+            return Self::load_exported(path, embedding, choice);
+        }
         let wrong = |reason: String| ModelError::Embedding { path: path.to_path_buf(), reason };
         let saved = checkpoint::read(path)?;
         let node = embedding::find(&saved.graph, embedding).map_err(|error| wrong(error.to_string()))?;
+        let trained = embedding::find(&saved.graph, None).ok() == Some(node);
+        let known = saved.evaluation.iter().filter(|bin| trained && bin.threshold.is_finite());
+        let thresholds = known.map(|bin| (bin.bin.clone(), bin.threshold)).collect();
         let (graph, weights) = cut(&saved.graph, &saved.weights, node);
         let node = graph.output();
         fits(&graph, node).map_err(wrong)?;
@@ -72,7 +100,28 @@ impl Model {
         };
         device::load_cuda();
         let device = device::choose(choice)?;
-        Ok(Self { network: Network::new(graph, node, &weights, device, Kind::Float), size, length })
+        let network = Box::new(Network::new(graph, node, &weights, device, Kind::Float));
+        Ok(Self { kind: Kinds::Network(network), size, length, thresholds })
+    }
+
+    fn load_exported(
+        path: &Path,
+        embedding: Option<&EmbeddingLayer>,
+        choice: DeviceChoice,
+    ) -> Result<Self, ModelError> {
+        let wrong = |reason: String| ModelError::Exported { path: path.to_path_buf(), reason };
+        let output = match embedding {
+            None => None,
+            Some(EmbeddingLayer::Name(name)) => Some(name.as_str()),
+            Some(EmbeddingLayer::Index(index)) => {
+                return Err(wrong(format!("it has no layer {index}: --embedding takes the name of one of its values")));
+            }
+        };
+        device::load_cuda();
+        let device = device::choose(choice)?;
+        let exported = Exported::load(path, output, device).map_err(wrong)?;
+        let (size, length, thresholds) = (exported.size, exported.length, exported.thresholds.clone());
+        Ok(Self { kind: Kinds::Exported(exported), size, length, thresholds })
     }
 
     /// Width and height of the images it takes.
@@ -85,19 +134,45 @@ impl Model {
         self.length
     }
 
-    /// The name of the layer that is the embedding.
+    /// The name of the layer or value that is the embedding.
     pub fn layer(&self) -> &str {
-        &self.network.graph().nodes()[self.network.embedding()].name
+        match &self.kind {
+            Kinds::Network(network) => &network.graph().nodes()[network.embedding()].name,
+            Kinds::Exported(exported) => &exported.output,
+        }
+    }
+
+    /// The thresholds that the file knows, by bin: the similarities above which two images showed one person best.
+    pub fn thresholds(&self) -> &[(String, f64)] {
+        &self.thresholds
     }
 
     /// Where it computes.
-    pub const fn device(&self) -> Device {
-        self.network.device()
+    pub fn device(&self) -> Device {
+        match &self.kind {
+            Kinds::Network(network) => network.device(),
+            Kinds::Exported(exported) => exported.device,
+        }
+    }
+
+    /// What had to be assumed of a file of another format, in a sentence.
+    pub fn note(&self) -> Option<&str> {
+        match &self.kind {
+            Kinds::Network(_) => None,
+            Kinds::Exported(exported) => exported.note.as_deref(),
+        }
     }
 
     /// Raw embeddings, row-major (count, E), of `count` images (count, H, W, 3) of bytes; see [`embed`].
-    pub fn embed(&self, images: &[u8], count: usize, flip: bool) -> Vec<f32> {
-        embed(&self.network, images, count, self.size, flip)
+    ///
+    /// # Errors
+    /// What a file of another format cannot do, as a sentence.
+    pub fn embed(&self, images: &[u8], count: usize, flip: bool) -> Result<Vec<f32>, String> {
+        match &self.kind {
+            _ if count == 0 => Ok(Vec::new()),
+            Kinds::Network(network) => Ok(embed(network, images, count, self.size, flip)),
+            Kinds::Exported(exported) => exported.embed(images, count, flip),
+        }
     }
 }
 
@@ -164,14 +239,15 @@ mod tests {
             .chunks_exact(112 * 3)
             .flat_map(|row| row.chunks_exact(3).rev().flatten().copied().collect::<Vec<u8>>())
             .collect();
-        let (one, other) = (model.embed(&images, 2, false), model.embed(&mirrored, 2, false));
+        let embed = |images: &[u8], count, flip| model.embed(images, count, flip).expect("embeds");
+        let (one, other) = (embed(&images, 2, false), embed(&mirrored, 2, false));
         let scale = one.iter().fold(0f32, |most, value| most.max(value.abs()));
-        for ((one, other), both) in one.iter().zip(&other).zip(model.embed(&images, 2, true)) {
+        for ((one, other), both) in one.iter().zip(&other).zip(embed(&images, 2, true)) {
             assert!((f32::midpoint(*one, *other) - both).abs() < 1e-5 * scale);
         }
         let differ = one.iter().zip(&other).any(|(one, other)| (one - other).abs() > 1e-3 * scale);
         assert!(differ, "the mirror changes nothing");
-        assert_eq!(model.embed(&[], 0, true), [0f32; 0]);
+        assert_eq!(embed(&[], 0, true), [0f32; 0]);
     }
 
     #[test]

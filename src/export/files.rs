@@ -27,6 +27,16 @@ pub fn export(request: &Request) -> Result<Report, ExportError> {
         Format::Keras => write_keras(request, &model)?,
     };
     let mut lines = vec![what(&model, bytes)];
+    if format != Format::Keras {
+        let thresholds = thresholds(request, &model);
+        let each: Vec<String> = thresholds
+            .iter()
+            .map(|(bin, threshold)| format!("{bin} {:.4}", threshold.as_f64().unwrap_or(f64::NAN)))
+            .collect();
+        if !each.is_empty() {
+            lines.push(format!("thresholds noted in the file: {}", each.join(", ")));
+        }
+    }
     lines.append(&mut checks);
     Ok(Report { path: request.output.clone(), bytes, lines })
 }
@@ -144,7 +154,8 @@ fn write_safetensors(request: &Request, model: &Model) -> Result<(u64, Vec<Strin
 }
 
 fn write_keras(request: &Request, model: &Model) -> Result<(u64, Vec<String>), ExportError> {
-    let mut saved = SavedModel::new(model.graph.clone(), model.weights.clone());
+    let evaluation = model.rest.evaluation.clone();
+    let mut saved = SavedModel { evaluation, ..SavedModel::new(model.graph.clone(), model.weights.clone()) };
     if request.optimizer {
         let Some(mut optimizer) = model.rest.optimizer.clone() else {
             let why = model.rest.optimizer_note.as_deref().unwrap_or("holds no optimiser");
@@ -171,6 +182,12 @@ fn write_keras(request: &Request, model: &Model) -> Result<(u64, Vec<String>), E
     Ok((bytes, vec![format!("{state}; read back and run on 4 images: {off:.1e} of the norm off at most")]))
 }
 
+/// The thresholds that the checkpoint's run found for its bins, with those of the request over them.
+fn thresholds(request: &Request, model: &Model) -> serde_json::Map<String, serde_json::Value> {
+    let known = model.rest.evaluation.iter().map(|bin| (bin.bin.clone(), bin.threshold.into()));
+    known.chain(request.thresholds.iter().map(|(bin, threshold)| (bin.clone(), (*threshold).into()))).collect()
+}
+
 /// What a file says of itself, as keys and values.
 pub(super) fn metadata(request: &Request, model: &Model) -> Vec<(String, String)> {
     let Options { input, layout, flip, normalize } = request.options;
@@ -190,10 +207,14 @@ pub(super) fn metadata(request: &Request, model: &Model) -> Vec<(String, String)
         ("l2_normalized", (flip || normalize).to_string()),
         ("facetui_version", env!("CARGO_PKG_VERSION").to_owned()),
     ];
-    let thresholds: serde_json::Map<String, serde_json::Value> =
-        request.thresholds.iter().map(|(bin, threshold)| (bin.clone(), (*threshold).into())).collect();
+    let thresholds = thresholds(request, model);
     if !thresholds.is_empty() {
         entries.push(("thresholds", serde_json::Value::Object(thresholds).to_string()));
+    }
+    let accuracies: serde_json::Map<_, _> =
+        model.rest.evaluation.iter().map(|bin| (bin.bin.clone(), bin.accuracy.into())).collect();
+    if !accuracies.is_empty() {
+        entries.push(("accuracies", serde_json::Value::Object(accuracies).to_string()));
     }
     entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }

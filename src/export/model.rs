@@ -14,7 +14,8 @@ pub struct Model {
     pub graph: Graph,
     /// Their weights.
     pub weights: Weights,
-    /// What the file held beside them: the whole model's optimiser and loss. Its graph and weights are empty.
+    /// What the file held beside them: the whole model's optimiser and loss, the figures of its bins. Its graph and weights
+    /// are empty.
     pub rest: SavedModel,
 }
 
@@ -29,6 +30,10 @@ impl Model {
         let weights = std::mem::take(&mut rest.weights);
         let output = embedding::find(&graph, wanted)
             .map_err(|source| ExportError::Graph { path: path.to_path_buf(), source })?;
+        if embedding::find(&graph, None).ok() != Some(output) {
+            // The figures are those of the embedding that was trained.
+            rest.evaluation.clear();
+        }
         let cut = graph.cut(output, graph.name.clone());
         let weights = weights.cut(&graph, output);
         Ok(Self { graph: cut, weights, rest })

@@ -16,6 +16,8 @@ mod read;
 mod run;
 mod write;
 
+use std::path::Path;
+
 use tch::Tensor;
 
 use super::files::{check_failed, keep, lowered, metadata};
@@ -83,6 +85,48 @@ pub fn encode(
 
 /// The name of facetui's own metadata in a file: a JSON object of texts.
 const METADATA: &str = "facetui";
+
+/// A file of facetui's that can be run by its own interpreter.
+#[derive(Debug)]
+pub struct Program {
+    model: model::Model,
+    metadata: serde_json::Value,
+}
+
+impl Program {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or that facetui did not write, as a sentence.
+    pub fn open(path: &Path) -> Result<Self, String> {
+        let bytes = fs_err::read(path).map_err(|error| error.to_string())?;
+        let model = read::read(&bytes)?;
+        let own = model.metadata.iter().find(|(name, _)| name == METADATA);
+        let metadata = own.and_then(|(_, bytes)| serde_json::from_slice(bytes).ok());
+        let Some(metadata) = metadata else { return Err("it is no file that facetui wrote".to_owned()) };
+        Ok(Self { model, metadata })
+    }
+
+    /// A value of the file's metadata.
+    pub fn metadata(&self, key: &str) -> Option<String> {
+        self.metadata.get(key)?.as_str().map(str::to_owned)
+    }
+
+    /// Whether it takes bytes.
+    pub fn takes_bytes(&self) -> bool {
+        self.model.tensors[self.model.input].kind == model::Kind::Uint8
+    }
+
+    /// The axes of its input after the batch.
+    pub fn input_shape(&self) -> Vec<i64> {
+        self.model.tensors[self.model.input].shape.iter().skip(1).map(|size| i64::from(*size)).collect()
+    }
+
+    /// The output for images (B, ...). Panics where a damaged file's operators do not fit each other, as libtorch does.
+    pub fn run(&self, images: &Tensor) -> Tensor {
+        run::Interpreter::new(&self.model).run(images, &mut |_, _| {})
+    }
+}
 
 /// Makes a file, checks it and puts it in its place; its length and lines for people.
 pub(super) fn write(request: &Request, model: &super::Model) -> Result<(u64, Vec<String>), ExportError> {

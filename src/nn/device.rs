@@ -21,7 +21,7 @@ pub struct DeviceError {
 }
 
 /// The folder libtorch is loaded from: where the first of the process's libraries named `libtorch_cpu.so` lies.
-fn libtorch_folder() -> Option<PathBuf> {
+pub fn libtorch_folder() -> Option<PathBuf> {
     let maps = fs_err::read_to_string("/proc/self/maps").ok()?;
     let line = maps.lines().find(|line| line.ends_with("/libtorch_cpu.so"))?;
     let path = line.split_once('/').map(|(_, path)| format!("/{path}"))?;

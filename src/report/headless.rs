@@ -18,26 +18,23 @@ pub struct Headless<W> {
     printed: u64,
     last_progress: f64,
     last_preparing: String,
-    /// Events to come that were printed by an earlier part of the run.
-    earlier: usize,
 }
 
 impl<W: Write> Headless<W> {
-    /// Prints to `out`; with `json` every record as it is in the journal. The first `earlier` events are folded in only:
-    /// an earlier part of the run has printed them.
-    pub fn new(out: W, json: bool, earlier: usize) -> Self {
-        let state = RunState::default();
-        Self { out, json, state, printed: 0, last_progress: 0.0, last_preparing: String::new(), earlier }
+    /// Prints to `out`; with `json` every record as it is in the journal.
+    pub fn new(out: W, json: bool) -> Self {
+        Self::going_on(out, json, RunState::default())
+    }
+
+    /// Goes on with a run that was shown otherwise so far.
+    pub const fn going_on(out: W, json: bool, state: RunState) -> Self {
+        let printed = state.logged;
+        Self { out, json, state, printed, last_progress: 0.0, last_preparing: String::new() }
     }
 
     /// Takes one event. A reader that went away is no reason to end a run: its errors are passed over.
     pub fn take(&mut self, record: &Record) {
         self.state.apply(record);
-        if self.earlier > 0 {
-            self.earlier -= 1;
-            self.printed = self.state.logged;
-            return;
-        }
         if self.json {
             if let Ok(line) = serde_json::to_string(record) {
                 self.line(&line);
@@ -137,7 +134,7 @@ mod tests {
 
     fn printed(events: Vec<Event>) -> String {
         let mut out = Vec::new();
-        let mut headless = Headless::new(&mut out, false, 0);
+        let mut headless = Headless::new(&mut out, false);
         for (second, event) in events.into_iter().enumerate() {
             headless.take(&Record { at: second as f64, event });
         }
@@ -167,6 +164,7 @@ mod tests {
             images_per_second: 100.0,
             waited: 0.0,
             memory: 0,
+            gradient_norm: None,
         };
         let start = Event::EpochStarted { stage: 0, epoch: 1, index: 1, steps: 40, learning_rate: 0.1 };
         let text = printed(std::iter::once(start).chain((1..=25).map(steps)).collect());

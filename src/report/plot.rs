@@ -15,7 +15,7 @@ mod font;
 mod labels;
 mod panel;
 mod raster;
-mod scene;
+pub(in crate::report) mod scene;
 pub mod source;
 pub mod split;
 mod stages;
@@ -109,10 +109,17 @@ pub fn render(runs: &[Curves], look: &Look, format: Format) -> Result<Vec<u8>, P
     if runs.len() > RUNS {
         return Err(PlotError::TooMany(runs.len()));
     }
-    let scene = figure::draw(runs, look);
+    encode(&figure::draw(runs, look), format)
+}
+
+/// The bytes of a drawing.
+///
+/// # Errors
+/// A picture that does not fit into the memory.
+pub(in crate::report) fn encode(scene: &scene::Scene, format: Format) -> Result<Vec<u8>, PlotError> {
     match format {
-        Format::Svg => Ok(svg::render(&scene).into_bytes()),
-        Format::Png => raster::render(&scene).map_err(PlotError::Raster),
+        Format::Svg => Ok(svg::render(scene).into_bytes()),
+        Format::Png => raster::render(scene).map_err(PlotError::Raster),
     }
 }
 

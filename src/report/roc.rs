@@ -1,20 +1,37 @@
-//! The ROC curves of a model's bins as an SVG picture: the false accept rate on a logarithmic axis, the true accept rate
-//! above it.
+//! The ROC curves of a model's bins as a picture, SVG or PNG: the false accept rate on a logarithmic axis, the true accept
+//! rate above it.
 
-use std::fmt::Write as _;
+use std::path::Path;
 
+use super::plot::scene::{Anchor, GRID, INK, Item, PALETTE, Scene, Stroke};
+use super::plot::{self, Format, PlotError};
+use crate::checkpoint::CheckpointError;
+use crate::checkpoint::atomic::write_atomically;
 use crate::eval::measure::Evaluation;
 use crate::eval::roc::RocPoint;
 
 /// Size of the picture, and the box of the curves in it: left, top, right, bottom.
 const SIZE: (f64, f64) = (720.0, 520.0);
 const BOX: [f64; 4] = [70.0, 46.0, 690.0, 460.0];
-/// Colours that are told apart by most eyes (Okabe and Ito).
-const COLOURS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"];
+/// Height of the texts' em.
+const TEXT: f64 = 13.0;
+
+/// Writes the picture, whole or not at all, as the file's name asks.
+///
+/// # Errors
+/// A name that ends in neither `.svg` nor `.png`, or a file that cannot be written.
+pub fn write(rows: &[Evaluation], title: &str, path: &Path) -> Result<(), PlotError> {
+    let bytes = plot::encode(&draw(rows, title), Format::of(path)?)?;
+    write_atomically(path, |temporary| {
+        fs_err::write(temporary, &bytes)
+            .map_err(|error| CheckpointError::Write { path: path.to_path_buf(), reason: error.to_string() })
+    })?;
+    Ok(())
+}
 
 /// The picture of all sets that have a curve; `title` stands above it. The axis begins at the smallest rate that one
 /// pair of the largest set can show, at most 1e-1 and at least 1e-6.
-pub fn svg(rows: &[Evaluation], title: &str) -> String {
+fn draw(rows: &[Evaluation], title: &str) -> Scene {
     let most = rows.iter().map(|row| row.negatives).max().unwrap_or(0).max(1);
     let decades = (most as f64).log10().floor().clamp(1.0, 6.0);
     let x = |far: f64| {
@@ -22,62 +39,41 @@ pub fn svg(rows: &[Evaluation], title: &str) -> String {
         BOX[0] + share * (BOX[2] - BOX[0])
     };
     let y = |tar: f64| BOX[3] - tar * (BOX[3] - BOX[1]);
-    let (width, height) = SIZE;
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
-         height=\"{height}\" font-family=\"sans-serif\" font-size=\"13\">\n\
-         <rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n\
-         <text x=\"{}\" y=\"28\" font-size=\"16\">{}</text>\n",
-        BOX[0],
-        escaped(title)
-    );
+    let mut scene = Scene { width: SIZE.0, height: SIZE.1, title: title.to_owned(), items: Vec::new() };
+    let grid = Stroke::solid(GRID, 1.0);
+    scene.text((BOX[0], 28.0), Anchor::Start, 16.0, INK, title, "title");
     for step in 0..=5 {
         let tar = f64::from(step) / 5.0;
-        let place = y(tar);
-        line(&mut svg, [BOX[0], place, BOX[2], place]);
-        let _ =
-            writeln!(svg, "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{tar:.1}</text>", BOX[0] - 8.0, place + 4.5);
+        scene.line((BOX[0], y(tar)), (BOX[2], y(tar)), grid, "grid");
+        scene.text((BOX[0] - 8.0, y(tar) + 4.5), Anchor::End, TEXT, INK, format!("{tar:.1}"), "tick");
     }
     for decade in 0..=decades as i32 {
-        let far = 10f64.powi(-decade);
-        line(&mut svg, [x(far), BOX[1], x(far), BOX[3]]);
+        let at = x(10f64.powi(-decade));
+        scene.line((at, BOX[1]), (at, BOX[3]), grid, "grid");
         let label = if decade == 0 { "1".to_owned() } else { format!("1e-{decade}") };
-        let _ =
-            writeln!(svg, "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{label}</text>", x(far), BOX[3] + 20.0);
+        scene.text((at, BOX[3] + 20.0), Anchor::Middle, TEXT, INK, label, "tick");
     }
     let middle = f64::midpoint(BOX[0], BOX[2]);
-    let _ =
-        writeln!(svg, "<text x=\"{middle}\" y=\"{}\" text-anchor=\"middle\">false accept rate</text>", height - 14.0);
-    let middle = f64::midpoint(BOX[1], BOX[3]);
-    let _ = writeln!(
-        svg,
-        "<text x=\"20\" y=\"{middle}\" text-anchor=\"middle\" transform=\"rotate(-90 20 {middle})\">true accept rate</text>"
-    );
+    scene.text((middle, SIZE.1 - 14.0), Anchor::Middle, TEXT, INK, "false accept rate", "axis");
+    scene.text((BOX[2], 36.0), Anchor::End, TEXT, INK, "true accept rate", "axis");
     for (at, row) in rows.iter().filter(|row| !row.roc.is_empty()).enumerate() {
-        let colour = COLOURS[at % COLOURS.len()];
-        let mut path = String::new();
-        let mut last: Option<(f64, f64)> = None;
+        let colour = PALETTE[at % PALETTE.len()];
+        let mut points: Vec<(f64, f64)> = Vec::new();
         for point in thinned(&row.roc, &x) {
-            let (to_x, to_y) = (x(point.far), y(point.tar));
+            let to = (x(point.far), y(point.tar));
             // A curve of counts goes in steps.
-            match last {
-                None => _ = write!(path, "M{to_x:.1} {to_y:.1}"),
-                Some(_) => _ = write!(path, "H{to_x:.1}V{to_y:.1}"),
+            if let Some((_, height)) = points.last().copied().filter(|(_, height)| (height - to.1).abs() > 0.0) {
+                points.push((to.0, height));
             }
-            last = Some((to_x, to_y));
+            points.push(to);
         }
-        let _ = writeln!(svg, "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>");
-        let place = BOX[3] - 16.0 - 20.0 * at as f64;
-        let _ = writeln!(
-            svg,
-            "<text x=\"{}\" y=\"{place}\" text-anchor=\"end\" fill=\"{colour}\">{} ({} pairs)</text>",
-            BOX[2] - 10.0,
-            escaped(&row.name),
-            row.figures.pairs
-        );
+        let label = format!("{} ({} pairs)", row.name, row.figures.pairs);
+        let place = (BOX[2] - 10.0, BOX[3] - 16.0 - 20.0 * at as f64);
+        let stroke = Stroke::solid(colour, 2.0);
+        scene.items.push(Item::Lines { parts: vec![points], stroke, class: "curve", label: Some(label.clone()) });
+        scene.text(place, Anchor::End, TEXT, colour, label, "name");
     }
-    svg.push_str("</svg>\n");
-    svg
+    scene
 }
 
 /// The points that differ in the picture: the last one of each tenth of a pixel. The large sets have millions.
@@ -89,53 +85,45 @@ fn thinned<'a>(points: &'a [RocPoint], x: &'a dyn Fn(f64) -> f64) -> impl Iterat
         .map(|(_, (point, _))| point)
 }
 
-fn line(svg: &mut String, [from_x, from_y, to_x, to_y]: [f64; 4]) {
-    let _ = writeln!(
-        svg,
-        "<path d=\"M{from_x:.1} {from_y:.1}L{to_x:.1} {to_y:.1}\" stroke=\"#dddddd\" stroke-width=\"1\"/>"
-    );
-}
-
-/// Text as it may stand in XML: names of files may hold anything.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars().filter(|character| !character.is_control()) {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::evaluation::tests::evaluation;
     use super::*;
 
+    fn svg(rows: &[Evaluation], title: &str) -> String {
+        String::from_utf8(plot::encode(&draw(rows, title), Format::Svg).expect("draws")).expect("is text")
+    }
+
     #[test]
     fn the_picture_has_a_curve_a_set_and_no_foreign_markup() {
         let svg = svg(&[evaluation("frontal", 1000), evaluation("a<b>&c", 50)], "model.h5");
-        assert_eq!(svg.matches("stroke-width=\"2\"").count(), 2);
+        assert_eq!(svg.matches("class=\"curve\"").count(), 2);
         assert!(svg.contains("a&lt;b&gt;&amp;c") && svg.contains("1e-3") && !svg.contains("1e-4"));
         assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n") && !svg.contains("NaN"));
     }
 
     #[test]
     fn the_curve_lies_in_its_box_and_is_thinned() {
-        let row = evaluation("large", 200_000);
-        let picture = svg(&[row], "");
-        let path = picture.lines().find(|line| line.contains("stroke-width=\"2\"")).expect("a curve");
-        assert!(path.len() < 200_000, "{} bytes", path.len());
-        let numbers = path.split(['M', 'H', 'V', ' ', '"']).filter_map(|word| word.parse::<f64>().ok());
-        let inside = numbers.filter(|number| *number > 10.0).all(|number| (BOX[1]..=BOX[2]).contains(&number));
-        assert!(inside, "{path}");
+        let scene = draw(&[evaluation("large", 200_000)], "");
+        let curve = scene.items.iter().find_map(|item| match item {
+            Item::Lines { parts, class: "curve", .. } => Some(&parts[0]),
+            _ => None,
+        });
+        let curve = curve.expect("a curve");
+        assert!(curve.len() < 15_000, "{} points", curve.len());
+        let inside = |(x, y): &(f64, f64)| (BOX[0]..=BOX[2]).contains(x) && (BOX[1]..=BOX[3]).contains(y);
+        assert!(curve.iter().all(inside));
     }
 
     #[test]
-    fn nothing_to_draw_is_an_empty_box() {
-        assert!(!svg(&[], "none").contains("stroke-width=\"2\""));
+    fn nothing_to_draw_is_an_empty_box_and_a_png_is_one() {
+        assert!(!svg(&[], "none").contains("class=\"curve\""));
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("roc.PNG");
+        write(&[evaluation("frontal", 1000)], "model.h5", &path).expect("writes");
+        let picture = image::open(&path).expect("is a picture");
+        assert_eq!((picture.width(), picture.height()), (1440, 1040));
+        let gif = write(&[], "", &folder.path().join("roc.gif")).expect_err("is refused").to_string();
+        assert!(gif.contains("SVG or a PNG"), "{gif}");
     }
 }

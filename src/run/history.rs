@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use super::history_api::{HistorySource, PastRun};
 use super::journal;
+use super::lock;
 use super::state::{BinState, Phase, RunState};
 
 /// The runs under a folder. Journals that did not change are not read again.
@@ -67,7 +68,7 @@ fn summarize(path: &Path) -> Option<PastRun> {
         model: header.map_or_else(String::new, |header| header.model.clone()),
         epochs: state.done_epochs(),
         planned: state.planned_epochs(),
-        live: outcome.is_none() && header.is_some_and(|header| is_alive(header.pid)),
+        live: outcome.is_none() && header.is_some_and(|header| is_alive(path, header.pid)),
         outcome,
         best: match &state.comparison {
             Some(comparison) if comparison.lines().next().is_some() => comparison.best(),
@@ -81,11 +82,12 @@ fn summarize(path: &Path) -> Option<PastRun> {
     })
 }
 
-/// Whether a process of this number is there (on this machine).
-fn is_alive(pid: u32) -> bool {
-    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
-    // Another user's process cannot be signalled, but it is there.
-    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+/// Whether the process of a run goes on; `pid` is what its journal says, for runs that hold no lock.
+fn is_alive(journal: &Path, pid: u32) -> bool {
+    match lock::look(&journal.with_file_name(lock::PROCESS_FILE)) {
+        Some(standing) => standing.is_held(),
+        None => lock::is_process(pid),
+    }
 }
 
 #[cfg(test)]
@@ -114,12 +116,5 @@ mod tests {
     #[test]
     fn a_missing_folder_is_an_empty_history() {
         assert!(RunFolders::new("/nonexistent/runs").list().is_empty());
-    }
-
-    #[test]
-    fn this_process_is_alive_and_a_strange_number_is_not() {
-        assert!(is_alive(std::process::id()));
-        assert!(!is_alive(u32::MAX));
-        assert!(!is_alive(0x3fff_fff0));
     }
 }

@@ -1,7 +1,7 @@
 //! The journal: a run's events as JSON lines, appended as they happen. It is the one record that everything about a run
 //! is folded from, so it survives a torn last line and events of a newer facetui.
 
-use std::io::{self, BufRead, BufReader, Read as _, Seek as _, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use fs_err::File;
@@ -11,23 +11,27 @@ use crate::event::{Event, Point, Record};
 /// The journal's name in a run's folder.
 pub const FILE_NAME: &str = "journal.jsonl";
 
+/// Most bytes that wait for a disk that takes nothing; the journal is given up beyond that.
+const MOST_WAITING: usize = 64 << 20;
+
 /// Appends records to a journal. A line is handed to the operating system at once and synced to the disk when an
-/// epoch ends, so that a crash of the machine costs at most the steps since.
+/// epoch ends, so that a crash of the machine costs at most the steps since. What the disk does not take waits in memory
+/// and goes first when it takes something again.
 #[derive(Debug)]
 pub struct JournalWriter {
     file: File,
-    line: Vec<u8>,
+    waiting: Vec<u8>,
+    given_up: bool,
 }
 
 impl JournalWriter {
-    /// Opens the journal of a run folder for appending.
+    /// Opens the journal of a run folder for appending. A last line that was torn is ended, so that it costs no other.
     ///
     /// # Errors
     /// The folder cannot be written.
     pub fn open(folder: &Path) -> io::Result<Self> {
         let path = folder.join(FILE_NAME);
-        let mut file = fs_err::OpenOptions::new().create(true).read(true).append(true).open(path)?;
-        // A line that was torn off by a crash ends here; what follows is a line of its own.
+        let mut file = fs_err::OpenOptions::new().read(true).create(true).append(true).open(path)?;
         if file.metadata()?.len() > 0 {
             let mut last = [0];
             file.seek(SeekFrom::End(-1))?;
@@ -36,7 +40,15 @@ impl JournalWriter {
                 file.write_all(b"\n")?;
             }
         }
-        Ok(Self { file, line: Vec::new() })
+        Ok(Self { file, waiting: Vec::new(), given_up: false })
+    }
+
+    /// How long the journal is when everything that waits is written, in bytes.
+    ///
+    /// # Errors
+    /// The file is gone.
+    pub fn end(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len() + self.waiting.len() as u64)
     }
 
     /// Makes sure that all of it is on the disk.
@@ -44,18 +56,28 @@ impl JournalWriter {
     /// # Errors
     /// The disk is gone.
     pub fn sync(&mut self) -> io::Result<()> {
+        self.write_out()?;
         self.file.sync_data()
     }
 
     /// Appends one record.
     ///
     /// # Errors
-    /// The disk is full, or gone.
+    /// The disk is full, or gone. The record waits: the next call tries again.
     pub fn append(&mut self, record: &Record) -> io::Result<()> {
-        self.line.clear();
-        serde_json::to_writer(&mut self.line, record)?;
-        self.line.push(b'\n');
-        self.file.write_all(&self.line)?;
+        self.append_line(&line(record), record)
+    }
+
+    /// Appends a record whose line is known.
+    ///
+    /// # Errors
+    /// As [`Self::append`].
+    pub fn append_line(&mut self, line: &[u8], record: &Record) -> io::Result<()> {
+        if self.given_up {
+            return Err(io::Error::other("too much waited for the disk"));
+        }
+        self.waiting.extend_from_slice(line);
+        self.write_out()?;
         let border = matches!(
             record.event,
             Event::EpochEnded { .. } | Event::BranchEnded { .. } | Event::Finished { .. } | Event::RunStarted(_)
@@ -65,6 +87,37 @@ impl JournalWriter {
         }
         Ok(())
     }
+
+    /// Writes what waits. A part of it may have been taken when this fails; the rest follows where that ends.
+    fn write_out(&mut self) -> io::Result<()> {
+        let mut written = 0;
+        let mut outcome = Ok(());
+        while written < self.waiting.len() {
+            match self.file.write(&self.waiting[written..]) {
+                Ok(0) => outcome = Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => written += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => outcome = Err(error),
+            }
+            if outcome.is_err() {
+                break;
+            }
+        }
+        self.waiting.drain(..written);
+        if self.waiting.len() > MOST_WAITING {
+            self.given_up = true;
+            self.waiting = Vec::new();
+        }
+        outcome
+    }
+}
+
+/// A record as the journal's line, its end included.
+pub fn line(record: &Record) -> Vec<u8> {
+    // Plain data without maps of strange keys cannot fail to be written.
+    let mut line = serde_json::to_vec(record).unwrap_or_default();
+    line.push(b'\n');
+    line
 }
 
 /// Reads what counts of a journal: lines that are no records (a torn last line) are passed over, and what a run that
@@ -194,6 +247,20 @@ mod tests {
     }
 
     #[test]
+    fn a_journal_goes_on_behind_a_torn_line() {
+        let folder = tempfile::tempdir().expect("a folder");
+        JournalWriter::open(folder.path()).expect("opens").append(&log("one")).expect("appends");
+        let path = path(folder.path());
+        let mut torn = std::fs::read(&path).expect("reads");
+        torn.extend_from_slice(br#"{"at":1.0,"eve"#);
+        std::fs::write(&path, torn).expect("writes");
+        let mut writer = JournalWriter::open(folder.path()).expect("opens");
+        writer.append(&log("two")).expect("appends");
+        assert_eq!(writer.end().expect("a length"), std::fs::metadata(&path).expect("there").len());
+        assert_eq!(read(&path, true).expect("reads"), [log("one"), log("two")]);
+    }
+
+    #[test]
     fn steps_can_be_left_out() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut writer = JournalWriter::open(folder.path()).expect("opens");
@@ -205,6 +272,7 @@ mod tests {
             images_per_second: 1.0,
             waited: 0.0,
             memory: 0,
+            gradient_norm: None,
         };
         writer.append(&Record { at: 1_700_000_000.123, event: steps }).expect("appends");
         writer.append(&log("steps")).expect("appends");
@@ -231,7 +299,7 @@ mod tests {
     fn steps(index: u32, step: u64, count: usize) -> Record {
         let loss = (0..count).map(|back| (step as usize - count + back + 1) as f32).collect();
         let (accuracy, images_per_second, waited, memory) = (Vec::new(), 1.0, 0.0, 0);
-        at(Event::Steps { index, step, loss, accuracy, images_per_second, waited, memory })
+        at(Event::Steps { index, step, loss, accuracy, images_per_second, waited, memory, gradient_norm: None })
     }
 
     fn started(index: u32) -> Record {

@@ -2,8 +2,11 @@
 //!
 //! The fold is pure: the same journal gives the same state, live or years later. There are no widgets here.
 
+mod timeline;
+
 use std::collections::VecDeque;
 
+pub use self::timeline::Timeline;
 use super::comparison::{self, Comparison};
 use crate::event::{
     BinResult, CheckpointKind, Continuation, Event, Level, MachineSample, Outcome, Record, RunHeader, StopKind,
@@ -54,6 +57,8 @@ pub struct EpochRow {
     pub waited: f64,
     /// Number of steps taken in all when the epoch ended: where its border lies on the step axis.
     pub total_steps: u64,
+    /// When it ended, evaluation included, in seconds since the Unix epoch.
+    pub ended: f64,
 }
 
 /// The epoch that is being trained.
@@ -182,6 +187,8 @@ pub struct RunState {
     pub step_accuracy: Vec<f32>,
     /// Number of steps taken when each stage began: the stage borders on the step axis.
     pub stage_steps: Vec<(usize, u64)>,
+    /// When the steps were taken, and what was measured meanwhile.
+    pub timeline: Timeline,
     /// The evaluation bins.
     pub bins: Vec<BinState>,
     /// Images a second, newest measurement.
@@ -209,9 +216,15 @@ pub struct RunState {
 }
 
 impl RunState {
+    /// The finished epoch at a position of the history.
+    pub fn epoch_at(&self, index: u32) -> Option<&EpochRow> {
+        let at = self.epochs.partition_point(|row| row.index < index);
+        self.epochs.get(at).filter(|row| row.index == index)
+    }
+
     /// The number of an epoch of the history as the reference prints it.
     pub fn epoch_number(&self, index: u32) -> u32 {
-        self.epochs.iter().find(|row| row.index == index).map_or(index, |row| row.epoch)
+        self.epoch_at(index).map_or(index, |row| row.epoch)
     }
 
     /// The state after a whole journal.
@@ -305,7 +318,7 @@ impl RunState {
                     let frozen = if plan.bottleneck_only { ", head only" } else { "" };
                     format!(": {} with {optimizer}, {} epochs{frozen}", plan.loss, plan.epochs)
                 });
-                self.log(record.at, Level::Info, format!("stage {}{what}", stage + 1));
+                self.log(record.at, Level::Info, format!("stage {}{what}", stage.saturating_add(1)));
             }
             Event::EpochStarted { stage, epoch, index, steps, learning_rate } => {
                 self.phase = Phase::Training;
@@ -319,8 +332,9 @@ impl RunState {
                     started: record.at,
                     ..CurrentEpoch::default()
                 });
+                self.timeline.begin(self.total_steps(), record.at);
             }
-            Event::Steps { step, loss, accuracy, images_per_second, waited, memory, .. } => {
+            Event::Steps { step, loss, accuracy, images_per_second, waited, memory, gradient_norm, .. } => {
                 self.phase = Phase::Training;
                 self.images_per_second = *images_per_second;
                 self.waited = *waited;
@@ -333,6 +347,8 @@ impl RunState {
                     add(&mut current.loss_sum, loss);
                     add(&mut current.accuracy_sum, accuracy);
                 }
+                let rate = self.current.as_ref().map_or(f64::NAN, |current| current.learning_rate);
+                self.timeline.report(self.total_steps(), record.at, *images_per_second, *gradient_norm, rate);
             }
             Event::Evaluating { bin, done, total } => {
                 self.phase = Phase::Evaluating;
@@ -390,6 +406,7 @@ impl RunState {
                     images_per_second: *images_per_second,
                     waited: *waited,
                     total_steps: self.total_steps(),
+                    ended: record.at,
                 });
                 let accuracy = accuracy.map_or_else(String::new, |accuracy| format!(", accuracy {accuracy:.4}"));
                 self.log(record.at, Level::Info, format!("epoch {epoch} ended: loss {loss:.4}{accuracy}"));
@@ -413,7 +430,7 @@ impl RunState {
             Event::BranchStarted { branch, name, .. } => {
                 self.begin_branch(*branch);
                 let total = self.comparison.as_ref().map_or(0, |comparison| comparison.total());
-                self.log(record.at, Level::Info, format!("branch {} of {total}: {name}", branch + 1));
+                self.log(record.at, Level::Info, format!("branch {} of {total}: {name}", branch.saturating_add(1)));
             }
             Event::BranchEnded { branch, row } => {
                 if let Some(comparison) = &mut self.comparison {
@@ -549,8 +566,14 @@ fn add(sum: &mut (f64, u64), values: &[f32]) {
     }
 }
 
+/// Stages of a run; a journal that names others is damaged.
+const MOST_STAGES: usize = 100_000;
+
 /// Sets a place in a list that may be too short (a journal whose header was lost).
 fn set<T: Clone>(list: &mut Vec<T>, at: usize, value: T, filler: T) {
+    if at >= MOST_STAGES {
+        return;
+    }
     if list.len() <= at {
         list.resize(at + 1, filler);
     }

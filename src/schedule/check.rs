@@ -367,6 +367,8 @@ pub(super) fn check_stage(
     check_head(loss, &file.head, reader);
     let center = center::check(&file.centerloss, loss, reader);
 
+    let sample = check_sample(loss, &file.sample, reader);
+
     let triplet = loss.head() == HeadKind::Triplet;
     let groups = (batch_size as f64 / TRIPLET_GROUP * 1.5) as u64;
     if triplet && groups < 2 {
@@ -411,6 +413,7 @@ pub(super) fn check_stage(
         batch_size,
         learning_rate,
         augment,
+        sample,
     })
 }
 
@@ -421,6 +424,28 @@ fn missing(what: &str, name: &str, help: &str, at: Span, reader: &mut Reader) {
 
 fn check_loss(call: &Call, reader: &mut Reader) -> Option<Loss> {
     params::read(reader, "loss", call, loss::TABLE, loss::ignored(&call.name.value)).map(|read| read.value)
+}
+
+/// The share of classes that take part in a step; none where all do.
+fn check_sample(loss: Loss, field: &Field<f64>, reader: &mut Reader) -> Option<f64> {
+    let given = field.given()?;
+    let share = real(reader, "sample", given, Range::above_zero(1.0), Some("1 takes all classes".to_owned()))?;
+    if loss.can_sample() {
+        return (share < 1.0).then_some(share);
+    }
+    let why = match loss {
+        Loss::Softmax { .. } => "label smoothing is spread over all classes",
+        Loss::BatchHardTriplet { .. } | Loss::BatchAllTriplet { .. } | Loss::Center(_) => "it trains no head",
+        _ => "it works on probabilities, which need all classes",
+    };
+    let name = loss.name();
+    reader.problems.error(
+        given.at,
+        format!("`{name}` cannot be trained with `sample`"),
+        why.to_owned(),
+        "`sample` goes with softmax without label smoothing, arcface and arcface_2: leave it out here".to_owned(),
+    );
+    None
 }
 
 /// Notes a `type` that is not the one the loss needs.

@@ -69,6 +69,7 @@ const STAGE: &[Name] = &[
     Name::new("batch_size", &[]),
     Name::new("learning_rate", &["lr"]),
     Name::new("augment", &["random_status"]),
+    Name::new("sample", &["sample_rate"]),
 ];
 
 const BRANCH: &[Name] = &[Name::new("name", &[]), Name::new("stages", &["schedule", "sch"])];
@@ -175,6 +176,7 @@ pub(super) struct StageFile {
     pub optimizer: Field<Option<Call>>,
     pub epochs: Field<i128>,
     pub bottleneck_only: Field<bool>,
+    pub sample: Field<f64>,
     pub head: Field<String>,
     /// None where it says that there is none.
     pub centerloss: Field<Option<Call>>,
@@ -480,6 +482,7 @@ impl StageFile {
             optimizer,
             epochs: reader.field("epochs", fields.all("epochs"), Reader::integer),
             bottleneck_only: reader.field("bottleneck_only", fields.all("bottleneck_only"), Reader::flag),
+            sample: reader.field("sample", fields.all("sample"), Reader::number),
             head: reader.field("type", fields.all("type"), Reader::text),
             centerloss: center::read(reader, fields.all("centerloss")),
         };

@@ -106,6 +106,12 @@ impl Loss {
         }
     }
 
+    /// Whether a step may look at a part of the classes only: what it computes is a sum over classes.
+    pub const fn can_sample(&self) -> bool {
+        matches!(self, Self::Arcface { .. } | Self::Arcface2 { .. })
+            || matches!(self, Self::Softmax { label_smoothing } if *label_smoothing == 0.0)
+    }
+
     /// Whether the stage leaves the head as it is, whatever it is: the loss works on the embedding and takes single
     /// images.
     pub const fn keeps_head(&self) -> bool {

@@ -178,6 +178,9 @@ impl Diagnostic for ScheduleError {
     }
 }
 
+/// Problems of a kind that are noted: nobody reads more, and each shows its part of the text.
+const MOST: usize = 100;
+
 /// The problems found so far.
 #[derive(Debug)]
 pub(super) struct Problems<'a> {
@@ -202,7 +205,9 @@ impl<'a> Problems<'a> {
         label: impl Into<String>,
         help: impl Into<Option<String>>,
     ) {
-        self.errors.push(Problem::new(Severity::Error, self.sources, at, message, label, help.into()));
+        if self.errors.len() < MOST {
+            self.errors.push(Problem::new(Severity::Error, self.sources, at, message, label, help.into()));
+        }
     }
 
     /// Notes a warning; the arguments as in [`Problem::new`].
@@ -213,6 +218,8 @@ impl<'a> Problems<'a> {
         label: impl Into<String>,
         help: impl Into<Option<String>>,
     ) {
-        self.warnings.push(Problem::new(Severity::Warning, self.sources, at, message, label, help.into()));
+        if self.warnings.len() < MOST {
+            self.warnings.push(Problem::new(Severity::Warning, self.sources, at, message, label, help.into()));
+        }
     }
 }

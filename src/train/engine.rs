@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use crossbeam_channel::Receiver;
 
+use super::classes;
 use super::comparison::{self, Table};
 use super::error::TrainError;
 use super::leg::Leg;
@@ -89,6 +90,7 @@ fn train(job: Job<'_>, commands: &Receiver<Command>, emit: &Emit) -> Result<Outc
         Some(found) => go_on(&mut session, found, header)?,
         None => emit(Event::RunStarted(Box::new(header))),
     }
+    classes::note(schedule, run_id, &outputs, &*session.data)?;
     for (level, message) in line.standing.take_notes() {
         emit(Event::Log { level, message });
     }

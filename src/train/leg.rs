@@ -22,7 +22,7 @@ use crate::event::{Event, Level, Outcome};
 use crate::nn::Network;
 use crate::schedule::{CenterLoss, ModelSource, Optimizer, Stage};
 
-mod epoch;
+pub(super) mod epoch;
 
 /// How an epoch went.
 enum EpochEnd {
@@ -258,6 +258,7 @@ impl Leg {
             snapshot: network.parameters.snapshot(),
             optimizer: OptimizerSnapshot::new(optimizer, now.planned * session.control.rate_scale),
             loss: now.stage.loss.name().to_owned(),
+            figures: if kept == Kept::Epoch { standing.figures.clone() } else { Vec::new() },
             // Before its first step an epoch has not begun: the state is that of the epoch before.
             state: (kept == Kept::Epoch || now.meter.steps() > 0).then(|| Box::new(state)),
             centers: standing.centers.as_ref().map(super::center::Centers::snapshot),

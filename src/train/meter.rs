@@ -20,7 +20,11 @@ pub struct Meter {
     losses: Vec<Tensor>,
     accuracies: Vec<Tensor>,
     sizes: Vec<u64>,
+    /// The length of the newest gradient that was measured since the last report.
+    gradient_norm: Option<Tensor>,
     reported: Instant,
+    /// When the newest step's result came, and how long after the one before.
+    last_step: (Instant, Duration),
     waited: Duration,
     started: Instant,
     total: Totals,
@@ -72,7 +76,10 @@ impl Meter {
             losses: Vec::new(),
             accuracies: Vec::new(),
             sizes: Vec::new(),
+            gradient_norm: None,
             reported: now,
+            // The first step of an epoch is told at once.
+            last_step: (now, INTERVAL),
             waited: Duration::ZERO,
             started: now,
             total: Totals::default(),
@@ -86,20 +93,30 @@ impl Meter {
         Self { step, started, total, ..Self::new(index) }
     }
 
+    /// Whether a report will be due after the next step, judged by the last one: then its gradient is worth measuring.
+    pub fn is_due(&self) -> bool {
+        self.reported.elapsed() + self.last_step.1 >= INTERVAL
+    }
+
     /// Takes a step's result; returns a report when one is due.
     pub fn add(&mut self, result: StepResult, images: u64, waited: Duration) -> Option<Event> {
+        let due = result.gradient_norm.is_some() || self.reported.elapsed() >= 2 * INTERVAL;
+        let now = Instant::now();
+        self.last_step = (now, now - self.last_step.0);
         self.step += 1;
-        self.losses.push(result.loss);
+        self.gradient_norm = result.gradient_norm.or_else(|| self.gradient_norm.take());
+        self.losses.push(result.loss.to_kind(Kind::Float));
         self.accuracies.extend(result.accuracy);
         self.sizes.push(images);
         self.waited += waited;
-        (self.reported.elapsed() >= INTERVAL).then(|| self.report()).flatten()
+        due.then(|| self.report()).flatten()
     }
 
     /// Leaves a pause out of the figures.
     pub fn paused(&mut self, pause: Duration) {
         self.started += pause;
         self.reported += pause;
+        self.last_step.0 += pause;
     }
 
     /// Brings the figures to the host; nothing when there were no steps since the last time.
@@ -107,7 +124,12 @@ impl Meter {
         if self.losses.is_empty() {
             return None;
         }
-        let loss = to_host(&mut self.losses);
+        // One copy brings the gradient's length along.
+        let measured = self.gradient_norm.take();
+        let has_norm = measured.is_some();
+        self.losses.extend(measured);
+        let mut loss = to_host(&mut self.losses);
+        let gradient_norm = if has_norm { loss.pop().map(f64::from) } else { None };
         let accuracy = to_host(&mut self.accuracies);
         let images: u64 = self.sizes.iter().sum();
         for (value, size) in loss.iter().zip(&self.sizes) {
@@ -128,6 +150,7 @@ impl Meter {
             images_per_second: images as f64 / elapsed.as_secs_f64().max(1e-9),
             waited: share(self.waited, elapsed),
             memory: memory_stats::memory_stats().map_or(0, |stats| stats.physical_mem as u64),
+            gradient_norm,
         };
         self.sizes.clear();
         self.waited = Duration::ZERO;
@@ -168,12 +191,15 @@ mod tests {
     #[test]
     fn means_are_weighted_by_the_batch() {
         let mut meter = Meter::new(1);
+        assert!(meter.is_due(), "the first step is told at once");
         for (loss, images) in [(1.0, 30), (4.0, 10)] {
-            let result = StepResult { loss: Tensor::from(loss), accuracy: Some(Tensor::from(loss / 4.0)) };
+            let accuracy = Some(Tensor::from(loss / 4.0));
+            let result = StepResult { loss: Tensor::from(loss), accuracy, gradient_norm: None };
             let _ = meter.add(result, images, Duration::ZERO);
         }
-        let Some(Event::Steps { loss, step, .. }) = meter.report() else { panic!("no report") };
-        assert_eq!((loss.len(), step), (2, 2));
+        meter.gradient_norm = Some(Tensor::from(7.0));
+        let Some(Event::Steps { loss, step, gradient_norm, .. }) = meter.report() else { panic!("no report") };
+        assert_eq!((loss, step, gradient_norm), (vec![1.0, 4.0], 2, Some(7.0)));
         let totals = meter.totals();
         assert!((totals.loss() - 1.75).abs() < 1e-6);
         assert!((totals.accuracy().expect("has one") - 0.4375).abs() < 1e-6);

@@ -47,6 +47,11 @@ impl Outputs {
         names::centers_file(&self.folder, &self.name)
     }
 
+    /// The names of the classes.
+    pub fn classes(&self) -> PathBuf {
+        names::classes_file(&self.folder, &self.name)
+    }
+
     /// The history.
     pub fn history(&self) -> PathBuf {
         names::history_file(&self.folder, &self.name)
@@ -103,7 +108,7 @@ impl Outputs {
                 let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
                 let is_model = path.extension().is_some_and(|extension| extension == "h5");
                 let of_epoch = is_model && stems.iter().any(|stem| name.starts_with(stem));
-                let others = [self.model(), self.history(), self.centers(), self.comparison()];
+                let others = [self.model(), self.history(), self.centers(), self.comparison(), self.classes()];
                 of_epoch || others.contains(path) || self.snapshots().contains(path)
             })
             .collect();

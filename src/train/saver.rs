@@ -18,7 +18,7 @@ use super::state::State;
 use super::{center, resume};
 use crate::checkpoint::history::History;
 use crate::checkpoint::{self, OptimizerSlot, SavedModel, SavedOptimizer};
-use crate::event::{CheckpointKind, Event, Level};
+use crate::event::{BinResult, CheckpointKind, Event, Level};
 use crate::graph::Graph;
 use crate::nn::parameters::Snapshot;
 use crate::schedule::{Method, Optimizer};
@@ -105,6 +105,8 @@ pub enum SaveJob {
         optimizer: OptimizerSnapshot,
         /// The stage's loss, by name.
         loss: String,
+        /// The newest figures of the bins.
+        figures: Vec<BinResult>,
         /// The state of the run; none between two epochs, where that of the epoch before counts.
         state: Option<Box<State>>,
         /// The centers of the center loss (C, E), on the host.
@@ -124,6 +126,8 @@ pub enum SaveJob {
         bin: String,
         /// Its accuracy.
         accuracy: f64,
+        /// The newest figures of all bins.
+        figures: Vec<BinResult>,
     },
     /// The centers of the center loss.
     Centers {
@@ -272,7 +276,7 @@ impl Desk {
             result.map_err(|error| TrainError::from_diagnostic(&error))
         };
         match job {
-            SaveJob::Model { kept, index, graph, snapshot, optimizer, loss, state, centers } => {
+            SaveJob::Model { kept, index, graph, snapshot, optimizer, loss, state, centers, figures } => {
                 // A state is never ahead of the journal.
                 (self.flush)();
                 let (kind, path) = match kept {
@@ -283,7 +287,8 @@ impl Desk {
                 let weights = snapshot.weights(graph.nodes().len());
                 let optimizer = Some(optimizer.saved(&graph, &snapshot));
                 let extras = state.map(|state| state.extras(centers.as_ref())).unwrap_or_default();
-                let model = SavedModel { optimizer, loss: Some(loss), extras, ..SavedModel::new(graph, weights) };
+                let (loss, evaluation) = (Some(loss), figures);
+                let model = SavedModel { optimizer, loss, extras, evaluation, ..SavedModel::new(graph, weights) };
                 if kept == Kept::Epoch {
                     self.rotation.keep_before(&path);
                 }
@@ -293,10 +298,10 @@ impl Desk {
                 }
                 (kind, index, path, result)
             }
-            SaveJob::Basic { index, epoch, graph, snapshot, bin, accuracy } => {
+            SaveJob::Basic { index, epoch, graph, snapshot, bin, accuracy, figures } => {
                 let path = outputs.basic(&bin, epoch, accuracy);
                 let weights = snapshot.weights(graph.nodes().len());
-                let model = SavedModel::new(graph, weights);
+                let model = SavedModel { evaluation: figures, ..SavedModel::new(graph, weights) };
                 let result = told(checkpoint::write(&path, &model));
                 (CheckpointKind::Basic, index, path, result)
             }

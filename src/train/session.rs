@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crossbeam_channel::Receiver;
 use tch::Kind;
 
+use super::classes;
 use super::control::Control;
 use super::engine::{Emit, Flush, bin_name};
 use super::error::TrainError;
@@ -83,6 +84,7 @@ impl<'a> Session<'a> {
             progress(Event::Preparing { what: "listing images".to_owned(), done, total });
         })
         .map_err(|error| TrainError::from_diagnostic(&error))?;
+        let data = classes::keep(schedule, data, &emit)?;
         let size = input_size(start);
         let bins = Bins::open(&schedule.data.bins, size);
         let options = LoaderOptions { size, workers: schedule.data.workers, most_bad: schedule.data.most_bad };
@@ -120,12 +122,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// A training set that has no triplets.
     pub fn sampler(&self, stage: &Stage) -> Result<Sampler, TrainError> {
-        let (size, seed) = (stage.batch_size as usize, self.schedule.seed);
-        let sampler = match stage.head {
-            HeadKind::Triplet => Sampler::triplet(self.data.labels(), size, seed),
-            HeadKind::Softmax | HeadKind::Arcface => Sampler::shuffled(self.data.len(), size, seed),
-        };
-        sampler.map_err(|error| TrainError::from_diagnostic(&error))
+        sampler(self.data.as_ref(), stage, self.schedule.seed)
     }
 
     /// The facts of a run of `schedule` (the whole one or a branch's own) that begins with the network `graph`.
@@ -183,8 +180,21 @@ impl<'a> Session<'a> {
     }
 }
 
+/// The order of a stage's images in a training set.
+///
+/// # Errors
+/// A training set that has no triplets.
+pub fn sampler(data: &dyn Source, stage: &Stage, seed: u64) -> Result<Sampler, TrainError> {
+    let size = stage.batch_size as usize;
+    let sampler = match stage.head {
+        HeadKind::Triplet => Sampler::triplet(data.labels(), size, seed),
+        HeadKind::Softmax | HeadKind::Arcface => Sampler::shuffled(data.len(), size, seed),
+    };
+    sampler.map_err(|error| TrainError::from_diagnostic(&error))
+}
+
 /// Width and height of a network's images.
-fn input_size(start: &Start) -> (u32, u32) {
+pub fn input_size(start: &Start) -> (u32, u32) {
     match start.graph.input_shape().map(Vec::as_slice) {
         Some([height, width, _]) => (*width as u32, *height as u32),
         _ => (112, 112),

@@ -18,6 +18,8 @@ pub struct StepResult {
     pub loss: Tensor,
     /// Share of the batch that was classified right; none for triplet losses.
     pub accuracy: Option<Tensor>,
+    /// Length of the gradient before it was clipped, a scalar; none unless [`step`] was asked for it.
+    pub gradient_norm: Option<Tensor>,
 }
 
 /// What a step makes smaller.
@@ -29,11 +31,13 @@ pub struct Goal<'a> {
     pub centers: Option<&'a mut Centers>,
     /// The classes that take part, where not all do.
     pub sample: Option<&'a Sample>,
+    /// Whether the gradient's length is wanted too.
+    pub measured: bool,
 }
 
 impl<'a> From<&'a Loss> for Goal<'a> {
     fn from(loss: &'a Loss) -> Self {
-        Self { loss, centers: None, sample: None }
+        Self { loss, centers: None, sample: None, measured: false }
     }
 }
 
@@ -61,10 +65,11 @@ pub fn step<'a>(
     head_only: bool,
 ) -> StepResult {
     let goal = goal.into();
-    let sample = goal.sample;
-    let Learnt { result, mut gradient, lengths } = learn(network, goal, images, labels, head_only);
+    let (sample, measured) = (goal.sample, goal.measured);
+    let Learnt { mut result, mut gradient, lengths } = learn(network, goal, images, labels, head_only);
     // A frozen basic model under a loss without a head leaves nothing to train.
     if gradient.numel() > 0 {
+        result.gradient_norm = measured.then(|| gradient.norm());
         optimizer.clip(&mut gradient, &lengths);
         let (offset, _) = network.parameters.range(if head_only { network.head() } else { 0 });
         match sample {
@@ -84,7 +89,7 @@ pub fn learn<'a>(
     labels: &Tensor,
     head_only: bool,
 ) -> Learnt {
-    let Goal { loss, mut centers, sample } = goal.into();
+    let Goal { loss, mut centers, sample, .. } = goal.into();
     let embeddings = if head_only {
         tch::no_grad(|| network.embed(images, Mode::Infer))
     } else {
@@ -151,7 +156,7 @@ pub fn learn<'a>(
         network.parameters.flatten_gradients(basic, &gradients, &gradient.narrow(0, 0, basic_length));
     }
     let accuracy = judged.map(|judged| judged.verdict.accuracy);
-    Learnt { result: StepResult { loss: value, accuracy }, gradient, lengths }
+    Learnt { result: StepResult { loss: value, accuracy, gradient_norm: None }, gradient, lengths }
 }
 
 fn clone(tensor: Option<&Tensor>) -> Option<Tensor> {
@@ -236,7 +241,7 @@ mod tests {
         let mut losses = Vec::new();
         let loss = Loss::Center(settings);
         for _ in 0..8 {
-            let goal = Goal { loss: &loss, centers: Some(&mut centers), sample: None };
+            let goal = Goal { loss: &loss, centers: Some(&mut centers), sample: None, measured: false };
             let result = step(&mut network, &mut optimizer, goal, &images, &labels, 0.002, false);
             assert!(result.accuracy.is_some());
             losses.push(result.loss.double_value(&[]));
@@ -248,9 +253,24 @@ mod tests {
         assert!(losses[7] < losses[0], "{losses:?}");
         // With the basic model frozen nothing is left to train, and nothing fails.
         let frozen = model::take_apart(&network).weights;
-        let goal = Goal { loss: &loss, centers: Some(&mut centers), sample: None };
+        let goal = Goal { loss: &loss, centers: Some(&mut centers), sample: None, measured: false };
         step(&mut network, &mut optimizer, goal, &images, &labels, 0.002, true);
         assert_eq!(frozen, model::take_apart(&network).weights);
+    }
+
+    #[test]
+    fn the_gradients_length_is_that_before_clipping() {
+        let (images, labels) = batch();
+        let clip = Clip { norm: None, value: None, global_norm: Some(1e-6) };
+        let mut network = network(Kind::Float);
+        let before = network.parameters.flat.detach().copy();
+        let mut optimizer = OptimizerState::new(Optimizer { clip, ..Optimizer::sgd(0.0, false) }, &before);
+        let goal = Goal { measured: true, ..Goal::from(&LOSS) };
+        let result = step(&mut network, &mut optimizer, goal, &images, &labels, 1.0, false);
+        let norm = result.gradient_norm.expect("was asked for").double_value(&[]);
+        let moved = (&network.parameters.flat - before).norm().double_value(&[]);
+        assert!(norm > 1e-3 && moved < 1e-5, "{norm}, {moved}");
+        assert!(step(&mut network, &mut optimizer, &LOSS, &images, &labels, 1.0, false).gradient_norm.is_none());
     }
 
     #[test]
@@ -284,7 +304,7 @@ mod tests {
         let rule = Optimizer::sgd(0.0, false);
         let mut optimizers = [0, 1].map(|_| OptimizerState::new(rule, &with.parameters.flat));
         let mut centers = Centers::zeros(4, 16, settings, Device::Cpu);
-        let goal = Goal { loss: &LOSS, centers: Some(&mut centers), sample: None };
+        let goal = Goal { loss: &LOSS, centers: Some(&mut centers), sample: None, measured: false };
         let sum = step(&mut with, &mut optimizers[0], goal, &images, &labels, 0.01, false).loss.double_value(&[]);
         let alone = step(&mut without, &mut optimizers[1], &LOSS, &images, &labels, 0.01, false);
         assert!(sum > alone.loss.double_value(&[]));

@@ -10,6 +10,8 @@ use crate::event::{Command, Record};
 use crate::run::history_api::PastRun;
 use crate::run::state::RunState;
 
+use super::remembered::Remembered;
+
 /// The tabs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tab {
@@ -36,11 +38,44 @@ pub enum Motion {
     End,
 }
 
+/// What can be changed about the charts. All of them change together, so that they can be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Charting {
+    /// Over steps, epochs or time.
+    Axis,
+    /// Logarithmic or linear y axis of loss, learning rate and gradient norm.
+    Log,
+    /// Smoothed or raw curves.
+    Smoothing,
+    /// Smooth less.
+    Weaker,
+    /// Smooth more.
+    Stronger,
+    /// Leave the few wildest raw values out of the y axes, or not.
+    Calm,
+    /// The whole run or the current stage.
+    Stage,
+    /// Show less of the x axis.
+    ZoomIn,
+    /// Show more of the x axis.
+    ZoomOut,
+    /// Show everything again.
+    Whole,
+    /// Show what was before.
+    PanLeft,
+    /// Show what came after.
+    PanRight,
+    /// Keep the end of the run in view.
+    Follow,
+    /// Show or hide the crosshair.
+    Cross,
+    /// Move the crosshair by a little: back or on.
+    CrossBy(i8),
+}
+
 /// What a user asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// Show a tab.
-    Show(Tab),
     /// Show the other tab.
     NextTab,
     /// Ask for a stop after this epoch, or take that back.
@@ -49,6 +84,8 @@ pub enum Action {
     TogglePause,
     /// Leave; asks first while a run is trained here.
     Leave,
+    /// Leave a run that another process trains; it goes on.
+    Detach,
     /// Ctrl-C: ask, then stop now, then leave.
     Interrupt,
     /// Go to the background (Ctrl-Z).
@@ -57,22 +94,22 @@ pub enum Action {
     Help,
     /// Close the topmost thing: a dialog, a zoomed pane, an opened run.
     Close,
-    /// Charts over epochs or over steps.
-    ToggleAxis,
-    /// Logarithmic or linear y axis of the loss.
-    ToggleLog,
-    /// Smoothed or raw step curves.
-    ToggleSmoothing,
-    /// Charts of the whole run or of the current stage.
-    ToggleSpan,
+    /// Change how the charts are drawn.
+    Chart(Charting),
     /// Show or hide the table of branches.
     Branches,
     /// Move the focus to the next pane.
     FocusNext,
     /// Move the focus to the pane before.
     FocusPrevious,
+    /// Focus a pane, by its number.
+    Focus(u8),
     /// Give the focused pane the whole screen, or take it back.
     Zoom,
+    /// Put the borders between panes back to where they were.
+    ResetBorders,
+    /// Give the mouse to the terminal, for selecting text, or take it back.
+    ToggleMouse,
     /// Scroll, or choose a run in the history.
     Move(Motion),
     /// Write the plot of the shown run beside its journal.
@@ -120,6 +157,10 @@ pub enum Effect {
     ListRuns,
     /// Read a past run, off this thread.
     OpenRun(PastRun),
+    /// Take the mouse, or give it to the terminal.
+    Mouse(bool),
+    /// Keep what was chosen about the screen for the next time, off this thread.
+    Remember(Remembered),
     /// Write the plot of the run of this journal, off this thread; of the live run when none is given.
     Plot(Option<PathBuf>),
     /// Go to the background.

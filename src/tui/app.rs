@@ -2,17 +2,22 @@
 //! both change with the user's [`Action`]s and the world's [`News`]. Changes are plain function calls that return what
 //! the loop has to do.
 
+mod charts;
+mod mouse;
+
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
+use ratatui::layout::Rect;
 
 use crate::event::{Command, Event, Level, Outcome, Record, StopKind};
 use crate::run::state::{Phase, RunState};
 
+use super::Role;
 use super::action::{Action, Effect, Motion, News, Tab};
 use super::keymap::Scope;
-use super::layout::Pane;
-use super::view::{Axis, Dialog, History, Request, View, moved};
+use super::layout::{Arrangement, Needs, Pane, Size, run, screen, size};
+use super::view::{Dialog, History, Request, STRENGTHS, View, moved};
 use super::watched::Watched;
 
 /// Seconds after which the list of runs is read again while one of them is live and on screen.
@@ -21,13 +26,20 @@ const REFRESH: u32 = 5;
 /// Seconds for which the header of a run that is trained says what became of a plot.
 const NOTICE: u32 = 6;
 
+const MOUSE_TAKEN: &str = "the mouse is back: charts, borders, tabs";
+const MOUSE_FREE: &str = "the mouse selects text; m takes it back";
+
 /// Everything the screen is drawn from.
 #[derive(Debug)]
 pub(super) struct App {
+    /// Whose run the live one is.
+    pub(super) role: Role,
     /// The run that is trained here.
     pub(super) live: Option<Watched>,
     pub(super) history: History,
     pub(super) view: View,
+    /// The screen as it was drawn last: what the mouse points at.
+    pub(super) area: Rect,
     /// The moment that is drawn, in seconds since the Unix epoch.
     pub(super) now: f64,
     /// The zone that times are shown in.
@@ -38,9 +50,11 @@ impl App {
     /// A front end for a live run, or for the history alone.
     pub(super) fn new(live: bool, now: f64, zone: TimeZone) -> Self {
         Self {
+            role: Role::default(),
             live: live.then(Watched::default),
             history: History::default(),
             view: View::new(if live { Tab::Training } else { Tab::History }),
+            area: Rect::new(0, 0, 80, 24),
             now,
             zone,
         }
@@ -76,12 +90,13 @@ impl App {
     pub(super) fn scopes(&self) -> Vec<Scope> {
         let mut scopes = match self.view.dialog {
             Some(Dialog::Help) => vec![Scope::Help],
-            Some(Dialog::Quit) => vec![Scope::Quit],
+            Some(Dialog::Quit) if self.role == Role::Trainer => vec![Scope::Quit],
+            Some(Dialog::Quit) => vec![Scope::Detach, Scope::Quit],
             Some(Dialog::Result) => vec![Scope::Result],
             Some(Dialog::Branches) => vec![Scope::Branches],
             None => {
                 let mut scopes = Vec::new();
-                if self.training() {
+                if self.training() && self.role != Role::Watching {
                     scopes.push(Scope::Live);
                 }
                 scopes.push(if self.on_screen().is_some() { Scope::Run } else { Scope::History });
@@ -99,7 +114,6 @@ impl App {
             self.view.notice = None;
         }
         match action {
-            Action::Show(tab) => self.show(tab),
             Action::NextTab => self.show(match self.view.tab {
                 Tab::Training => Tab::History,
                 Tab::History => Tab::Training,
@@ -107,6 +121,7 @@ impl App {
             Action::ToggleStop => self.toggle_stop(),
             Action::TogglePause => self.toggle_pause(),
             Action::Leave => self.leave(),
+            Action::Detach => vec![Effect::Leave],
             Action::Interrupt => self.interrupt(),
             Action::Suspend => vec![Effect::Suspend],
             Action::Help => {
@@ -118,14 +133,7 @@ impl App {
                 self.close();
                 Vec::new()
             }
-            Action::ToggleAxis => {
-                let axis = &mut self.view.charts.axis;
-                *axis = if *axis == Axis::Steps { Axis::Epochs } else { Axis::Steps };
-                Vec::new()
-            }
-            Action::ToggleLog => flip(&mut self.view.charts.log_y),
-            Action::ToggleSmoothing => flip(&mut self.view.charts.smooth),
-            Action::ToggleSpan => flip(&mut self.view.charts.stage_only),
+            Action::Chart(action) => self.chart(action),
             Action::Branches => {
                 if self.compared().is_some() {
                     self.view.dialog = Some(Dialog::Branches);
@@ -134,7 +142,27 @@ impl App {
             }
             Action::FocusNext => self.focus(1),
             Action::FocusPrevious => self.focus(Pane::ALL.len() - 1),
-            Action::Zoom => flip(&mut self.view.zoomed),
+            Action::Focus(number) => {
+                if let Some(pane) = usize::from(number).checked_sub(1).and_then(|at| Pane::ALL.get(at)) {
+                    self.focus_on(*pane);
+                }
+                Vec::new()
+            }
+            Action::Zoom => {
+                self.view.zoomed = !self.view.zoomed;
+                Vec::new()
+            }
+            Action::ResetBorders => {
+                self.view.borders.clear();
+                vec![Effect::Remember(self.remembered())]
+            }
+            Action::ToggleMouse => {
+                self.view.mouse = !self.view.mouse;
+                self.view.drag = None;
+                self.view.notice_age = 0;
+                self.view.notice = Some(if self.view.mouse { MOUSE_TAKEN } else { MOUSE_FREE }.to_owned());
+                vec![Effect::Mouse(self.view.mouse), Effect::Remember(self.remembered())]
+            }
             Action::Move(motion) => self.scroll(motion),
             Action::Plot => self.plot(),
             Action::Open => {
@@ -156,10 +184,17 @@ impl App {
                 Vec::new()
             }
             News::Silence if self.training() => {
-                let outcome = Outcome::Failed {
-                    error: "the training thread ended without saying why".to_owned(),
-                    help: Some("the log may tell; the checkpoints of the last epoch are whole".to_owned()),
+                let (error, help) = match self.role {
+                    Role::Trainer => (
+                        "the training thread ended without saying why",
+                        "the log may tell; the checkpoints of the last epoch are whole",
+                    ),
+                    Role::Attached | Role::Watching => (
+                        "the process that trained ended without a last word",
+                        "its files of the last epoch are whole; start the schedule again to go on",
+                    ),
                 };
+                let outcome = Outcome::Failed { error: error.to_owned(), help: Some(help.to_owned()) };
                 let seconds = self.live.as_ref().and_then(|run| run.state.started).map_or(0.0, |at| self.now - at);
                 self.event(&Record { at: self.now, event: Event::Finished { outcome, seconds } })
             }
@@ -169,8 +204,9 @@ impl App {
                 self.open_chosen()
             }
             News::Opened { id, state } => {
+                let strength = STRENGTHS[self.view.charts.strength];
                 if self.history.chosen().is_some_and(|run| run.id == id) {
-                    self.history.opened = Some((id, state.map(Watched::of)));
+                    self.history.opened = Some((id, state.map(|state| Watched::of(state, strength))));
                 }
                 Vec::new()
             }
@@ -220,8 +256,9 @@ impl App {
     fn event(&mut self, record: &Record) -> Vec<Effect> {
         self.fold(record);
         let answered = match (&record.event, self.view.request) {
-            (Event::StopRequested { kind }, Some(Request::Stop(wanted))) => *kind == wanted,
-            (Event::StopWithdrawn, Some(Request::Withdraw))
+            (Event::StopRequested { kind }, Some(Request::Stop(wanted))) => *kind == wanted || *kind == StopKind::Now,
+            // Someone else who is attached was quicker, with more.
+            (Event::StopRequested { kind: StopKind::Now } | Event::StopWithdrawn, Some(Request::Withdraw))
             | (Event::Paused, Some(Request::Pause))
             | (Event::Resumed, Some(Request::Resume))
             | (Event::Finished { .. }, _) => true,
@@ -272,19 +309,54 @@ impl App {
         if known { Vec::new() } else { vec![Effect::OpenRun(run.clone())] }
     }
 
+    /// Where the panes of a run lie within the body; zoomed, the focused one has it all.
+    pub(super) fn arrangement(&self, shown: &Watched, body: Rect, size: Size) -> Arrangement {
+        if self.view.zoomed {
+            return Arrangement { panes: vec![(self.view.focus, body)], borders: Vec::new() };
+        }
+        self.laid_out(shown, body, size)
+    }
+
+    /// The same when no pane is zoomed.
+    fn laid_out(&self, shown: &Watched, body: Rect, size: Size) -> Arrangement {
+        let state = &shown.state;
+        let branches = state.comparison.as_ref().map_or(0, |comparison| comparison.total());
+        let needs = Needs { stages: state.stages.len(), bins: state.bins.len(), branches, charts: self.view.order };
+        run(body, size, &needs, &self.view.borders)
+    }
+
+    /// The panes that have a place on a screen of this size.
+    fn visible(&self) -> Option<(Size, Vec<Pane>)> {
+        let (shown, _) = self.on_screen()?;
+        let size = size(self.area);
+        let [_, body, _] = screen(self.area);
+        Some((size, self.laid_out(shown, body, size).panes.into_iter().map(|(pane, _)| pane).collect()))
+    }
+
     fn focus(&mut self, by: usize) -> Vec<Effect> {
         let at = Pane::ALL.iter().position(|pane| *pane == self.view.focus).unwrap_or(0);
-        self.view.focus = Pane::ALL[(at + by) % Pane::ALL.len()];
+        let visible = self.visible().map(|(_, panes)| panes).unwrap_or_default();
+        let shown = |pane: &Pane| visible.is_empty() || visible.contains(pane);
         // A run without branches has no pane of them.
-        if self.view.focus == Pane::Branches && self.compared().is_none() { self.focus(by) } else { Vec::new() }
+        let exists = |pane: &Pane| *pane != Pane::Branches || self.compared().is_some();
+        let turns = (1..=Pane::ALL.len()).map(|turn| Pane::ALL[(at + by * turn) % Pane::ALL.len()]);
+        if let Some(pane) = turns.into_iter().find(|pane| shown(pane) && exists(pane)) {
+            self.view.focus = pane;
+        }
+        Vec::new()
     }
 
     fn close(&mut self) {
         if self.view.dialog.take().is_some() {
             return;
         }
-        if self.view.zoomed {
+        let charts = &mut self.view.charts;
+        if charts.cross.take().is_some() {
+            self.view.hovers = false;
+        } else if self.view.zoomed {
             self.view.zoomed = false;
+        } else if charts.window.is_some() || charts.y.is_some() {
+            (charts.window, charts.y) = (None, None);
         } else if self.view.log_scroll > 0 {
             self.view.log_scroll = 0;
         } else {
@@ -362,7 +434,7 @@ impl App {
     }
 
     fn leave(&mut self) -> Vec<Effect> {
-        if self.training() {
+        if self.training() && self.role == Role::Trainer {
             self.view.dialog = Some(Dialog::Quit);
             Vec::new()
         } else {
@@ -371,12 +443,17 @@ impl App {
     }
 
     fn interrupt(&mut self) -> Vec<Effect> {
-        if !self.training() || self.wanted_stop() == Some(StopKind::Now) {
-            vec![Effect::Leave]
-        } else if self.view.dialog == Some(Dialog::Quit) {
-            self.stop_and_leave(StopKind::Now)
-        } else {
-            self.leave()
+        let asked = self.view.dialog == Some(Dialog::Quit);
+        match self.role {
+            Role::Watching => vec![Effect::Leave],
+            _ if !self.training() => vec![Effect::Leave],
+            Role::Attached if asked => vec![Effect::Leave],
+            Role::Trainer if self.wanted_stop() == Some(StopKind::Now) => vec![Effect::Leave],
+            Role::Trainer if asked => self.stop_and_leave(StopKind::Now),
+            Role::Trainer | Role::Attached => {
+                self.view.dialog = Some(Dialog::Quit);
+                Vec::new()
+            }
         }
     }
 
@@ -391,9 +468,4 @@ impl App {
         }
         self.request(Request::Stop(kind), Command::Stop(kind))
     }
-}
-
-fn flip(flag: &mut bool) -> Vec<Effect> {
-    *flag = !*flag;
-    Vec::new()
 }

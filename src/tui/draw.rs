@@ -7,7 +7,7 @@ use ratatui::text::Span;
 use super::action::Tab;
 use super::app::App;
 use super::format::{cut, width};
-use super::layout::{Pane, SMALLEST, Size, run, screen, size};
+use super::layout::{Pane, SMALLEST, Size, screen, size};
 use super::pane::{
     Frame, Scene, branches, charts, dialog, evaluation, footer, framed, header, help, history, log, result,
 };
@@ -52,47 +52,39 @@ pub(super) fn draw(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) 
 
 /// The panes of a run, or one of them on the whole body.
 fn panes(body: Rect, buffer: &mut Buffer, scene: &Scene<'_>, size: Size) {
-    let state = &scene.run.state;
-    if scene.app.view.zoomed {
-        pane(scene.app.view.focus, body, buffer, scene, Frame { sides: size != Size::Compact, focused: true });
-        return;
-    }
-    let branches = state.comparison.as_ref().map_or(0, |comparison| comparison.total());
-    for (which, area) in run(body, size, state.stages.len(), state.bins.len(), branches) {
-        let frame = Frame { sides: size != Size::Compact, focused: which == scene.app.view.focus };
+    for (which, area) in scene.app.arrangement(scene.run, body, size).panes {
+        let frame = Frame { sides: size.framed(), focused: which == scene.app.view.focus };
         pane(which, area, buffer, scene, frame);
     }
 }
 
 fn pane(which: Pane, area: Rect, buffer: &mut Buffer, scene: &Scene<'_>, frame: Frame) {
     let styles = scene.styles;
-    let options = scene.app.view.charts;
+    let options = &scene.app.view.charts;
     let plain = |text: &'static str| vec![Span::styled(text, styles.title)];
     let title = match which {
         Pane::Stages => stages::title(scene),
         Pane::Status => plain("status"),
         Pane::Evaluation => plain("evaluation"),
-        Pane::Loss => charts::loss_title(scene),
-        Pane::Accuracy => charts::accuracy_title(scene),
-        Pane::Bins => charts::bins_title(&scene.run.state, styles),
         Pane::Branches => branches::title(&scene.run.state, styles),
         Pane::Log => log::title(scene),
+        chart => charts::title(chart, scene.run, options, styles),
     };
-    let inner = framed(area, buffer, styles, frame, title);
+    let numbered =
+        which.number().filter(|_| !which.is_chart()).map(|number| Span::styled(format!("{number} "), styles.dim));
+    let inner = framed(area, buffer, styles, frame, numbered.into_iter().chain(title).collect());
     match which {
         Pane::Stages => stages::render(inner, buffer, scene),
         Pane::Status => status::render(inner, buffer, scene),
         Pane::Evaluation => evaluation::render(inner, buffer, scene.run, styles),
-        Pane::Loss => charts::loss(inner, buffer, scene.run, options, styles),
-        Pane::Accuracy => charts::accuracy(inner, buffer, scene),
-        Pane::Bins => charts::bins(inner, buffer, scene.run, options, styles),
         Pane::Branches => branches::render(inner, buffer, &scene.run.state, styles),
         Pane::Log => log::render(inner, buffer, scene),
+        chart => charts::render(chart, inner, buffer, scene.run, options, styles),
     }
 }
 
 fn nothing_trained(body: Rect, buffer: &mut Buffer, styles: &Styles) {
-    let lines = ["No run is trained here.", "Start one with `facetui SCHEDULE.yaml`; past runs are on tab 2."];
+    let lines = ["No run is trained here.", "Start one with `facetui SCHEDULE.yaml`; Tab shows past runs."];
     for (at, line) in lines.into_iter().enumerate() {
         middle(body, buffer, (body.height / 2 + at as u16).saturating_sub(1), line, styles);
     }

@@ -9,25 +9,25 @@ use std::sync::{Arc, mpsc as blocking};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crossterm::event::{Event as Input, EventStream};
+use crossterm::event::{Event as Input, EventStream, MouseEvent, MouseEventKind};
 use futures::StreamExt;
 use jiff::tz::TimeZone;
 use rustix::process::{Signal as RawSignal, kill_current_process_group};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
-use crate::event::{Command, Event, Level, Record, StopKind};
+use crate::event::{Command, Event, Level, Record};
 use crate::report::plot;
 use crate::run::history_api::{HistorySource, PastRun};
-use crate::run::journal;
 use crate::run::state::RunState;
 
 use super::action::{Effect, News};
 use super::app::App;
 use super::draw::draw;
 use super::keymap;
+use super::remembered::Remembered;
 use super::stdio::StdioCapture;
 use super::terminal::Screen;
 use super::theme::{Abilities, Styles};
@@ -38,9 +38,6 @@ const FRAME: Duration = Duration::from_millis(33);
 
 /// Events taken in between two looks at the keyboard.
 const BATCH: usize = 256;
-
-/// How long a signal lets the engine finish.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What came back from the threads of the history and of the plots.
 enum Read {
@@ -71,26 +68,36 @@ pub(super) async fn main(
     let zone = options.zone.unwrap_or_else(TimeZone::system);
     let (answers, read) = mpsc::unbounded_channel();
     let requests = history_thread(history, answers.clone())?;
+    let mut app = App::new(events.is_some(), now(), zone);
+    app.remember(options.state_file.as_deref().map(Remembered::read).unwrap_or_default());
+    let mouse = app.view.mouse;
     let mut front = Front {
-        app: App::new(events.is_some(), now(), zone),
+        app: App { role: options.role, ..app },
         styles: Styles::new(options.abilities.unwrap_or_else(Abilities::detect)),
-        screen: Screen::take(capture)?,
+        screen: Screen::take(capture, mouse)?,
         events,
         commands,
         printed,
         requests,
         read,
         answers,
-        journal: options.log_file.as_deref().map(|file| file.with_file_name(journal::FILE_NAME)),
+        journal: options.journal,
+        state_file: options.state_file,
         dirty: true,
+        moved: None,
         last_draw: None,
     };
-    let signal = front.attend(&mut signals).await?;
+    let (signal, gone) = match front.attend(&mut signals).await {
+        Ok(signal) => (signal, None),
+        // Everything that fails in there is the terminal.
+        Err(error) => (None, Some(error)),
+    };
     front.screen.leave();
-    if signal.is_some() {
-        front.wait_for_the_end().await;
-    }
-    Ok(Left { state: front.app.live.take().map(|run| run.state), signal })
+    let live = match (front.events.take(), front.commands.take()) {
+        (Some(events), Some(commands)) => Some(LiveRun { events, commands }),
+        _ => None,
+    };
+    Ok(Left { state: front.app.live.take().map(|run| run.state), signal, gone, live })
 }
 
 /// The moment, in seconds since the Unix epoch.
@@ -131,7 +138,11 @@ struct Front {
     answers: UnboundedSender<Read>,
     /// The live run's journal.
     journal: Option<PathBuf>,
+    /// Where what was chosen about the screen is kept.
+    state_file: Option<PathBuf>,
     dirty: bool,
+    /// Where the mouse went since the last frame.
+    moved: Option<MouseEvent>,
     last_draw: Option<Instant>,
 }
 
@@ -144,8 +155,11 @@ impl Front {
         self.carry_out(start)?;
         loop {
             let due = self.last_draw.map_or_else(Instant::now, |last| last + FRAME);
-            if self.dirty && Instant::now() >= due {
-                self.draw()?;
+            if Instant::now() >= due {
+                self.catch_up();
+                if self.dirty {
+                    self.draw()?;
+                }
             }
             let ticking = self.app.training() || self.app.follows_history();
             let next = tokio::select! {
@@ -162,7 +176,7 @@ impl Front {
                 record = next_event(&mut self.events) => self.record(record)?,
                 Some(line) = self.printed.recv() => self.print(line),
                 Some(read) = self.read.recv() => self.heard_of_history(read)?,
-                () = sleep_until(due), if self.dirty => Next::Go,
+                () = sleep_until(due), if self.dirty || self.moved.is_some() => Next::Go,
                 _ = clock.tick(), if ticking => {
                     self.app.now = now();
                     self.dirty = true;
@@ -176,10 +190,21 @@ impl Front {
         }
     }
 
+    /// Takes in where the mouse went since the last frame.
+    fn catch_up(&mut self) {
+        if let Some(event) = self.moved.take() {
+            self.dirty |= self.app.mouse(event).0;
+            self.last_draw = Some(Instant::now());
+        }
+    }
+
     fn draw(&mut self) -> io::Result<()> {
         self.app.now = now();
-        let (app, styles) = (&self.app, &self.styles);
-        self.screen.draw(|area, buffer| draw(area, buffer, app, styles))?;
+        let (app, styles) = (&mut self.app, &self.styles);
+        self.screen.draw(|area, buffer| {
+            app.area = area;
+            draw(area, buffer, app, styles);
+        })?;
         self.dirty = false;
         self.last_draw = Some(Instant::now());
         Ok(())
@@ -196,6 +221,18 @@ impl Front {
                     self.draw()?;
                 }
                 Ok(next)
+            }
+            // The mouse tells of every cell it crosses: only the last one before a frame is looked at.
+            Input::Mouse(event) if event.kind == MouseEventKind::Moved => {
+                self.moved = Some(*event);
+                Ok(Next::Go)
+            }
+            Input::Mouse(event) => {
+                // A wheel tells of many notches at once: one frame shows them all.
+                self.moved = None;
+                let (changed, effects) = self.app.mouse(*event);
+                self.dirty |= changed;
+                self.carry_out(effects)
             }
             Input::Resize(..) => {
                 self.dirty = true;
@@ -260,11 +297,24 @@ impl Front {
                 // A history thread that died leaves the list as it is.
                 Effect::ListRuns | Effect::OpenRun(_) => drop(self.requests.send(effect)),
                 Effect::Plot(journal) => self.plot(journal.or_else(|| self.journal.clone())),
+                Effect::Mouse(wanted) => self.screen.mouse(wanted)?,
+                Effect::Remember(kept) => self.keep(kept),
                 Effect::Suspend => self.suspend()?,
                 Effect::Leave => return Ok(Next::Leave),
             }
         }
         Ok(Next::Go)
+    }
+
+    /// Writes what is to be remembered, on a thread of its own. Where it cannot be written the screen is as usual next time.
+    fn keep(&self, kept: Remembered) {
+        let Some(path) = self.state_file.clone() else { return };
+        let write = move || {
+            if let Err(error) = kept.write(&path) {
+                tracing::debug!("the screen's settings are not kept: {error}");
+            }
+        };
+        let _ = thread::Builder::new().name("facetui-remember".to_owned()).spawn(write);
     }
 
     /// Writes a plot on a thread of its own, which answers when it is done.
@@ -297,24 +347,6 @@ impl Front {
         self.screen.enter()?;
         self.draw()
     }
-
-    /// After a signal: asks the engine to stop and lets it, for a while. The screen is gone already.
-    async fn wait_for_the_end(&mut self) {
-        if !self.app.training() {
-            return;
-        }
-        if let Some(commands) = &self.commands {
-            let _ = commands.send(Command::Stop(StopKind::Now));
-        }
-        let deadline = Instant::now() + PATIENCE;
-        while self.app.training() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match timeout(left, next_event(&mut self.events)).await {
-                Ok(Some(record)) => drop(self.app.hear(News::Event(&record))),
-                Ok(None) | Err(_) => break,
-            }
-        }
-    }
 }
 
 /// A tick a second, for what counts seconds.
@@ -346,7 +378,7 @@ fn history_thread(
                 match wish {
                     Effect::ListRuns => list = true,
                     Effect::OpenRun(run) => open = Some(run),
-                    Effect::Send(_) | Effect::Plot(_) | Effect::Suspend | Effect::Leave => {}
+                    _ => {}
                 }
             }
             if list && answers.send(Read::Listed(source.list())).is_err() {

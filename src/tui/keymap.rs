@@ -6,7 +6,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::action::{Action, Motion, Tab};
+use super::action::{Action, Charting, Motion};
 
 /// Where a binding is listened to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub(super) enum Scope {
     History,
     /// The question whether to leave.
     Quit,
+    /// The same question, where another process trains the run.
+    Detach,
     /// The help overlay.
     Help,
     /// The summary at the end.
@@ -31,11 +33,12 @@ pub(super) enum Scope {
     Always,
 }
 
-/// A key with or without Ctrl.
+/// A key with or without Ctrl, or with Shift where that does not make it another letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Key {
     code: KeyCode,
     control: bool,
+    shift: bool,
 }
 
 /// One line of the table.
@@ -51,7 +54,7 @@ pub(super) struct Binding {
 }
 
 const fn plain(code: KeyCode) -> Key {
-    Key { code, control: false }
+    Key { code, control: false, shift: false }
 }
 
 const fn letter(letter: char) -> Key {
@@ -59,7 +62,21 @@ const fn letter(letter: char) -> Key {
 }
 
 const fn control(letter: char) -> Key {
-    Key { code: KeyCode::Char(letter), control: true }
+    Key { code: KeyCode::Char(letter), control: true, shift: false }
+}
+
+const fn shifted(code: KeyCode) -> Key {
+    Key { code, control: false, shift: true }
+}
+
+/// A key that changes the charts.
+const fn chart(keys: &'static [Key], action: Charting, help: &'static str, footer: Option<&'static str>) -> Binding {
+    Binding { scope: Scope::Run, keys, action: Action::Chart(action), help, footer }
+}
+
+/// A number key. The help explains the first one for all of them.
+const fn number(keys: &'static [Key], pane: u8) -> Binding {
+    Binding { scope: Scope::Run, keys, action: Action::Focus(pane), help: "", footer: None }
 }
 
 const fn bind(
@@ -83,17 +100,40 @@ pub(super) const BINDINGS: &[Binding] = &[
     bind(Scope::Everywhere, &[letter('q')], Action::Leave, "leave; asks first while a run is trained", Some("quit")),
     bind(Scope::Everywhere, &[letter('?'), plain(KeyCode::F(1))], Action::Help, "this help", Some("help")),
     bind(Scope::Everywhere, &[plain(KeyCode::Tab)], Action::NextTab, "the other tab", Some("tab")),
-    bind(Scope::Everywhere, &[letter('1')], Action::Show(Tab::Training), "the training tab", None),
-    bind(Scope::Everywhere, &[letter('2')], Action::Show(Tab::History), "the history tab", None),
     bind(Scope::Run, &[letter('b')], Action::Branches, "the branches side by side", Some("branches")),
-    bind(Scope::Run, &[letter('x')], Action::ToggleAxis, "charts over steps or over epochs", Some("x axis")),
-    bind(Scope::Run, &[letter('l')], Action::ToggleLog, "logarithmic or linear loss axis", Some("log y")),
-    bind(Scope::Run, &[letter('s')], Action::ToggleSmoothing, "smooth the step curves or not", Some("smooth")),
-    bind(Scope::Run, &[letter('z')], Action::ToggleSpan, "charts of the whole run or of the stage", Some("stage")),
-    bind(Scope::Run, &[letter('f')], Action::Zoom, "the focused pane on the whole screen", Some("zoom")),
+    chart(&[letter('x')], Charting::Axis, "charts over steps, epochs or time", Some("x axis")),
+    chart(&[letter('y')], Charting::Log, "logarithmic or linear y axes", Some("log y")),
+    chart(&[letter('s')], Charting::Smoothing, "smoothed or raw curves", Some("smooth")),
+    bind(Scope::Run, &[letter('z')], Action::Zoom, "the focused pane on the whole screen", Some("zoom")),
+    chart(&[letter('[')], Charting::Weaker, "smooth less", None),
+    chart(&[letter(']')], Charting::Stronger, "smooth more", None),
+    chart(&[letter('o')], Charting::Calm, "y axes without the wildest raw values", None),
+    chart(&[letter('t')], Charting::Stage, "charts of the whole run or of this stage", None),
+    chart(&[letter('c')], Charting::Cross, "crosshair on all charts: values at one place", Some("crosshair")),
+    chart(&[plain(KeyCode::Left), letter('h')], Charting::CrossBy(-1), "crosshair to the left", None),
+    chart(&[plain(KeyCode::Right), letter('l')], Charting::CrossBy(1), "crosshair to the right", None),
+    chart(&[shifted(KeyCode::Left), letter('H')], Charting::CrossBy(-10), "the same, further", None),
+    chart(&[shifted(KeyCode::Right), letter('L')], Charting::CrossBy(10), "the same, further", None),
+    chart(&[letter('+'), letter('=')], Charting::ZoomIn, "zoom in, around the crosshair or the end", None),
+    chart(&[letter('-')], Charting::ZoomOut, "zoom out", None),
+    chart(&[letter(',')], Charting::PanLeft, "what was before", None),
+    chart(&[letter('.')], Charting::PanRight, "what came after", None),
+    chart(&[letter('f')], Charting::Follow, "keep the end of the run in view, or not", None),
+    chart(&[letter('0')], Charting::Whole, "everything again", None),
+    bind(Scope::Run, &[letter('1')], Action::Focus(1), "loss; 1 to 9 are the panes with that number", None),
+    number(&[letter('2')], 2),
+    number(&[letter('3')], 3),
+    number(&[letter('4')], 4),
+    number(&[letter('5')], 5),
+    number(&[letter('6')], 6),
+    number(&[letter('7')], 7),
+    number(&[letter('8')], 8),
+    number(&[letter('9')], 9),
+    bind(Scope::Run, &[letter('w')], Action::FocusNext, "focus the next pane", None),
+    bind(Scope::Run, &[letter('W')], Action::FocusPrevious, "focus the pane before", None),
+    bind(Scope::Run, &[letter('R')], Action::ResetBorders, "put moved borders back", None),
+    bind(Scope::Everywhere, &[letter('m')], Action::ToggleMouse, "let the mouse select text, or take it back", None),
     bind(Scope::Run, &[letter('P')], Action::Plot, "write the run's plot.svg beside its journal", None),
-    bind(Scope::Run, &[plain(KeyCode::Right)], Action::FocusNext, "focus the next pane", None),
-    bind(Scope::Run, &[plain(KeyCode::Left)], Action::FocusPrevious, "focus the pane before", None),
     bind(
         Scope::Everywhere,
         &[plain(KeyCode::Up), letter('k')],
@@ -118,6 +158,7 @@ pub(super) const BINDINGS: &[Binding] = &[
         "to the end; the log follows again",
         None,
     ),
+    bind(Scope::Detach, &[letter('q')], Action::Detach, "leave; the run goes on", None),
     bind(Scope::Quit, &[letter('n')], Action::StopAfterEpochAndLeave, "stop after this epoch, then leave", None),
     bind(Scope::Quit, &[letter('s')], Action::StopNowAndLeave, "stop now, then leave", None),
     bind(Scope::Quit, &[plain(KeyCode::Esc)], Action::Close, "keep watching", None),
@@ -149,10 +190,19 @@ pub(super) fn action(scopes: &[Scope], event: &KeyEvent) -> Option<Action> {
     if event.kind == KeyEventKind::Release || !extra.is_empty() {
         return None;
     }
-    let key = Key { code: event.code, control: event.modifiers.contains(KeyModifiers::CONTROL) };
+    // A letter tells by itself whether Shift was held.
+    let shift = event.modifiers.contains(KeyModifiers::SHIFT) && !matches!(event.code, KeyCode::Char(_));
+    let key = Key { code: event.code, control: event.modifiers.contains(KeyModifiers::CONTROL), shift };
     let binding = scopes.iter().find_map(|scope| in_scope(*scope).find(|binding| binding.keys.contains(&key)))?;
     // A key that is held down may scroll, but must not toggle back and forth.
-    let repeats = matches!(binding.action, Action::Move(_) | Action::FocusNext | Action::FocusPrevious);
+    let repeats = match binding.action {
+        Action::Move(_) | Action::FocusNext | Action::FocusPrevious => true,
+        Action::Chart(action) => !matches!(
+            action,
+            Charting::Axis | Charting::Log | Charting::Smoothing | Charting::Calm | Charting::Stage | Charting::Cross
+        ),
+        _ => false,
+    };
     (event.kind == KeyEventKind::Press || repeats).then_some(binding.action)
 }
 
@@ -171,7 +221,11 @@ pub(super) fn name(key: Key) -> String {
         KeyCode::PageDown => "PgDn".to_owned(),
         other => format!("{other:?}"),
     };
-    if key.control { format!("Ctrl-{base}") } else { base }
+    match (key.control, key.shift) {
+        (true, _) => format!("Ctrl-{base}"),
+        (_, true) => format!("Shift-{base}"),
+        _ => base,
+    }
 }
 
 /// All keys of a binding: `Up, k`.
@@ -187,7 +241,7 @@ mod tests {
     const TOGETHER: &[&[Scope]] = &[
         &[Scope::Live, Scope::Run, Scope::Everywhere, Scope::Always],
         &[Scope::History, Scope::Everywhere, Scope::Always],
-        &[Scope::Quit, Scope::Always],
+        &[Scope::Detach, Scope::Quit, Scope::Always],
         &[Scope::Help, Scope::Always],
         &[Scope::Result, Scope::Always],
         &[Scope::Branches, Scope::Always],
@@ -210,12 +264,16 @@ mod tests {
     #[test]
     fn every_binding_can_be_reached_and_explains_itself() {
         for binding in BINDINGS {
-            assert!(!binding.keys.is_empty() && !binding.help.is_empty());
+            // One of the number keys explains them all.
+            let explained = !binding.help.is_empty() || matches!(binding.action, Action::Focus(_));
+            assert!(!binding.keys.is_empty() && explained);
             assert!(TOGETHER.iter().any(|scopes| scopes.contains(&binding.scope)), "{:?}", binding.scope);
-            let event = KeyEvent::new(
-                binding.keys[0].code,
-                if binding.keys[0].control { KeyModifiers::CONTROL } else { KeyModifiers::NONE },
-            );
+            let modifiers = match binding.keys[0] {
+                Key { control: true, .. } => KeyModifiers::CONTROL,
+                Key { shift: true, .. } => KeyModifiers::SHIFT,
+                _ => KeyModifiers::NONE,
+            };
+            let event = KeyEvent::new(binding.keys[0].code, modifiers);
             assert_eq!(action(&[binding.scope], &event), Some(binding.action));
         }
     }

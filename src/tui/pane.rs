@@ -43,26 +43,34 @@ pub(super) struct Frame {
     pub(super) focused: bool,
 }
 
+/// The area within the frame of a pane.
+pub(super) fn inside(area: Rect, sides: bool) -> Rect {
+    let inner = Block::new().borders(borders(sides)).inner(area);
+    if sides && inner.width > 4 { Rect { x: inner.x + 1, width: inner.width - 2, ..inner } } else { inner }
+}
+
+const fn borders(sides: bool) -> Borders {
+    if sides { Borders::ALL } else { Borders::TOP }
+}
+
 /// Draws a frame with a title and gives the area within.
 pub(super) fn framed(area: Rect, buffer: &mut Buffer, styles: &Styles, frame: Frame, title: Vec<Span<'_>>) -> Rect {
     let area = area.intersection(buffer.area);
     if area.is_empty() {
         return area;
     }
-    let borders = if frame.sides { Borders::ALL } else { Borders::TOP };
     let style = if frame.focused { styles.border_focused } else { styles.border };
     let mut spans = vec![Span::raw(" ")];
     spans.extend(title);
     spans.push(Span::raw(" "));
     let room = usize::from(area.width).saturating_sub(4);
     let block = Block::new()
-        .borders(borders)
+        .borders(borders(frame.sides))
         .border_set(styles.border_set)
         .border_style(style)
         .title(Line::from(fitted(spans, room, styles.glyphs.ellipsis)));
-    let inner = block.inner(area);
     block.render(area, buffer);
-    if frame.sides && inner.width > 4 { Rect { x: inner.x + 1, width: inner.width - 2, ..inner } } else { inner }
+    inside(area, frame.sides)
 }
 
 /// The spans cut to `room` columns.

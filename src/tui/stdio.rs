@@ -5,14 +5,15 @@
 //! dropped. The screen itself is drawn to a duplicate of the real standard output.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::fd::OwnedFd;
+use std::io::{self, BufRead, BufReader, IsTerminal as _, Read, Write};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::stdio::{dup2_stderr, dup2_stdout, stderr, stdout};
+use rustix::termios::tcgetattr;
 
 /// Longest line that is kept, in bytes: a library that never ends its lines must not fill the memory.
 const LONGEST: u64 = 8192;
@@ -22,15 +23,24 @@ const LONGEST: u64 = 8192;
 pub(super) struct RealStdio {
     out: OwnedFd,
     err: OwnedFd,
+    /// Whether each was a terminal.
+    terminals: [bool; 2],
+    /// What takes the place of a terminal that went away.
+    instead: Option<File>,
 }
 
 impl RealStdio {
     /// Puts the real descriptors back. May be called any number of times.
     pub(super) fn restore(&self) {
         let _ = io::stdout().flush();
+        let [out, err] = [(&self.out, self.terminals[0]), (&self.err, self.terminals[1])].map(|(real, terminal)| {
+            // Much that prints panics when it cannot: a terminal that is gone must not be printed to.
+            let gone = terminal && tcgetattr(real).is_err();
+            self.instead.as_ref().filter(|_| gone).map_or_else(|| real.as_fd(), File::as_fd)
+        });
         // Nothing can be done about a failure: there is no other place to report it.
-        let _ = dup2_stdout(&self.out);
-        let _ = dup2_stderr(&self.err);
+        let _ = dup2_stdout(out);
+        let _ = dup2_stderr(err);
     }
 
     /// Another handle of the real standard output, to draw on.
@@ -52,9 +62,15 @@ impl StdioCapture {
     pub(super) fn start(log_file: Option<&Path>, sink: impl Fn(String) + Send + Clone + 'static) -> io::Result<Self> {
         let file = log_file.map(|path| File::options().create(true).append(true).open(path)).transpose()?;
         let file = Arc::new(Mutex::new(file));
+        let instead = match file.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            Some(log) => log.try_clone().ok(),
+            None => File::options().write(true).open("/dev/null").ok(),
+        };
         let real = Arc::new(RealStdio {
             out: rustix::io::fcntl_dupfd_cloexec(stdout(), 3)?,
             err: rustix::io::fcntl_dupfd_cloexec(stderr(), 3)?,
+            terminals: [io::stdout().is_terminal(), io::stderr().is_terminal()],
+            instead,
         });
         let out = read_lines("stdout", &file, sink.clone())?;
         let err = read_lines("stderr", &file, sink)?;

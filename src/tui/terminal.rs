@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use crossterm::cursor::{Hide, Show};
-use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
 use crossterm::execute;
 use crossterm::terminal::{
     BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
@@ -33,19 +33,38 @@ struct Restorer {
     stdio: Arc<RealStdio>,
     screen: File,
     taken: AtomicBool,
+    /// Whether the mouse is wanted.
+    mouse: AtomicBool,
 }
 
 impl Restorer {
     fn take(&self) -> io::Result<()> {
         self.taken.store(true, Ordering::SeqCst);
         enable_raw_mode()?;
-        execute!(&self.screen, EnterAlternateScreen, EnableBracketedPaste, Hide)
+        execute!(&self.screen, EnterAlternateScreen, EnableBracketedPaste, Hide)?;
+        self.set_mouse()
+    }
+
+    /// Asks the terminal for the mouse's events, or no longer.
+    fn set_mouse(&self) -> io::Result<()> {
+        if self.mouse.load(Ordering::SeqCst) {
+            execute!(&self.screen, EnableMouseCapture)
+        } else {
+            execute!(&self.screen, DisableMouseCapture)
+        }
     }
 
     /// Gives the screen back. May be called any number of times; failures are left alone, since this is the way out.
     fn give_back(&self) {
         if self.taken.swap(false, Ordering::SeqCst) {
-            let _ = execute!(&self.screen, EndSynchronizedUpdate, DisableBracketedPaste, LeaveAlternateScreen, Show);
+            let _ = execute!(
+                &self.screen,
+                EndSynchronizedUpdate,
+                DisableMouseCapture,
+                DisableBracketedPaste,
+                LeaveAlternateScreen,
+                Show
+            );
             let _ = disable_raw_mode();
         }
         self.stdio.restore();
@@ -61,11 +80,16 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    /// Takes the terminal over. `capture` must be at work already.
-    pub(super) fn take(capture: StdioCapture) -> io::Result<Self> {
+    /// Takes the terminal over, and the mouse when it is wanted. `capture` must be at work already.
+    pub(super) fn take(capture: StdioCapture, mouse: bool) -> io::Result<Self> {
         let stdio = capture.real();
         let terminal = blank(&stdio)?;
-        let restorer = Arc::new(Restorer { screen: stdio.screen()?, stdio, taken: AtomicBool::new(false) });
+        let restorer = Arc::new(Restorer {
+            screen: stdio.screen()?,
+            stdio,
+            taken: AtomicBool::new(false),
+            mouse: AtomicBool::new(mouse),
+        });
         let previous_hook: Arc<Hook> = Arc::from(panic::take_hook());
         let hook = (Arc::clone(&restorer), Arc::clone(&previous_hook), thread::current().id());
         panic::set_hook(Box::new(move |info| {
@@ -87,6 +111,12 @@ impl Screen {
         execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)?;
         self.terminal.backend_mut().flush()?;
         drawn
+    }
+
+    /// Takes the mouse, or gives it to the terminal.
+    pub(super) fn mouse(&self, wanted: bool) -> io::Result<()> {
+        self.restorer.mouse.store(wanted, Ordering::SeqCst);
+        self.restorer.set_mouse()
     }
 
     /// Gives the terminal back for a while.

@@ -251,6 +251,7 @@ impl Script {
                 images_per_second: speed,
                 waited: 0.02 + 0.02 * self.random(),
                 memory: 1_288_490_189,
+                gradient_norm: Some(2.0 + 8.0 * (-(self.total as f64) / 900.0).exp() + 0.8 * self.random()),
             };
             self = self.event(640.0 / speed, event);
         }

@@ -1,6 +1,8 @@
 //! Whole screens and whole journeys: scripted runs in, frames and effects out, no terminal.
 
+mod charts;
 mod journeys;
+mod mouse;
 mod screens;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -43,7 +45,9 @@ fn press(app: &mut App, key: &str) -> Vec<Effect> {
         "Up" => (KeyCode::Up, KeyModifiers::NONE),
         "Down" => (KeyCode::Down, KeyModifiers::NONE),
         "End" => (KeyCode::End, KeyModifiers::NONE),
+        "Left" => (KeyCode::Left, KeyModifiers::NONE),
         "Right" => (KeyCode::Right, KeyModifiers::NONE),
+        "S-Left" => (KeyCode::Left, KeyModifiers::SHIFT),
         "C-c" => (KeyCode::Char('c'), KeyModifiers::CONTROL),
         other => (KeyCode::Char(other.chars().next().expect("a key")), KeyModifiers::NONE),
     };

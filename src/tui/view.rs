@@ -1,38 +1,79 @@
 //! What the front end itself remembers: the open tab, dialogs, scroll positions, how charts are drawn. Nothing of it is
 //! about the run, and nothing of it is drawn here.
 
+use ratatui::layout::Rect;
+
 use crate::event::StopKind;
 use crate::run::history_api::PastRun;
 
 use super::action::{Motion, Tab};
-use super::layout::Pane;
-use super::watched::Watched;
+use super::layout::{Border, Borders, Pane};
+use super::scale::{Axis, Scale};
+use super::watched::{STRENGTH, Watched};
 
-/// The x axis of the charts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Axis {
-    /// Optimiser steps.
-    #[default]
-    Steps,
-    /// Epochs of the history.
-    Epochs,
+/// The part of the x axis that was chosen.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Window {
+    pub(super) from: f64,
+    pub(super) to: f64,
+    /// It moves with the end of the run.
+    pub(super) follow: bool,
 }
 
-/// How charts are drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How charts are drawn; the same for all of them, so that they can be compared.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of their own")]
 pub(super) struct ChartOptions {
     pub(super) axis: Axis,
-    /// Logarithmic y axis of the loss.
+    /// Logarithmic y axis of loss, learning rate and gradient norm.
     pub(super) log_y: bool,
-    /// Smoothed step curves, the raw ones behind them.
+    /// Smoothed curves, the raw ones behind them.
     pub(super) smooth: bool,
+    /// Index into [`STRENGTHS`].
+    pub(super) strength: usize,
     /// Only the newest stage.
     pub(super) stage_only: bool,
+    /// The y axes leave out the few wildest raw values.
+    pub(super) calm: bool,
+    /// The whole run, or its newest stage, unless given.
+    pub(super) window: Option<Window>,
+    /// The part of one chart's y axis that was chosen.
+    pub(super) y: Option<(Pane, (f64, f64))>,
+    /// Where the crosshair stands, on the x axis.
+    pub(super) cross: Option<f64>,
+    /// The cells of a chart that are being chosen with the mouse.
+    pub(super) selection: Option<(Pane, Rect)>,
 }
+
+/// Weights of the past in a smoothed curve; each about twice as smooth as the one before.
+pub(super) const STRENGTHS: [f64; 10] = [0.3, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999];
 
 impl Default for ChartOptions {
     fn default() -> Self {
-        Self { axis: Axis::Steps, log_y: false, smooth: true, stage_only: false }
+        Self {
+            axis: Axis::Steps,
+            log_y: false,
+            smooth: true,
+            strength: STRENGTHS.iter().position(|strength| *strength >= STRENGTH).unwrap_or(0),
+            stage_only: false,
+            calm: false,
+            window: None,
+            y: None,
+            cross: None,
+            selection: None,
+        }
+    }
+}
+
+impl ChartOptions {
+    /// First and last x that are shown of a run.
+    pub(super) fn span(&self, scale: &Scale<'_>) -> (f64, f64) {
+        let whole = scale.whole(self.stage_only);
+        match self.window {
+            Some(Window { from, to, follow: true }) => (whole.1 - (to - from), whole.1),
+            Some(Window { from, to, follow: false }) => (from, to),
+            None => whole,
+        }
     }
 }
 
@@ -49,6 +90,17 @@ pub(super) enum Dialog {
     Branches,
 }
 
+/// What a mouse button that is down does.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Drag {
+    /// Chooses a part of a chart, from this cell on.
+    Select { pane: Pane, from: (u16, u16) },
+    /// Moves along the x axis: the column it was pressed on, and the window then.
+    Pan { pane: Pane, from: u16, window: (f64, f64), moved: bool },
+    /// Moves a border.
+    Border(Border),
+}
+
 /// A wish that was sent to the engine and that no event has confirmed yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Request {
@@ -60,12 +112,25 @@ pub(super) enum Request {
 
 /// The view.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of their own")]
 pub(super) struct View {
     pub(super) tab: Tab,
     pub(super) dialog: Option<Dialog>,
     pub(super) focus: Pane,
     pub(super) zoomed: bool,
     pub(super) charts: ChartOptions,
+    /// The charts, those that are shown on small screens first.
+    pub(super) order: [Pane; Pane::CHARTS.len()],
+    /// Borders between panes that were moved.
+    pub(super) borders: Borders,
+    /// What the mouse holds while a button is down.
+    pub(super) drag: Option<Drag>,
+    /// Whether a border was moved since the button went down.
+    pub(super) border_moved: bool,
+    /// The crosshair stands where the mouse is.
+    pub(super) hovers: bool,
+    /// The mouse is ours; released, it selects text as in any program.
+    pub(super) mouse: bool,
     /// Log lines below the screen; 0 follows the newest.
     pub(super) log_scroll: usize,
     pub(super) help_scroll: usize,
@@ -88,6 +153,12 @@ impl View {
             focus: Pane::default(),
             zoomed: false,
             charts: ChartOptions::default(),
+            order: Pane::CHARTS,
+            borders: Borders::default(),
+            drag: None,
+            border_moved: false,
+            hovers: false,
+            mouse: true,
             log_scroll: 0,
             help_scroll: 0,
             request: None,
@@ -124,6 +195,11 @@ impl History {
     pub(super) fn shown(&self) -> Option<&Result<Watched, String>> {
         let chosen = self.chosen()?;
         self.opened.as_ref().filter(|(id, _)| *id == chosen.id).map(|(_, state)| state)
+    }
+
+    /// The first run that a list of so many lines shows.
+    pub(super) fn first_line(&self, lines: usize) -> usize {
+        self.selected.saturating_sub(lines / 2).min(self.runs.len().saturating_sub(lines))
     }
 
     /// Takes a new list; the choice stays with its run.

@@ -62,10 +62,15 @@ impl Place {
 
     /// Runs the program here, with one thread for libtorch so that sums are the same each time.
     pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("starts")
+    }
+
+    /// The program, to be run here.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_facetui"));
         command.args(arguments).current_dir(self.folder.path()).env("XDG_CACHE_HOME", self.path("cache"));
         command.env("FACETUI_WIDTH", "0.1").env("OMP_NUM_THREADS", "1").env("NO_COLOR", "1");
-        command.output().expect("starts")
+        command
     }
 
     /// Runs the program; what it printed when that went well.

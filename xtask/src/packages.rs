@@ -15,9 +15,12 @@ use crate::python::{Python, Range};
 const LIBTORCH_RECIPE: u32 = 1;
 const CMAKE_RECIPE: u32 = 1;
 const KERAS_RECIPE: u32 = 2;
+const MXNET_RECIPE: u32 = 1;
 
 const CMAKE_VERSION: &str = "4.4.4";
 const TENSORFLOW_VERSION: &str = "2.21.0";
+/// The last one.
+const MXNET_VERSION: &str = "1.9.1";
 const KERAS_REQUIREMENTS: &str = include_str!("keras-requirements.txt");
 const KERAS_CHECK: &str = include_str!("keras_check.py");
 
@@ -99,6 +102,26 @@ pub fn fill_keras(workplace: &Workplace, pip: &Pip, python: &Python) -> Result<(
     last.iter().rev().for_each(|line| crate::say::detail(line));
     let what = format!("Keras does not work with Python {} at `{}`", python.version, python.program.display());
     Err(Failure::new(what).help("Python says above why; FACETUI_TEST_PYTHON names another Python"))
+}
+
+/// mxnet, for the test in which it reads our records; none where there is no wheel of it.
+pub fn mxnet() -> Option<Package> {
+    let there = cfg!(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"));
+    there.then(|| Package {
+        name: format!("mxnet-{MXNET_VERSION}-r{MXNET_RECIPE}"),
+        title: format!("mxnet {MXNET_VERSION}"),
+        download: 50_000_000,
+        room: 500_000_000,
+        probe: "mxnet/libmxnet.so".into(),
+    })
+}
+
+/// Puts [`mxnet`] together. Its record reader needs no more than NumPy, which is beside Keras.
+///
+/// # Errors
+/// pip failed.
+pub fn fill_mxnet(workplace: &Workplace, pip: &Pip) -> Result<()> {
+    pip.install(workplace, &["--no-deps", &format!("mxnet=={MXNET_VERSION}")])
 }
 
 #[cfg(test)]

@@ -19,9 +19,11 @@ pub const CMAKE: &str = "CMAKE";
 pub const TEST_PYTHON: &str = "FACETUI_TEST_PYTHON";
 /// What those tests put on `PYTHONPATH`: a folder that holds `tf_keras`, Keras 3 and TensorFlow.
 pub const KERAS_PYTHONPATH: &str = "FACETUI_KERAS_PYTHONPATH";
+/// What the test of records puts there too: a folder that holds mxnet.
+pub const MXNET_PYTHONPATH: &str = "FACETUI_MXNET_PYTHONPATH";
 
 /// All variables that set-up may write.
-const OURS: [&str; 4] = [LIBTORCH, CMAKE, TEST_PYTHON, KERAS_PYTHONPATH];
+const OURS: [&str; 5] = [LIBTORCH, CMAKE, TEST_PYTHON, KERAS_PYTHONPATH, MXNET_PYTHONPATH];
 
 const HEADER: &str = "\
 # Written by `cargo xtask setup`, not for editing: to use something else, set the variable in your environment,

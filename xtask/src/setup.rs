@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::args::Flavour;
-use crate::cache::Cache;
+use crate::cache::{Cache, Workplace};
 use crate::failure::{Failure, Result};
 use crate::machine::{self, OLDEST_CMAKE, OLDEST_DRIVER, Version};
 use crate::packages;
@@ -48,6 +48,9 @@ pub fn run(project: &Path, request: Request) -> Result<()> {
     if let Some(Keras { python, folder }) = setup.keras(request.keras)? {
         settings.set(settings::TEST_PYTHON, &python)?;
         settings.set(settings::KERAS_PYTHONPATH, &folder)?;
+    }
+    if let Some(folder) = setup.mxnet(request.keras)? {
+        settings.set(settings::MXNET_PYTHONPATH, &folder)?;
     }
     if settings.write(&file)? {
         say::step(&format!(
@@ -144,6 +147,25 @@ impl Setup {
             packages::fill_keras(workplace, &Pip::of(&python.program), &python)
         })?;
         Ok(Some(Keras { python: python.program, folder }))
+    }
+
+    /// The mxnet to name in the settings: what is there, or fetched if `wanted`; none if the user has one, or where it
+    /// cannot be had.
+    fn mxnet(&self, wanted: bool) -> Result<Option<PathBuf>> {
+        let Some(package) = packages::mxnet() else { return Ok(None) };
+        if self.environment.own(settings::MXNET_PYTHONPATH).is_some() {
+            return Ok(None);
+        }
+        let known = self.present.path(settings::MXNET_PYTHONPATH);
+        if let Some(known) = known.filter(|known| self.cache.find(&package).is_some_and(|it| it == *known)) {
+            return Ok(Some(known));
+        }
+        if !wanted {
+            return Ok(None);
+        }
+        let fill =
+            |workplace: &Workplace| packages::fill_mxnet(workplace, &Pip::of(&python::find(Range::ANY, None)?.program));
+        self.cache.get(&package, fill).map(Some)
     }
 
     /// Whether this folder is one that this version of set-up would make, and still there.
@@ -265,6 +287,19 @@ mod tests {
         }
         fs::remove_dir_all(&folder).unwrap();
         assert!(it.keras(false).unwrap().is_none());
+    }
+
+    #[test]
+    fn mxnet_is_kept_while_it_is_there_and_left_to_the_user_who_has_one() {
+        let home = tempfile::tempdir().unwrap();
+        let Some(package) = packages::mxnet() else { return };
+        let folder = home.path().join(&package.name);
+        let it = setup(home.path(), &[(settings::MXNET_PYTHONPATH, folder.clone())], &[]);
+        assert_eq!(it.mxnet(false).unwrap(), None);
+        touch(&folder.join(&package.probe));
+        assert_eq!(it.mxnet(false).unwrap(), Some(folder));
+        let it = setup(home.path(), &[], &[(settings::MXNET_PYTHONPATH, "/m".into())]);
+        assert_eq!(it.mxnet(true).unwrap(), None);
     }
 
     #[test]

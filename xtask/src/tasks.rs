@@ -1,6 +1,7 @@
 //! The tasks: each sets up what it needs, then starts cargo with this terminal.
 
 mod check;
+mod gpu_check;
 mod install;
 
 use std::env;
@@ -46,6 +47,24 @@ pub fn run(task: Task) -> Result<ExitCode> {
             }
             Err(replace_with(cargo.args(arguments)))
         }
+        Task::Fuzz(variables) => {
+            setup::run(&project, Request::default())?;
+            let test = ["test", "--package", "facetui", "--test", "fuzz"];
+            let driver = ["--", "drive", "--exact", "--ignored", "--nocapture"];
+            Err(replace_with(cargo.command().args(test).args(driver).envs(variables)))
+        }
+        Task::Bench(arguments) => {
+            setup::run(&project, Request::default())?;
+            let mut cargo = cargo.command();
+            cargo.args(["run", "--release", "--package", "facetui", "--", "bench"]);
+            if arguments.iter().any(|argument| !argument.to_string_lossy().starts_with('-')) {
+                cargo.args(arguments);
+            } else {
+                cargo.arg(project.join("schedules/benchmark.yaml")).args(["--classes", "1000"]).args(arguments);
+            }
+            Err(replace_with(&mut cargo))
+        }
+        Task::GpuCheck { bundle, arguments } => gpu_check::run(&project, &cargo, bundle, &arguments),
         Task::Install { root } => install::run(&project, &cargo, root),
         Task::Check { fetch_deny } => check::run(&project, &cargo, fetch_deny),
     }

@@ -9,6 +9,12 @@ use super::{Pickle, PickleError, text};
 /// Objects that are there from the start: `None`, `False`, `True`.
 pub(super) const CONSTANTS: u32 = 3;
 
+/// Bytes of a pickle for each of its objects, at least; an image of hundreds of bytes has ten, its array's included.
+const BYTES_AN_OBJECT: usize = 16;
+
+/// Objects that any pickle may have.
+const FEWEST_OBJECTS: usize = 10_000;
+
 /// What a pickle's end, found in the middle of something, means.
 const CUT_SHORT: &str = "the file is cut short: fetch it again";
 
@@ -53,7 +59,18 @@ impl<'a> Machine<'a> {
                 return Ok(Pickle { objects: self.objects, root });
             }
             self.execute(code)?;
+            self.check_room()?;
         }
+    }
+
+    /// Refuses more objects than a bin of so many bytes can have: an instruction of one byte would take fifty of memory.
+    fn check_room(&self) -> Result<()> {
+        let most = self.input.len() / BYTES_AN_OBJECT + FEWEST_OBJECTS;
+        let longest = self.objects.len().max(self.stack.len()).max(self.memo.len()).max(self.marks.len());
+        if longest <= most {
+            return Ok(());
+        }
+        Err(self.error(format!("the pickle holds more than {most} objects, too many for a bin of its size")))
     }
 
     fn execute(&mut self, code: u8) -> Result<()> {

@@ -1,4 +1,4 @@
-//! A part of a data set: its first classes that have enough images, numbered anew from 0.
+//! A part of a data set: its first classes that have enough images, numbered anew from 0; names stay.
 
 use std::sync::Arc;
 
@@ -67,6 +67,10 @@ impl Source for Subset {
 
     fn names_of_classes(&self) -> Vec<String> {
         self.names.clone()
+    }
+
+    fn has_names(&self) -> bool {
+        self.source.has_names()
     }
 
     fn number(&self, index: usize) -> u64 {

@@ -124,7 +124,7 @@ fn images(path: &Path, frames: &Frames, mut all: Vec<(u32, u64)>) -> Result<Vec<
         // Rounded to what a 32-bit float holds: the images end where the first record without one lies nearby.
         let off = (f64::from(header.label.next_up()) - f64::from(header.label)) as u64;
         let first = all.partition_point(|(number, _)| u64::from(*number) < end.saturating_sub(off));
-        let near = all[first..].iter().take_while(|(number, _)| u64::from(*number) <= end + off);
+        let near = all[first..].iter().take_while(|(number, _)| u64::from(*number) <= end.saturating_add(off));
         let images = near.take_while(|(_, offset)| matches!(Header::at(frames, *offset, &mut scratch), Ok((_, true))));
         if let Some((last, _)) = images.last() {
             end = u64::from(*last) + 1;

@@ -1,4 +1,4 @@
-//! The messages of an ONNX file, the part of `onnx.proto` (IR version 8) that facetui writes and reads. The tags are
+//! The messages of an ONNX file, the part of `onnx.proto` that facetui writes (as IR version 8) and reads. The tags are
 //! those of the ONNX project's file; fields that are not here are skipped when a file is read.
 
 use prost::Message;
@@ -112,6 +112,12 @@ pub struct AttributeProto {
     /// Bytes of a string.
     #[prost(bytes = "vec", optional, tag = "4")]
     pub s: Option<Vec<u8>>,
+    /// Numbers.
+    #[prost(message, optional, tag = "5")]
+    pub t: Option<TensorProto>,
+    /// Floats.
+    #[prost(float, repeated, packed = "false", tag = "7")]
+    pub floats: Vec<f32>,
     /// Integers.
     #[prost(int64, repeated, packed = "false", tag = "8")]
     pub ints: Vec<i64>,
@@ -141,12 +147,30 @@ pub struct TensorProto {
     /// Number format: [`FLOAT`](number::FLOAT), ...
     #[prost(int32, optional, tag = "2")]
     pub data_type: Option<i32>,
+    /// The numbers, where they are fp32 and not in `raw_data`.
+    #[prost(float, repeated, tag = "4")]
+    pub float_data: Vec<f32>,
+    /// The numbers, where they are of 32 bits or fewer and not in `raw_data`; bits of fp16 too.
+    #[prost(int32, repeated, tag = "5")]
+    pub int32_data: Vec<i32>,
+    /// The numbers, where they are of 64 bits and not in `raw_data`.
+    #[prost(int64, repeated, tag = "7")]
+    pub int64_data: Vec<i64>,
     /// Its name.
     #[prost(string, optional, tag = "8")]
     pub name: Option<String>,
     /// The numbers, little-endian, last axis fastest.
     #[prost(bytes = "vec", optional, tag = "9")]
     pub raw_data: Option<Vec<u8>>,
+    /// The numbers, where they are fp64 and not in `raw_data`.
+    #[prost(double, repeated, tag = "10")]
+    pub double_data: Vec<f64>,
+    /// Where the numbers lie in another file: `location`, `offset`, `length`.
+    #[prost(message, repeated, tag = "13")]
+    pub external_data: Vec<StringStringEntryProto>,
+    /// Whether they do: 1.
+    #[prost(int32, optional, tag = "14")]
+    pub data_location: Option<i32>,
 }
 
 /// `TensorProto.DataType`.
@@ -155,8 +179,20 @@ pub mod number {
     pub const FLOAT: i32 = 1;
     /// Bytes.
     pub const UINT8: i32 = 2;
+    /// Bytes with a sign.
+    pub const INT8: i32 = 3;
+    /// 32-bit integers.
+    pub const INT32: i32 = 6;
     /// 64-bit integers.
     pub const INT64: i32 = 7;
+    /// True or false, a byte each.
+    pub const BOOL: i32 = 9;
+    /// fp16.
+    pub const FLOAT16: i32 = 10;
+    /// fp64.
+    pub const DOUBLE: i32 = 11;
+    /// bfloat16.
+    pub const BFLOAT16: i32 = 16;
 }
 
 /// A value and what is known of it.

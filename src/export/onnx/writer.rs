@@ -159,6 +159,7 @@ impl<'a> Writer<'a> {
             data_type: Some(kind),
             name: Some(name.clone()),
             raw_data: Some(bytes),
+            ..TensorProto::default()
         });
         name
     }

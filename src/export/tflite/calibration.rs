@@ -1,13 +1,17 @@
-//! The images that int8 is calibrated with, and others to check it on: spread over a folder or an evaluation bin.
+//! The images that int8 is calibrated with, and others to check it on: spread over a folder, a record file or an
+//! evaluation bin.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use tch::Tensor;
 
 use super::super::ExportError;
 use crate::data::bin::EvalBin;
-use crate::data::decode::{decode_into, image_bytes};
+use crate::data::decode::image_bytes;
+use crate::data::items::{Item, Items};
+use crate::data::recordio;
 use crate::graph::shape::Shape;
 
 /// Images that the ranges are measured on, at most: more change them little.
@@ -18,9 +22,6 @@ const CHECK: usize = 40;
 
 /// The fewest images that show which numbers occur.
 const FEWEST: usize = 10;
-
-/// Folders inside folders that are looked into.
-const DEEPEST: usize = 8;
 
 /// Images (N, H, W, 3) of bytes.
 #[derive(Debug)]
@@ -41,18 +42,8 @@ pub(super) fn read(path: &Path, shape: &Shape) -> Result<Images, ExportError> {
         return Err(failed(format!("the network takes {shape:?}, not RGB images")));
     };
     let size = (width as u32, height as u32);
-    let decoded: Vec<Option<Vec<u8>>> = if path.is_dir() {
-        let mut files = Vec::new();
-        list(path, DEEPEST, &mut files).map_err(|error| failed(error.to_string()))?;
-        files.sort();
-        let chosen: Vec<&PathBuf> = spread(files.len()).map(|at| &files[at]).collect();
-        let open = |file: &&PathBuf| std::fs::read(file).ok();
-        chosen.par_iter().map(|file| open(file).and_then(|bytes| decode(&bytes, size))).collect()
-    } else {
-        let bin = EvalBin::open(path).map_err(|error| failed(error.to_string()))?;
-        let chosen: Vec<&Vec<u8>> = spread(bin.images.len()).map(|at| &bin.images[at]).collect();
-        chosen.par_iter().map(|bytes| decode(bytes, size)).collect()
-    };
+    let items = chosen(path).map_err(&failed)?;
+    let decoded: Vec<Option<Vec<u8>>> = items.par_iter().map(|item| decode(item, size)).collect();
     let (found, images) = (decoded.len(), decoded.into_iter().flatten().collect::<Vec<_>>());
     if images.len() < FEWEST {
         let all = if images.len() == found { "" } else { " that can be read" };
@@ -73,33 +64,33 @@ pub(super) fn read(path: &Path, shape: &Shape) -> Result<Images, ExportError> {
     Ok(Images { calibration, check })
 }
 
-fn decode(bytes: &[u8], size: (u32, u32)) -> Option<Vec<u8>> {
+/// The images to read: of a bin, of a record file, or of a folder and those in it.
+fn chosen(path: &Path) -> Result<Vec<Item>, String> {
+    if path.is_file() && !recordio::is_record_set(path) {
+        let bin = Arc::new(EvalBin::open(path).map_err(|error| error.to_string())?);
+        return Ok(spread(bin.images.len()).map(|at| Item::Bin(Arc::clone(&bin), at)).collect());
+    }
+    // Counted first: a set may have millions, and few are wanted.
+    let walk = || Items::new(vec![path.to_path_buf()], std::io::empty());
+    let mut count = 0;
+    for item in walk() {
+        item.map_err(|error| error.to_string())?;
+        count += 1;
+    }
+    let mut wanted = spread(count).peekable();
+    let items = walk().enumerate().filter(|(at, _)| wanted.next_if_eq(at).is_some());
+    items.map(|(_, item)| item.map_err(|error| error.to_string())).collect()
+}
+
+fn decode(item: &Item, size: (u32, u32)) -> Option<Vec<u8>> {
     let mut pixels = vec![0; image_bytes(size)];
-    decode_into(bytes, size, &mut pixels).ok().map(|_| pixels)
+    item.read(size, &mut Vec::new(), &mut pixels).ok().map(|_| pixels)
 }
 
 /// Some positions below `count`, in even steps.
 fn spread(count: usize) -> impl Iterator<Item = usize> {
     let wanted = count.min(CALIBRATION + CHECK);
     (0..wanted).map(move |at| at * count / wanted)
-}
-
-/// The JPEG and PNG files of a folder and of the folders in it.
-fn list(folder: &Path, deep: usize, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    for entry in fs_err::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            if deep > 0 {
-                list(&path, deep - 1, files)?;
-            }
-            continue;
-        }
-        let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-        if matches!(extension.as_deref(), Some("jpg" | "jpeg" | "png")) {
-            files.push(path);
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -124,6 +115,10 @@ mod tests {
         let few = read(&folder.path().join("1"), &vec![8, 8, 3]).expect_err("is refused").to_string();
         assert!(few.contains("5 images"), "{few}");
         assert!(read(folder.path(), &vec![7]).is_err());
+        // A RecordIO set is read too: this one has fewer images than are wanted.
+        let records = Path::new("tests/cases/recordio/scalar_label");
+        let few = read(records, &vec![8, 8, 3]).expect_err("is refused").to_string();
+        assert!(few.contains("8 images;"), "{few}");
         assert!(read(&folder.path().join("nothing"), &vec![8, 8, 3]).is_err());
         assert_eq!(spread(1000).count(), CALIBRATION + CHECK);
         assert_eq!(spread(1000).last(), Some(995));

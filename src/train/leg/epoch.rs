@@ -8,12 +8,13 @@ use super::{EpochEnd, Leg, Now};
 use crate::data::augment;
 use crate::data::loader::Batch;
 use crate::data::random::{Stream, Use};
-use crate::event::Event;
+use crate::event::{Event, Level};
 use crate::nn::Network;
 use crate::train::control::Next;
 use crate::train::engine::Emit;
 use crate::train::error::TrainError;
 use crate::train::loss;
+use crate::train::sample::Sample;
 use crate::train::saver::{Kept, SaveJob};
 use crate::train::session::Session;
 use crate::train::standing::Standing;
@@ -105,6 +106,9 @@ impl Leg {
             for bad in loader.take_bad_images() {
                 emit(Event::BadImage { path: bad.name, reason: bad.reason, count: bad.count });
             }
+            if let Some(message) = loader.take_resized() {
+                emit(Event::Log { level: Level::Warning, message });
+            }
             let Some(batch) = next else { break };
             let batch = batch.map_err(|error| TrainError::from_diagnostic(&error))?;
             *batches += 1;
@@ -114,9 +118,14 @@ impl Leg {
             let count = batch.labels.len() as u64;
             loss::check_labels(&batch.labels, data.classes())?;
             let (images, labels) = to_device(&batch, input_shape, device.place, stage.augment);
+            let sample = stage.sample.map(|share| {
+                // What a run that goes on from a file knows too.
+                let turn = [u64::from(*drawn), optimizer.iterations as u64];
+                Sample::draw(&batch.labels, data.classes(), share, seed, turn, device.place)
+            });
             loader.recycle(batch);
             let centers = centers.as_mut().filter(|_| stage.center.is_some());
-            let goal = Goal { loss: &stage.loss, centers, sample: None };
+            let goal = Goal { loss: &stage.loss, centers, sample: sample.as_ref(), measured: meter.is_due() };
             // Whatever libtorch draws in a step depends on nothing before it.
             tch::manual_seed(Stream::new(seed, u64::from(*drawn), Use::Step, *batches as u64).word() as i64);
             let result = step::step(network, optimizer, goal, &images, &labels, learning_rate, stage.bottleneck_only);
@@ -180,8 +189,9 @@ impl Leg {
         if let Some((bin, accuracy)) = improved {
             let graph = network.graph().cut(network.embedding(), network.graph().name.clone());
             let snapshot = network.parameters.snapshot();
+            let figures = self.standing.figures.clone();
             self.basic = Some(self.saver.outputs().basic(&bin, epoch, accuracy));
-            self.saver.submit(SaveJob::Basic { index, epoch, graph, snapshot, bin, accuracy });
+            self.saver.submit(SaveJob::Basic { index, epoch, graph, snapshot, bin, accuracy, figures });
         }
         if let (Some(centers), Some(_)) = (&self.standing.centers, stage.center) {
             self.saver.submit(SaveJob::Centers { index, centers: centers.snapshot() });
@@ -193,7 +203,7 @@ impl Leg {
 }
 
 /// A batch on the device: images (B, 3, H, W) in [-1, 1], augmented, channels-last, and labels (B).
-fn to_device(batch: &Batch, size: (u32, u32), place: Device, level: u8) -> (Tensor, Tensor) {
+pub(in crate::train) fn to_device(batch: &Batch, size: (u32, u32), place: Device, level: u8) -> (Tensor, Tensor) {
     let labels = Tensor::from_slice(&batch.labels).to_device(place);
     (augment::to_device(&batch.images, size, &batch.variations, level, place), labels)
 }

@@ -1,253 +1,194 @@
-//! The curves of a run: loss, training accuracy, and the bins.
+//! The curves of a run: loss, training accuracy, the bins' accuracies and thresholds, learning rate, gradient norm, speed.
+
+mod figure;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::{Color, Style};
+use ratatui::style::Style;
 use ratatui::text::Span;
 
-use crate::run::state::{CurrentEpoch, EpochRow, RunState};
-use crate::tui::chart::{Chart, Curve, Stroke};
-use crate::tui::digest::StepDigest;
+use crate::run::state::{BinState, CurrentEpoch, RunState};
+use crate::tui::chart::{Geometry, letter};
 use crate::tui::format;
+use crate::tui::layout::Pane;
+use crate::tui::scale::{Axis, Scale};
 use crate::tui::theme::Styles;
-use crate::tui::view::{Axis, ChartOptions};
+use crate::tui::view::{ChartOptions, STRENGTHS};
 use crate::tui::watched::Watched;
 
-use super::Scene;
+use figure::Figure;
 
-/// The loss.
-pub(in crate::tui) fn loss(area: Rect, buffer: &mut Buffer, run: &Watched, options: ChartOptions, styles: &Styles) {
-    let state = &run.state;
-    let now = state.current.as_ref().and_then(CurrentEpoch::loss);
-    let figure = Figure { digest: &run.loss, epoch: |row| Some(row.loss), now };
-    let mut chart = figure.chart(state, options, styles, styles.series[0]);
-    chart.log_y = options.log_y;
-    chart.render(area, buffer, styles);
+/// Draws the chart `pane`.
+pub(in crate::tui) fn render(
+    pane: Pane,
+    area: Rect,
+    buffer: &mut Buffer,
+    run: &Watched,
+    options: &ChartOptions,
+    styles: &Styles,
+) {
+    Figure::new(pane, run, options, styles).chart(area.width).render(area, buffer, styles);
 }
 
-/// The training accuracy.
-pub(in crate::tui) fn accuracy(area: Rect, buffer: &mut Buffer, scene: &Scene<'_>) {
-    let state = &scene.run.state;
-    let now = state.current.as_ref().and_then(CurrentEpoch::accuracy);
-    let curve = Figure { digest: &scene.run.accuracy, epoch: |row| row.accuracy, now };
-    let mut chart = curve.chart(state, scene.app.view.charts, scene.styles, scene.styles.series[2]);
-    if state.total_steps() > 0 {
-        chart.empty = "this loss has no accuracy";
+/// Where the parts of the chart `pane` lie when it is drawn into `area`.
+pub(in crate::tui) fn geometry(
+    pane: Pane,
+    area: Rect,
+    run: &Watched,
+    options: &ChartOptions,
+    styles: &Styles,
+) -> Option<Geometry> {
+    Figure::new(pane, run, options, styles).chart(area.width).geometry(area)
+}
+
+/// The title of a chart: its name, the values at the crosshair or else the newest ones, and what is shown.
+pub(in crate::tui) fn title(pane: Pane, run: &Watched, options: &ChartOptions, styles: &Styles) -> Vec<Span<'static>> {
+    let mut spans = Vec::new();
+    if let Some(number) = pane.number() {
+        spans.push(Span::styled(format!("{number} "), styles.dim));
     }
-    chart.render(area, buffer, scene.styles);
-}
-
-/// Every bin's accuracy over the epochs.
-pub(in crate::tui) fn bins(area: Rect, buffer: &mut Buffer, run: &Watched, options: ChartOptions, styles: &Styles) {
-    let state = &run.state;
-    let scale = Window::of(state, options);
-    let at = |index: u32| scale.epoch_at(state, index);
-    let curves = state.bins.iter().enumerate().map(|(at_bin, bin)| {
-        let (x, y) = bin.results.iter().map(|(index, result)| (at(*index), result.accuracy)).unzip();
-        Curve { x, y, color: styles.series[at_bin % styles.series.len()], stroke: stroke(at_bin, styles) }
-    });
-    let curves = curves.map(|curve| scale.clip(curve)).collect();
-    let empty = if state.header.is_some() && state.bins.is_empty() {
-        "the schedule names no bins"
-    } else {
-        "no bin was evaluated yet"
-    };
-    let chart = Chart { curves, borders: scale.borders(state), x: scale.x, log_y: false, empty };
-    chart.render(area, buffer, styles);
-}
-
-/// The title of the bins' chart: its legend.
-pub(in crate::tui) fn bins_title(state: &RunState, styles: &Styles) -> Vec<Span<'static>> {
-    let mut spans = vec![Span::styled("bins", styles.title)];
-    for (at, bin) in state.bins.iter().enumerate() {
-        let style =
-            if styles.has_color() { Style::new().fg(styles.series[at % styles.series.len()]) } else { styles.text };
-        let swatch = if styles.has_color() { styles.glyphs.strokes[0] } else { styles.glyphs.strokes[at % 3] };
-        spans.push(Span::styled(format!("  {swatch} "), style));
-        spans.push(Span::styled(bin.name.clone(), styles.text));
+    spans.push(Span::styled(name(pane), styles.title));
+    let figure = Figure::new(pane, run, options, styles);
+    if matches!(pane, Pane::Bins | Pane::Thresholds) {
+        spans.extend(legend(pane, &figure, &run.state, options, styles));
+    } else if let Some(x) = options.cross {
+        // A loss may really be no number; elsewhere nothing is known there.
+        let known = |value: &f64| value.is_finite() || pane == Pane::Loss;
+        let Some(value) = figure.at(x).into_iter().next().filter(known) else {
+            spans.push(Span::styled(" -", styles.dim));
+            return spans;
+        };
+        spans.push(Span::styled(format!(" {}", written(pane, value)), styles.active));
+        if let Some(raw) = figure.raw_at(x) {
+            spans.push(Span::styled(format!("  raw {}", written(pane, raw)), styles.dim));
+        }
+    } else if let Some(value) = newest(pane, run) {
+        spans.push(Span::styled(format!(" {}", written(pane, value)), styles.active));
+    }
+    let shown = shown(pane, run, options);
+    if !shown.is_empty() {
+        spans.push(Span::styled(format!("  {shown}"), styles.dim));
     }
     spans
 }
 
-/// The title of the loss chart: the newest values.
-pub(in crate::tui) fn loss_title(scene: &Scene<'_>) -> Vec<Span<'static>> {
-    let state = &scene.run.state;
-    let value = newest(&scene.run.loss, state, |row| Some(row.loss), CurrentEpoch::loss);
-    let suffix = if scene.app.view.charts.log_y { "log" } else { "" };
-    title("loss", value.map(format::loss), suffix, scene)
-}
-
-/// The title of the accuracy chart.
-pub(in crate::tui) fn accuracy_title(scene: &Scene<'_>) -> Vec<Span<'static>> {
-    let state = &scene.run.state;
-    let value = newest(&scene.run.accuracy, state, |row| row.accuracy, CurrentEpoch::accuracy);
-    title("accuracy", value.map(format::accuracy), "", scene)
-}
-
-fn title(name: &str, value: Option<String>, suffix: &str, scene: &Scene<'_>) -> Vec<Span<'static>> {
-    let styles = scene.styles;
-    let options = scene.app.view.charts;
-    let mut spans = vec![Span::styled(name.to_owned(), styles.title)];
-    if let Some(value) = value {
-        spans.push(Span::styled(format!(" {value}"), styles.active));
+/// A chart's name.
+const fn name(pane: Pane) -> &'static str {
+    match pane {
+        Pane::Accuracy => "accuracy",
+        Pane::Bins => "bins",
+        Pane::Thresholds => "thresholds",
+        Pane::LearningRate => "learning rate",
+        Pane::GradientNorm => "gradient norm",
+        Pane::Speed => "images/s",
+        _ => "loss",
     }
-    let axis = match (options.axis, options.smooth) {
-        (Axis::Steps, true) => "steps",
-        (Axis::Steps, false) => "steps, raw",
-        (Axis::Epochs, _) => "epochs",
-    };
-    let span = if options.stage_only { ", this stage" } else { "" };
-    let suffix = if suffix.is_empty() { String::new() } else { format!(", {suffix}") };
-    spans.push(Span::styled(format!("  {axis}{span}{suffix}"), styles.dim));
-    spans
 }
 
-/// The mean of the epoch that is running, or else of the last one that has a value.
-fn newest(
-    digest: &StepDigest,
+/// A value in the form its chart's values have.
+pub(super) fn written(pane: Pane, value: f64) -> String {
+    match pane {
+        Pane::Accuracy | Pane::Bins | Pane::Thresholds => format::accuracy(value),
+        Pane::LearningRate => format::learning_rate(value),
+        Pane::Speed => format::rate(value),
+        _ => format::loss(value),
+    }
+}
+
+/// What is shown, in a few words.
+fn shown(pane: Pane, run: &Watched, options: &ChartOptions) -> String {
+    let mut words = Vec::new();
+    if options.cross.is_none() {
+        words.push(options.axis.name().to_owned());
+    }
+    let smoothed = matches!(pane, Pane::Loss | Pane::Accuracy | Pane::GradientNorm | Pane::Speed);
+    if smoothed && options.axis != Axis::Epochs || matches!(pane, Pane::GradientNorm | Pane::Speed) {
+        words.push(if options.smooth { format!("~{}", STRENGTHS[options.strength]) } else { "raw".to_owned() });
+    }
+    if options.log_y && figure::has_log(pane) {
+        words.push("log".to_owned());
+    }
+    if options.calm && options.smooth && smoothed {
+        words.push("calm".to_owned());
+    }
+    match options.window {
+        Some(window) if window.follow => words.push("following".to_owned()),
+        Some(_) => words.push("zoomed".to_owned()),
+        None if options.stage_only && run.state.stage_steps.len() > 1 => words.push("this stage".to_owned()),
+        None => {}
+    }
+    words.join(", ")
+}
+
+/// The bins' names with their strokes, and their values at the crosshair.
+fn legend(
+    pane: Pane,
+    figure: &Figure<'_>,
     state: &RunState,
-    of_row: fn(&EpochRow) -> Option<f64>,
+    options: &ChartOptions,
+    styles: &Styles,
+) -> Vec<Span<'static>> {
+    let values = options.cross.map(|x| figure.at(x));
+    let mut spans = Vec::new();
+    for (at, bin) in state.bins.iter().enumerate() {
+        let color = styles.series[at % styles.series.len()];
+        let (swatch, style) = if styles.has_color() {
+            (styles.glyphs.strokes[0], Style::new().fg(color))
+        } else {
+            (styles.glyphs.strokes[at % 3], styles.text)
+        };
+        let swatch = if styles.glyphs.unicode { swatch.to_owned() } else { letter(at).to_string() };
+        spans.push(Span::styled(format!("  {swatch} "), style));
+        spans.push(Span::styled(format::cut(&bin.name, 24, styles.glyphs.ellipsis), styles.text));
+        let value = values.as_ref().and_then(|values| values.get(at).copied());
+        if let Some(value) = value.filter(|value| value.is_finite()) {
+            spans.push(Span::styled(format!(" {}", written(pane, value)), styles.active));
+        }
+    }
+    spans
+}
+
+/// The newest value of a chart with one curve.
+fn newest(pane: Pane, run: &Watched) -> Option<f64> {
+    let state = &run.state;
+    let last = |values: &[f32]| values.last().map(|value| f64::from(*value)).filter(|value| value.is_finite());
+    match pane {
+        Pane::Loss => epoch_or(run.loss.latest(), state, |row| Some(row.loss), CurrentEpoch::loss),
+        Pane::Accuracy => epoch_or(run.accuracy.latest(), state, |row| row.accuracy, CurrentEpoch::accuracy),
+        Pane::LearningRate => last(&state.timeline.learning_rate),
+        Pane::GradientNorm => run.gradient_norm.latest(),
+        Pane::Speed => run.speed.latest(),
+        _ => None,
+    }
+}
+
+/// The newest smoothed value while a run goes on, the last epoch's mean once it has ended.
+fn epoch_or(
+    latest: Option<f64>,
+    state: &RunState,
+    of_row: fn(&crate::run::state::EpochRow) -> Option<f64>,
     of_now: fn(&CurrentEpoch) -> Option<f64>,
 ) -> Option<f64> {
+    let row = || state.epochs.last().and_then(of_row);
     if state.is_ended() {
-        return state.epochs.last().and_then(of_row).or_else(|| digest.latest());
+        return row().or(latest);
     }
-    digest.latest().or_else(|| state.current.as_ref().and_then(of_now)).or_else(|| state.epochs.last().and_then(of_row))
+    latest.or_else(|| state.current.as_ref().and_then(of_now)).or_else(row)
 }
 
-/// Without colour, bins are told apart by their strokes.
-fn stroke(at: usize, styles: &Styles) -> Stroke {
-    match (styles.has_color(), at % 3) {
-        (true, _) | (false, 0) => Stroke::Marked,
-        (false, 1) => Stroke::Dashed,
-        (false, _) => Stroke::Dotted,
-    }
+/// Where a bin's figures lie on the axis.
+fn place(bin: &BinState, at: usize, scale: &Scale<'_>, state: &RunState) -> Option<f64> {
+    let (index, _) = bin.results.get(at)?;
+    // The epoch's own row comes after its evaluation.
+    let steps = state.epoch_at(*index).map_or_else(|| state.total_steps(), |row| row.total_steps);
+    Some(scale.x(steps as f64))
 }
 
-/// One figure of the training that has a value a step and a value an epoch.
-struct Figure<'a> {
-    digest: &'a StepDigest,
-    epoch: fn(&EpochRow) -> Option<f64>,
-    /// Mean of the running epoch.
-    now: Option<f64>,
-}
-
-impl Figure<'_> {
-    fn chart(&self, state: &RunState, options: ChartOptions, styles: &Styles, color: Color) -> Chart {
-        let scale = Window::of(state, options);
-        let curves = match options.axis {
-            Axis::Steps => self.over_steps(scale.steps, options.smooth, styles, color),
-            Axis::Epochs => vec![scale.clip(self.over_epochs(state, color))],
-        };
-        Chart { curves, borders: scale.borders(state), x: scale.x, log_y: false, empty: "no steps yet" }
-    }
-
-    fn over_steps(&self, steps: (u64, u64), smooth: bool, styles: &Styles, color: Color) -> Vec<Curve> {
-        if self.digest.is_empty() {
-            return Vec::new();
-        }
-        let (x, y) = self.digest.raw(steps);
-        if !smooth {
-            return vec![Curve { x, y, color, stroke: Stroke::Line }];
-        }
-        let raw = Curve { x, y, color: styles.ghost, stroke: Stroke::Ghost };
-        let (x, y) = self.digest.smooth(steps);
-        vec![raw, Curve { x, y, color, stroke: Stroke::Line }]
-    }
-
-    /// One point an epoch, and the running epoch's mean so far; a line breaks where a stage ends.
-    fn over_epochs(&self, state: &RunState, color: Color) -> Curve {
-        let mut points: Vec<(f64, f64)> = Vec::new();
-        let mut stage = None;
-        let mut put = |of: usize, x: f64, y: Option<f64>| {
-            if stage.is_some_and(|stage| stage != of) {
-                points.push((x, f64::NAN));
-            }
-            stage = Some(of);
-            points.push((x, y.unwrap_or(f64::NAN)));
-        };
-        for row in &state.epochs {
-            put(row.stage, f64::from(row.index), (self.epoch)(row));
-        }
-        let running = state
-            .current
-            .as_ref()
-            .filter(|now| !state.is_ended() && state.epochs.last().is_none_or(|last| last.index < now.index));
-        if let Some(now) = running.filter(|_| self.now.is_some()) {
-            put(now.stage, f64::from(now.index), self.now);
-        }
-        let (x, y) = points.into_iter().unzip();
-        Curve { x, y, color, stroke: Stroke::Marked }
-    }
-}
-
-/// The part of the x axis that is shown.
-struct Window {
-    axis: Axis,
-    /// First and last x.
-    x: (f64, f64),
-    /// The steps in it: after the first, up to the last.
-    steps: (u64, u64),
-}
-
-impl Window {
-    fn of(state: &RunState, options: ChartOptions) -> Self {
-        let total = state.total_steps();
-        let from_stage = state.stage_steps.last().filter(|_| options.stage_only);
-        let first_step = from_stage.map_or(0, |(_, start)| *start);
-        let x = match options.axis {
-            // At least a few steps wide, so that the first points do not jump about.
-            Axis::Steps => (first_step as f64, (total as f64).max(first_step as f64 + 10.0)),
-            Axis::Epochs => {
-                let newest = state.current.as_ref().map_or(1, |now| now.index).max(2);
-                let first = from_stage.and_then(|(stage, _)| first_epoch(state, *stage)).unwrap_or(1);
-                (f64::from(first), f64::from(newest.max(first + 1)))
-            }
-        };
-        Self { axis: options.axis, x, steps: (first_step, total.max(first_step)) }
-    }
-
-    /// Where an epoch of the history lies.
-    fn epoch_at(&self, state: &RunState, index: u32) -> f64 {
-        match self.axis {
-            Axis::Epochs => f64::from(index),
-            Axis::Steps => {
-                let row = state.epochs.iter().rev().find(|row| row.index == index);
-                row.map_or_else(|| state.total_steps() as f64, |row| row.total_steps as f64)
-            }
-        }
-    }
-
-    fn borders(&self, state: &RunState) -> Vec<(f64, String)> {
-        let name = |stage: usize| {
-            state.header.as_ref().and_then(|header| header.stages.get(stage)).map_or_else(String::new, |plan| {
-                if plan.bottleneck_only { format!("{} head", plan.loss) } else { plan.loss.clone() }
-            })
-        };
-        let all = state.stage_steps.iter().filter_map(|(stage, start)| {
-            let x = match self.axis {
-                Axis::Steps => *start as f64,
-                Axis::Epochs => first_epoch(state, *stage).map(|epoch| f64::from(epoch) - 0.5)?,
-            };
-            Some((x, name(*stage)))
-        });
-        // Of the stages that began before the first x, the newest is the one that is shown.
-        let mut borders: Vec<(f64, String)> = all.collect();
-        let hidden = borders.iter().filter(|(x, _)| *x <= self.x.0).count().saturating_sub(1);
-        borders.drain(..hidden);
-        borders
-    }
-
-    /// The curve without the points beside the window.
-    fn clip(&self, mut curve: Curve) -> Curve {
-        let (x, y) = (std::mem::take(&mut curve.x), std::mem::take(&mut curve.y));
-        (curve.x, curve.y) = x.into_iter().zip(y).filter(|(x, _)| *x >= self.x.0 && *x <= self.x.1).unzip();
-        curve
-    }
-}
-
-/// The position in the history of a stage's first epoch.
-fn first_epoch(state: &RunState, stage: usize) -> Option<u32> {
-    let done = state.epochs.iter().find(|row| row.stage == stage).map(|row| row.index);
-    done.or_else(|| state.current.as_ref().filter(|now| now.stage == stage).map(|now| now.index))
+/// Where all the figures of a bin lie on the axis, with their places in its list.
+fn results<'a>(
+    bin: &'a BinState,
+    scale: &'a Scale<'_>,
+    state: &'a RunState,
+) -> impl Iterator<Item = (f64, usize)> + 'a {
+    (0..bin.results.len()).filter_map(move |at| Some((place(bin, at, scale, state)?, at)))
 }

@@ -6,6 +6,7 @@ use ratatui::text::Span;
 use ratatui::widgets::{Clear, Widget};
 
 use crate::event::StopKind;
+use crate::tui::Role;
 use crate::tui::app::App;
 use crate::tui::keymap::{Scope, in_scope, names};
 use crate::tui::layout::centred;
@@ -23,7 +24,8 @@ pub(in crate::tui) fn window(area: Rect, buffer: &mut Buffer, styles: &Styles, t
 /// The quit dialog.
 pub(in crate::tui) fn quit(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) {
     let lines = situation(app);
-    let shape = centred(area, 58, lines.len() as u16 + 8);
+    let more = u16::from(app.role == Role::Attached);
+    let shape = centred(area, 58, lines.len() as u16 + 8 + more);
     let inner = window(shape, buffer, styles, vec![Span::styled("leave?", styles.title)]);
     let mut row = 0;
     for line in lines {
@@ -31,13 +33,17 @@ pub(in crate::tui) fn quit(area: Rect, buffer: &mut Buffer, app: &App, styles: &
         row += 1;
     }
     row += 1;
-    for binding in in_scope(Scope::Quit) {
+    let attached = app.role == Role::Attached;
+    for binding in in_scope(Scope::Detach).filter(|_| attached).chain(in_scope(Scope::Quit)) {
         let spans =
             vec![Span::styled(left(&names(binding), 8, styles), styles.key), Span::styled(binding.help, styles.text)];
         put(buffer, inner, row, spans, styles);
         row += 1;
     }
-    let last = "Ctrl-C again stops now; once more leaves at once";
+    let last = match app.role {
+        Role::Trainer => "Ctrl-C again stops now; once more leaves at once",
+        Role::Attached | Role::Watching => "Ctrl-C again leaves; the run goes on",
+    };
     put(buffer, inner, row + 1, vec![Span::styled(last, styles.dim)], styles);
 }
 

@@ -8,12 +8,12 @@ use ratatui::text::Span;
 
 use crate::event::Outcome;
 use crate::run::state::Phase;
-use crate::tui::action::{Action, Tab};
+use crate::tui::action::{Action, Charting, Tab};
 use crate::tui::app::App;
 use crate::tui::format::width;
 use crate::tui::keymap::{BINDINGS, Binding, name};
 use crate::tui::theme::Styles;
-use crate::tui::view::{Axis, Dialog};
+use crate::tui::view::Dialog;
 
 use super::put;
 
@@ -65,17 +65,16 @@ fn label(binding: &Binding, app: &App) -> Option<Cow<'static, str>> {
         Action::ToggleStop if app.wanted_stop().is_some() => "continue",
         Action::ToggleStop => "stop after epoch",
         Action::TogglePause if state.is_some_and(|state| state.phase == Phase::Paused) => "resume",
-        Action::ToggleAxis if charts.axis == Axis::Steps => "epochs",
-        Action::ToggleAxis => "steps",
+        Action::Chart(Charting::Axis) => charts.axis.next().name(),
         Action::Branches if app.compared().is_none() => return None,
-        Action::ToggleLog if charts.log_y => "linear",
-        Action::ToggleSmoothing if charts.smooth => "raw",
-        Action::ToggleSpan if charts.stage_only => "whole run",
+        Action::Chart(Charting::Log) if charts.log_y => "linear",
+        Action::Chart(Charting::Smoothing) if charts.smooth => "raw",
         Action::Zoom if app.view.zoomed => "unzoom",
         // Only where there is something to go back from.
         Action::Close if app.view.dialog.is_none() => {
             let past = app.view.tab == Tab::History && app.history.full;
-            (past || app.view.zoomed || app.view.log_scroll > 0).then_some("back")?
+            let charts = charts.cross.is_some() || charts.window.is_some() || charts.y.is_some();
+            (past || app.view.zoomed || app.view.log_scroll > 0 || charts).then_some("back")?
         }
         // The sentence at the left says it already.
         Action::Leave if !app.training() && app.live.is_some() => return None,

@@ -7,6 +7,7 @@ use ratatui::text::Span;
 
 use crate::event::{Outcome, StopKind};
 use crate::run::state::{Phase, RunState};
+use crate::tui::Role;
 use crate::tui::action::Tab;
 use crate::tui::app::App;
 use crate::tui::format::width;
@@ -14,6 +15,20 @@ use crate::tui::theme::Styles;
 use crate::tui::view::Request;
 
 use super::put;
+
+/// The names of the tabs.
+const TRAINING: &str = " training ";
+const HISTORY: &str = " history ";
+
+/// The tab whose name lies at a column of the first line.
+pub(in crate::tui) fn tab_at(column: u16) -> Option<Tab> {
+    let training = width(TRAINING) as u16;
+    match column {
+        at if at < training => Some(Tab::Training),
+        at if at > training && at <= training + width(HISTORY) as u16 => Some(Tab::History),
+        _ => None,
+    }
+}
 
 /// A run's phase as one word, and its style.
 pub(in crate::tui) fn phase_word(state: &RunState, goes_on: bool, styles: &Styles) -> (&'static str, Style) {
@@ -64,7 +79,7 @@ pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, app: &App, styles:
     let tab = |tab: Tab, text: &'static str| {
         Span::styled(text, if app.view.tab == tab { styles.selected } else { styles.dim })
     };
-    let mut spans = vec![tab(Tab::Training, " 1 training "), Span::raw(" "), tab(Tab::History, " 2 history ")];
+    let mut spans = vec![tab(Tab::Training, TRAINING), Span::raw(" "), tab(Tab::History, HISTORY)];
     let used: usize = spans.iter().map(|span| width(&span.content)).sum();
     let mut end = Vec::new();
     let told = app.view.notice.as_ref().map(|notice| {
@@ -76,8 +91,16 @@ pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, app: &App, styles:
         end.push(Span::raw(" "));
     } else if let Some(run) = &app.live {
         let (word, style) = phase_word(&run.state, true, styles);
-        let mut room = usize::from(area.width).saturating_sub(used + width(word) + 4);
+        let role = match app.role {
+            Role::Trainer => "",
+            Role::Attached => "attached ",
+            Role::Watching => "watching ",
+        };
         let notice = notice(app).unwrap_or_default();
+        let free = usize::from(area.width).saturating_sub(used + width(word) + 4);
+        // What was asked for matters more.
+        let role = if width(role) + width(&notice) + 2 > free { "" } else { role };
+        let mut room = free - width(role);
         if !notice.is_empty() {
             room = room.saturating_sub(width(&notice) + 2);
             end.push(Span::styled(notice, styles.warning));
@@ -96,6 +119,7 @@ pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, app: &App, styles:
                 end.push(Span::raw("  "));
             }
         }
+        end.push(Span::styled(role, styles.dim));
         end.push(Span::styled(word, style));
         end.push(Span::raw(" "));
     }

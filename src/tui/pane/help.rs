@@ -36,7 +36,8 @@ fn rows() -> Vec<Row> {
             rows.push(Row::Blank);
         }
         rows.push(Row::Heading(heading));
-        rows.extend(in_scope(scope).map(|binding| Row::Keys(names(binding), binding.help)));
+        let explained = in_scope(scope).filter(|binding| !binding.help.is_empty());
+        rows.extend(explained.map(|binding| Row::Keys(names(binding), binding.help)));
     }
     rows
 }
@@ -48,7 +49,7 @@ pub(in crate::tui) fn lines() -> usize {
 
 pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) {
     let rows = rows();
-    let shape = centred(area, 62, rows.len() as u16 + 2);
+    let shape = centred(area, 72, rows.len() as u16 + 2);
     let visible = usize::from(shape.height.saturating_sub(2));
     let first = app.view.help_scroll.min(rows.len().saturating_sub(visible));
     let more = rows.len() - (first + visible).min(rows.len());
@@ -62,7 +63,7 @@ pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, app: &App, styles:
         let spans = match row {
             Row::Heading(text) => vec![Span::styled(text, styles.strong)],
             Row::Keys(keys, text) => vec![
-                Span::styled(format!("  {}", left(&keys, 10, styles)), styles.key),
+                Span::styled(format!("  {}", left(&keys, 16, styles)), styles.key),
                 Span::styled(text, styles.text),
             ],
             Row::Blank => continue,

@@ -9,15 +9,16 @@ use crate::event::Outcome;
 use crate::run::history_api::PastRun;
 use crate::tui::app::App;
 use crate::tui::format::{self, width};
-use crate::tui::layout::{Size, history};
+use crate::tui::layout::{Pane, Size, history};
+use crate::tui::scale::Axis;
 use crate::tui::theme::Styles;
-use crate::tui::view::{Axis, ChartOptions};
+use crate::tui::view::ChartOptions;
 use crate::tui::watched::Watched;
 
 use super::{Frame, Scene, branches, charts, evaluation, framed, left, put, right, stages};
 
 pub(in crate::tui) fn render(body: Rect, buffer: &mut Buffer, app: &App, styles: &Styles, size: Size) {
-    let sides = size != Size::Compact;
+    let sides = size.framed();
     let frame = Frame { sides, focused: false };
     let panes = history(body, size, app.history.runs.len());
     if app.history.runs.is_empty() {
@@ -65,17 +66,20 @@ pub(in crate::tui) fn render(body: Rect, buffer: &mut Buffer, app: &App, styles:
 
 /// Loss and bins over the epochs: what runs are compared by.
 fn curves(loss: Rect, bins: Rect, buffer: &mut Buffer, scene: &Scene<'_>, frame: Frame) {
-    let options = ChartOptions { axis: Axis::Epochs, stage_only: false, ..scene.app.view.charts };
+    // What was chosen in the panes of a run is about that run.
+    let charts = scene.app.view.charts;
+    let options =
+        ChartOptions { axis: Axis::Epochs, log_y: charts.log_y, smooth: charts.smooth, ..ChartOptions::default() };
     let run: &Watched = scene.run;
-    let mut title = vec![Span::styled("loss", scene.styles.title)];
-    if let Some(row) = run.state.epochs.last() {
-        title.push(Span::styled(format!(" {}", format::loss(row.loss)), scene.styles.active));
+    for (pane, area, title) in [
+        (Pane::Loss, loss, charts::title(Pane::Loss, run, &options, scene.styles)),
+        (Pane::Bins, bins, charts::title(Pane::Bins, run, &options, scene.styles)),
+    ] {
+        // The numbers of panes are keys of the other screen.
+        let title = title.into_iter().skip(1).collect();
+        let area = framed(area, buffer, scene.styles, frame, title);
+        charts::render(pane, area, buffer, run, &options, scene.styles);
     }
-    title.push(Span::styled("  epochs", scene.styles.dim));
-    let area = framed(loss, buffer, scene.styles, frame, title);
-    charts::loss(area, buffer, run, options, scene.styles);
-    let area = framed(bins, buffer, scene.styles, frame, charts::bins_title(&run.state, scene.styles));
-    charts::bins(area, buffer, run, options, scene.styles);
 }
 
 /// What to say while there are no runs.
@@ -145,7 +149,7 @@ fn list(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) {
     let head = head.concat();
     put(buffer, area, 0, vec![Span::styled(head, styles.dim)], styles);
     let lines = usize::from(area.height).saturating_sub(1).max(1);
-    let first = history.selected.saturating_sub(lines / 2).min(history.runs.len().saturating_sub(lines));
+    let first = history.first_line(lines);
     for (row, (at, run)) in history.runs.iter().enumerate().skip(first).take(lines).enumerate() {
         let chosen = at == history.selected;
         let mark = if chosen { styles.glyphs.selected } else { " " };

@@ -3,6 +3,7 @@
 use super::screens::{failure, three_runs};
 use super::*;
 use crate::event::{Command, Event, Outcome, StopKind};
+use crate::tui::Role;
 use crate::tui::action::Tab;
 use crate::tui::testing::START;
 use crate::tui::view::Dialog;
@@ -148,7 +149,7 @@ fn an_engine_that_falls_silent_has_failed() {
 #[test]
 fn the_history_can_be_read_while_a_run_trains() {
     let mut app = running();
-    assert_eq!(press(&mut app, "2"), [Effect::ListRuns]);
+    assert_eq!(press(&mut app, "Tab"), [Effect::ListRuns]);
     let effects = app.hear(News::Listed(three_runs()));
     assert_eq!(effects, [Effect::OpenRun(three_runs()[0].clone())]);
     assert_eq!(press(&mut app, "Down"), [Effect::OpenRun(three_runs()[1].clone())]);
@@ -228,7 +229,7 @@ fn the_table_of_branches_opens_where_there_are_branches() {
     assert_eq!(app.view.dialog, None, "this run has none");
     assert!(!last_line(&app).contains("branches"));
     for _ in 0..8 {
-        press(&mut app, "Right");
+        press(&mut app, "w");
         assert_ne!(app.view.focus, crate::tui::layout::Pane::Branches);
     }
     let script = Script::new().branched(&["softmax", "arcface"]).preparing().start().whole_stage(0);
@@ -253,7 +254,11 @@ fn the_curves_of_a_branch_are_its_own() {
     hear(&mut app, &records);
     let live = app.live.as_ref().expect("a run");
     assert_eq!(live.state.total_steps(), 30);
-    assert_eq!(*live, crate::tui::watched::Watched::of(live.state.clone()), "live or read back, it is the same");
+    assert_eq!(
+        *live,
+        crate::tui::watched::Watched::of(live.state.clone(), crate::tui::watched::STRENGTH),
+        "live or read back, it is the same"
+    );
 }
 
 #[test]
@@ -274,7 +279,40 @@ fn a_plot_is_asked_for_once_and_its_path_is_told_until_the_next_key() {
     assert_eq!(press(&mut app, "P"), [Effect::Plot(None)]);
     app.hear(News::Plotted(Err("`demo` has no finished epoch to plot".to_owned())));
     assert!(first_line(&app).contains("no plot: `demo` has no finished epoch"));
-    press(&mut app, "2");
+    press(&mut app, "Tab");
     app.hear(News::Listed(three_runs()));
     assert_eq!(press(&mut app, "P"), [Effect::Plot(Some(three_runs()[0].journal.clone()))]);
+}
+
+#[test]
+fn leaving_an_attached_run_asks_nothing_of_it() {
+    let mut app = App { role: Role::Attached, ..running() };
+    assert!(first_line(&app).contains("attached TRAINING"), "{}", first_line(&app));
+    assert_eq!(press(&mut app, "q"), [Effect::Leave]);
+    // Ctrl-C offers the stops as well; a second one leaves.
+    assert!(press(&mut app, "C-c").is_empty());
+    let shown = text(&frame(&app, 100, 30, USUAL));
+    assert!(shown.contains("leave; the run goes on") && shown.contains("stop now, then leave"), "{shown}");
+    assert_eq!(press(&mut app, "q"), [Effect::Leave]);
+    assert_eq!(press(&mut app, "C-c"), [Effect::Leave]);
+    // Someone else's stop ends this one's wish to go on.
+    let mut app = App { role: Role::Attached, ..running() };
+    event(&mut app, Event::StopRequested { kind: StopKind::AfterEpoch });
+    press(&mut app, "n");
+    assert!(first_line(&app).contains("going on requested"));
+    event(&mut app, Event::StopRequested { kind: StopKind::Now });
+    assert!(first_line(&app).contains("stopping now"), "{}", first_line(&app));
+}
+
+#[test]
+fn a_watched_run_is_asked_nothing() {
+    let mut app = App { role: Role::Watching, ..running() };
+    for key in ["n", "p"] {
+        assert!(press(&mut app, key).is_empty(), "{key}");
+    }
+    assert!(!last_line(&app).contains("stop"), "{}", last_line(&app));
+    app.hear(News::Silence);
+    let shown = text(&frame(&app, 100, 30, USUAL));
+    assert!(shown.contains("ended without a last word"), "{shown}");
+    assert_eq!(press(&mut app, "C-c"), [Effect::Leave]);
 }

@@ -7,7 +7,6 @@ use proptest::prelude::*;
 use super::*;
 use crate::event::{Level, Outcome, StopKind};
 use crate::run::history_api::PastRun;
-use crate::tui::action::Tab;
 use crate::tui::testing::START;
 
 /// Snapshots a screen at the three sizes the layout is made for.
@@ -60,7 +59,7 @@ fn training_the_third_stage() {
 fn charts_over_epochs_on_a_logarithmic_axis() {
     let mut app = app(late());
     press(&mut app, "x");
-    press(&mut app, "l");
+    press(&mut app, "y");
     screens!("epochs_log", app);
 }
 
@@ -292,14 +291,24 @@ fn moods() -> Vec<App> {
     .into_iter()
     .map(app)
     .collect();
-    for keys in [&["?"][..], &["q"], &["f"], &["x", "l", "z", "s"], &["Right", "Right", "f", "Up"], &["Tab"], &["b"]] {
+    for keys in [
+        &["?"][..],
+        &["q"],
+        &["z"],
+        &["x", "y", "t", "s"],
+        &["w", "w", "z", "Up"],
+        &["Tab"],
+        &["b"],
+        &["c", "+", "+", "Left", "x", "o"],
+        &["7", "z", "f", "-", ","],
+    ] {
         let mut mood = app(late());
         for key in keys {
             press(&mut mood, key);
         }
         moods.push(mood);
     }
-    for keys in [&["b"][..], &["Right", "Right", "Right", "Right", "f"], &["q"]] {
+    for keys in [&["b"][..], &["w", "w", "w", "w", "z"], &["q"]] {
         let mut mood = app(branches());
         for key in keys {
             press(&mut mood, key);
@@ -313,7 +322,7 @@ fn moods() -> Vec<App> {
         moods.push(history);
     }
     let mut nothing = App::new(false, START, TimeZone::UTC);
-    nothing.act(crate::tui::action::Action::Show(Tab::Training));
+    nothing.act(crate::tui::action::Action::NextTab);
     moods.push(nothing);
     moods
 }

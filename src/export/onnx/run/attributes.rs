@@ -1,6 +1,6 @@
 //! The settings of a node.
 
-use super::super::proto::{AttributeProto, NodeProto};
+use super::super::proto::{AttributeProto, NodeProto, TensorProto};
 
 /// Reads a node's settings.
 pub(super) struct Attributes<'a>(pub(super) &'a NodeProto);
@@ -18,6 +18,11 @@ impl Attributes<'_> {
         self.find(name).and_then(|attribute| attribute.f).map_or(default, f64::from)
     }
 
+    /// Whether the node has the setting.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
     pub(super) fn word(&self, name: &str, default: &str) -> String {
         let bytes = self.find(name).and_then(|attribute| attribute.s.as_deref());
         bytes.map_or_else(|| default.to_owned(), |bytes| String::from_utf8_lossy(bytes).into_owned())
@@ -25,6 +30,14 @@ impl Attributes<'_> {
 
     pub(super) fn list(&self, name: &str) -> Option<&[i64]> {
         self.find(name).map(|attribute| &*attribute.ints)
+    }
+
+    pub(super) fn floats(&self, name: &str) -> Option<&[f32]> {
+        self.find(name).map(|attribute| &*attribute.floats)
+    }
+
+    pub(super) fn tensor(&self, name: &str) -> Option<&TensorProto> {
+        self.find(name).and_then(|attribute| attribute.t.as_ref())
     }
 
     /// A list of `N` numbers that lie between 0 and a million, so that arithmetic with them cannot overflow.

@@ -1,76 +1,97 @@
-//! The operators that facetui writes, on libtorch. Maps are NCHW.
+//! The operators, on libtorch: those that facetui writes and those that exporters of face networks use. Maps are NCHW.
+//! Floats are computed in fp32, whatever width the file has.
 
-use tch::{Kind, TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
-use super::super::proto::{NodeProto, number};
 use super::attributes::Attributes;
+use super::{constants, shapes, spatial};
 
-/// What a node takes.
-#[derive(Debug)]
-pub(super) enum Operand {
-    /// Numbers.
-    Tensor(Tensor),
-    /// A list: shapes, axes, paddings.
-    Integers(Vec<i64>),
-}
-
-impl Operand {
-    pub(super) fn same(&self) -> Self {
-        match self {
-            Self::Tensor(tensor) => Self::Tensor(tensor.shallow_clone()),
-            Self::Integers(values) => Self::Integers(values.clone()),
-        }
-    }
-}
+/// A result, or the end of a sentence that says what does not fit.
+pub(super) type Found = Result<Tensor, String>;
 
 /// Operators whose inputs are stretched to each other's shapes.
-const STRETCHING: &[&str] = &["Add", "Clip", "Div", "Greater", "Max", "Mean", "Min", "Mul", "PRelu", "Sub", "Where"];
+const STRETCHING: &[&str] = &[
+    "Add", "Clip", "Div", "Equal", "Greater", "Less", "Max", "Mean", "Min", "Mul", "PRelu", "Pow", "Sub", "Sum",
+    "Where",
+];
 
 /// Most elements of a result: 8 GiB in fp32.
 const MOST_ELEMENTS: u64 = 1 << 31;
 
+/// Longest list of integers: shapes and axes are short.
+const LONGEST_LIST: usize = 64;
+
 const KNOWN: &[&str] = &[
+    "Abs",
     "Add",
     "AveragePool",
+    "BatchNormalization",
     "Cast",
     "Clip",
     "Concat",
+    "Constant",
+    "ConstantOfShape",
     "Conv",
     "Div",
+    "Dropout",
     "Elu",
+    "Equal",
     "Erf",
     "Exp",
+    "Expand",
+    "Flatten",
+    "Gather",
+    "Gelu",
     "Gemm",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
     "Greater",
     "HardSigmoid",
     "HardSwish",
     "Identity",
+    "InstanceNormalization",
     "LayerNormalization",
     "LeakyRelu",
+    "Less",
+    "Log",
+    "LpNormalization",
     "MatMul",
     "Max",
     "MaxPool",
     "Mean",
     "Min",
+    "Mish",
     "Mul",
+    "Neg",
     "PRelu",
     "Pad",
+    "Pow",
+    "Reciprocal",
+    "ReduceL2",
     "ReduceMax",
     "ReduceMean",
+    "ReduceMin",
     "ReduceSum",
+    "ReduceSumSquare",
     "Relu",
     "Reshape",
     "Resize",
     "Selu",
+    "Shape",
     "Sigmoid",
     "Slice",
     "Softmax",
     "Softplus",
     "Softsign",
+    "Split",
     "Sqrt",
+    "Squeeze",
     "Sub",
+    "Sum",
     "Tanh",
     "Transpose",
+    "Unsqueeze",
+    "Upsample",
     "Where",
 ];
 
@@ -79,57 +100,126 @@ pub(super) fn is_known(kind: &str) -> bool {
     KNOWN.contains(&kind)
 }
 
-/// A node's inputs.
-struct Inputs<'a>(&'a [Option<&'a Operand>]);
+/// A node and what it takes.
+pub(super) struct Call<'a> {
+    /// The operator.
+    pub(super) kind: &'a str,
+    /// Its settings.
+    pub(super) set: Attributes<'a>,
+    /// Its inputs; none where an optional one is left out.
+    pub(super) inputs: &'a [Option<&'a Tensor>],
+    /// The operator set.
+    pub(super) opset: i64,
+    /// How many results are wanted.
+    pub(super) results: usize,
+}
 
-impl<'a> Inputs<'a> {
-    fn tensor(&self, place: usize) -> Result<&'a Tensor, String> {
-        match self.0.get(place) {
-            Some(Some(Operand::Tensor(tensor))) => Ok(tensor),
-            _ => Err(format!("input {place} is no tensor")),
-        }
+impl<'a> Call<'a> {
+    pub(super) fn tensor(&self, place: usize) -> Result<&'a Tensor, String> {
+        self.optional(place).ok_or_else(|| format!("input {place} is missing"))
     }
 
-    fn optional(&self, place: usize) -> Option<&'a Tensor> {
-        self.tensor(place).ok()
+    pub(super) fn optional(&self, place: usize) -> Option<&'a Tensor> {
+        self.inputs.get(place).copied().flatten()
     }
 
-    fn integers(&self, place: usize) -> Result<&'a [i64], String> {
-        match self.0.get(place) {
-            Some(Some(Operand::Integers(values))) => Ok(values),
-            _ => Err(format!("input {place} is no list of integers")),
+    /// A short list of integers: a shape, axes, paddings.
+    pub(super) fn integers(&self, place: usize) -> Result<Vec<i64>, String> {
+        let tensor = self.tensor(place)?;
+        if !matches!(tensor.kind(), Kind::Int64 | Kind::Int) || tensor.numel() > LONGEST_LIST {
+            return Err(format!("input {place} is no list of integers"));
         }
+        let flat = tensor.f_reshape([-1]).and_then(|flat| flat.f_to_kind(Kind::Int64)?.f_to_device(Device::Cpu));
+        flat.and_then(|flat| Vec::<i64>::try_from(&flat)).map_err(|error| first_line(&error.to_string()))
     }
 
     fn tensors(&self) -> Result<Vec<&'a Tensor>, String> {
-        (0..self.0.len()).map(|place| self.tensor(place)).collect()
+        (0..self.inputs.len()).map(|place| self.tensor(place)).collect()
     }
 }
 
-/// Runs one node.
+/// Runs one node; its results.
 ///
 /// # Errors
 /// Inputs that are missing or do not fit, as a sentence.
-pub(super) fn run(node: &NodeProto, inputs: &[Option<&Operand>]) -> Result<Tensor, String> {
-    let (inputs, set) = (Inputs(inputs), Attributes(node));
-    let kind = node.op_type.as_deref().unwrap_or("");
-    if STRETCHING.contains(&kind) {
-        stretched(inputs.0)?;
+pub(super) fn run(call: &Call<'_>, device: Device) -> Result<Vec<Tensor>, String> {
+    if STRETCHING.contains(&call.kind) {
+        stretched(call.inputs)?;
     }
-    let plain = |result: Result<Tensor, TchError>| result.map_err(|error| first_line(&error.to_string()));
-    let x = inputs.tensor(0)?;
-    let second = || inputs.tensor(1);
+    if call.kind == "Split" { shapes::split(call, call.results) } else { one(call, device).map(|result| vec![result]) }
+}
+
+fn one(call: &Call<'_>, device: Device) -> Found {
+    let (kind, set) = (call.kind, &call.set);
     match kind {
-        "Identity" => Ok(x.shallow_clone()),
+        "Constant" => return shapes::constant(call, device),
+        "ConstantOfShape" => return shapes::filled(call, device),
+        _ => {}
+    }
+    let x = call.tensor(0)?;
+    let second = || call.tensor(1);
+    match kind {
+        "Identity" | "Dropout" => Ok(x.shallow_clone()),
         "Add" => plain(x.f_add(second()?)),
         "Sub" => plain(x.f_sub(second()?)),
         "Mul" => plain(x.f_mul(second()?)),
+        "Div" if x.kind() == Kind::Int64 => plain(x.f_divide_tensor_mode(second()?, "trunc")),
         "Div" => plain(x.f_div(second()?)),
+        "Pow" => plain(x.f_pow(second()?)),
         "MatMul" => product(x, second()?),
+        "Equal" => plain(x.f_eq_tensor(second()?)),
         "Greater" => plain(x.f_gt_tensor(second()?)),
-        "Where" => plain(second()?.f_where_self(x, inputs.tensor(2)?)),
+        "Less" => plain(x.f_lt_tensor(second()?)),
+        "Where" => plain(second()?.f_where_self(x, call.tensor(2)?)),
+        "Clip" => clip(call, x),
+        "Max" => plain(reduce(&call.tensors()?, Tensor::f_maximum)),
+        "Min" => plain(reduce(&call.tensors()?, Tensor::f_minimum)),
+        "Sum" => plain(reduce(&call.tensors()?, Tensor::f_add)),
+        "Mean" => {
+            let tensors = call.tensors()?;
+            plain(reduce(&tensors, Tensor::f_add).and_then(|sum| sum.f_div_scalar(tensors.len() as f64)))
+        }
+        "Cast" => cast(call, x),
+        "Concat" => {
+            let tensors = call.tensors()?;
+            plain(Tensor::f_cat(&tensors, shapes::place(set.int("axis", 0), x.dim())? as i64))
+        }
+        "Transpose" => {
+            let backwards: Vec<i64> = (0..x.dim() as i64).rev().collect();
+            plain(x.f_permute(set.list("perm").unwrap_or(&backwards)))
+        }
+        "Reshape" => shapes::reshape(call),
+        "Flatten" => shapes::flatten(call),
+        "Squeeze" => shapes::squeeze(call),
+        "Unsqueeze" => shapes::unsqueeze(call),
+        "Gather" => shapes::gather(call),
+        "Slice" => shapes::slice(call),
+        "Shape" => shapes::shape(call),
+        "Expand" => shapes::expand(call),
+        "Gemm" => gemm(call),
+        "BatchNormalization" | "InstanceNormalization" | "LayerNormalization" | "LpNormalization" => norm(call, x),
+        "ReduceL2" | "ReduceMax" | "ReduceMean" | "ReduceMin" | "ReduceSum" | "ReduceSumSquare" => reduced(call, x),
+        "Pad" => spatial::pad(call),
+        "Conv" => spatial::convolve(call),
+        "MaxPool" => spatial::largest(call),
+        "AveragePool" => spatial::average(call),
+        "GlobalAveragePool" => spatial::global(call, false),
+        "GlobalMaxPool" => spatial::global(call, true),
+        "Resize" | "Upsample" => spatial::resize(call),
+        _ => function(call, x),
+    }
+}
+
+/// Functions of each number by itself, and softmax.
+fn function(call: &Call<'_>, x: &Tensor) -> Found {
+    let set = &call.set;
+    match call.kind {
         "Relu" => plain(x.f_relu()),
+        "Abs" => plain(x.f_abs()),
+        "Neg" => plain(x.f_neg()),
+        "Log" => plain(x.f_log()),
         "Sqrt" => plain(x.f_sqrt()),
+        "Reciprocal" => plain(x.f_reciprocal()),
         "Exp" => plain(x.f_exp()),
         "Erf" => plain(x.f_erf()),
         "Tanh" => plain(x.f_tanh()),
@@ -137,16 +227,16 @@ pub(super) fn run(node: &NodeProto, inputs: &[Option<&Operand>]) -> Result<Tenso
         "Softplus" => plain(x.f_softplus()),
         "Selu" => plain(x.f_selu()),
         "HardSwish" => plain(x.f_hardswish()),
+        "Mish" => plain(x.f_mish()),
+        "Gelu" => plain(x.f_gelu(&set.word("approximate", "none"))),
         "Softsign" => plain(x.f_abs().and_then(|length| length.f_add_scalar(1.0)).and_then(|below| x.f_div(&below))),
-        "Softmax" => plain(x.f_softmax(set.int("axis", -1), None)),
-        "Clip" => plain(x.f_clamp_tensor(inputs.optional(1), inputs.optional(2))),
         "HardSigmoid" => {
             let (alpha, beta) = (set.float("alpha", 0.2), set.float("beta", 0.5));
             plain(x.f_mul_scalar(alpha).and_then(|x| x.f_add_scalar(beta)).and_then(|x| x.f_clamp(0.0, 1.0)))
         }
         "LeakyRelu" => slanted(x, |below| below.f_mul_scalar(set.float("alpha", 0.01))),
         "PRelu" => {
-            let slope = second()?;
+            let slope = call.tensor(1)?;
             slanted(x, |below| below.f_mul(slope))
         }
         "Elu" => {
@@ -154,58 +244,106 @@ pub(super) fn run(node: &NodeProto, inputs: &[Option<&Operand>]) -> Result<Tenso
                 x.f_clamp_max(0.0).and_then(|x| x.f_expm1()).and_then(|x| x.f_mul_scalar(set.float("alpha", 1.0)));
             plain(below.and_then(|below| x.f_relu()?.f_add(&below)))
         }
-        "Cast" if set.int("to", 0) == i64::from(number::FLOAT) => plain(x.f_to_kind(Kind::Float)),
-        "Cast" => Err("casts to another number format than float".to_owned()),
-        "Max" => plain(reduce(&inputs.tensors()?, Tensor::f_maximum)),
-        "Min" => plain(reduce(&inputs.tensors()?, Tensor::f_minimum)),
-        "Mean" => {
-            let tensors = inputs.tensors()?;
-            plain(reduce(&tensors, Tensor::f_add).and_then(|sum| sum.f_div_scalar(tensors.len() as f64)))
+        "Softmax" if call.opset >= 13 => plain(x.f_softmax(set.int("axis", -1), None)),
+        "Softmax" => {
+            // Older sets take everything from the axis on as one row.
+            let axis = shapes::place(set.int("axis", 1), x.dim())?;
+            let rows = x.f_flatten(axis as i64, -1).and_then(|rows| rows.f_softmax(-1, None));
+            plain(rows.and_then(|rows| rows.f_reshape(x.size().as_slice())))
         }
-        "Concat" => plain(Tensor::f_cat(&inputs.tensors()?, set.int("axis", 0))),
-        "Transpose" => plain(x.f_permute(set.list("perm").ok_or("has no `perm`")?)),
-        "Reshape" => plain(x.f_reshape(inputs.integers(1)?)),
-        "ReduceMean" | "ReduceMax" => {
-            let axes = set.list("axes").ok_or("has no `axes`")?;
-            let keep = set.int("keepdims", 1) != 0;
-            plain(if kind == "ReduceMax" { x.f_amax(axes, keep) } else { x.f_mean_dim(axes, keep, None) })
-        }
-        "ReduceSum" => plain(x.f_sum_dim_intlist(inputs.integers(1)?, set.int("keepdims", 1) != 0, None)),
-        "Gemm" => {
-            let product = product(x, second()?)?;
-            inputs.optional(2).map_or(Ok(product.shallow_clone()), |bias| plain(product.f_add(bias)))
-        }
-        "LayerNormalization" => {
-            let length = [x.size().last().copied().unwrap_or(1)];
-            let epsilon = set.float("epsilon", 1e-5);
-            plain(x.f_layer_norm(length, Some(second()?), inputs.optional(2), epsilon, false))
-        }
-        "Slice" => slice(x, &inputs),
-        "Pad" => {
-            let [_, _, top, left, _, _, bottom, right] = inputs.integers(1)? else {
-                return Err("has other than 8 paddings".to_owned());
-            };
-            pad(x, [*top, *left, *bottom, *right], 0.0)
-        }
-        "Conv" => convolve(x, second()?, inputs.optional(2), &set),
-        "MaxPool" => pool(x, &set, f64::NEG_INFINITY, |x, kernel, strides| {
-            x.f_max_pool2d(kernel, strides, [0, 0], [1, 1], false)
-        }),
-        "AveragePool" => {
-            let average = |x: &Tensor, kernel: [i64; 2], strides: [i64; 2]| {
-                x.f_avg_pool2d(kernel, strides, [0, 0], false, true, None)
-            };
-            let inside = plain(x.f_ones_like())?;
-            let share = pool(&inside, &set, 0.0, average)?;
-            plain(pool(x, &set, 0.0, average)?.f_div(&share))
-        }
-        "Resize" => resize(x, &inputs, &set),
         other => Err(format!("there is no operator `{other}`")),
     }
 }
 
+fn clip(call: &Call<'_>, x: &Tensor) -> Found {
+    if call.inputs.len() > 1 {
+        let (least, most) = (call.optional(1), call.optional(2));
+        return if least.is_none() && most.is_none() {
+            Ok(x.shallow_clone())
+        } else {
+            plain(x.f_clamp_tensor(least, most))
+        };
+    }
+    plain(x.f_clamp(call.set.float("min", f64::from(f32::MIN)), call.set.float("max", f64::from(f32::MAX))))
+}
+
+fn cast(call: &Call<'_>, x: &Tensor) -> Found {
+    let to = i32::try_from(call.set.int("to", 0)).ok();
+    match constants::kind(to) {
+        Some(kind) => plain(x.f_to_kind(constants::computed(kind))),
+        None => Err(format!("casts to the number format {to:?}, which facetui does not run")),
+    }
+}
+
+fn norm(call: &Call<'_>, x: &Tensor) -> Found {
+    let set = &call.set;
+    let epsilon = set.float("epsilon", 1e-5);
+    match call.kind {
+        "BatchNormalization" => {
+            if set.int("training_mode", 0) != 0 {
+                return Err("is in training mode".to_owned());
+            }
+            let [scale, offset, mean, variance] = [1, 2, 3, 4].map(|place| call.tensor(place).map(Some));
+            plain(x.f_batch_norm(scale?, offset?, mean?, variance?, false, 0.1, epsilon, false))
+        }
+        "InstanceNormalization" => {
+            let none: Option<&Tensor> = None;
+            let (scale, offset) = (call.tensor(1)?, call.tensor(2)?);
+            plain(x.f_instance_norm(Some(scale), Some(offset), none, none, true, 0.1, epsilon, false))
+        }
+        "LayerNormalization" => {
+            let size = x.size();
+            let axis = shapes::place(set.int("axis", -1), size.len())?;
+            plain(x.f_layer_norm(&size[axis..], Some(call.tensor(1)?), call.optional(2), epsilon, false))
+        }
+        _ => {
+            let length = x.f_norm_scalaropt_dim(set.int("p", 2), [set.int("axis", -1)].as_slice(), true);
+            plain(length.and_then(|length| x.f_div(&length)))
+        }
+    }
+}
+
+fn reduced(call: &Call<'_>, x: &Tensor) -> Found {
+    let keep = call.set.int("keepdims", 1) != 0;
+    let axes = match shapes::axes(call, 1)? {
+        Some(axes) if !axes.is_empty() => axes,
+        _ if call.set.int("noop_with_empty_axes", 0) != 0 => return Ok(x.shallow_clone()),
+        _ => (0..x.dim() as i64).collect(),
+    };
+    let axes = axes.as_slice();
+    plain(match call.kind {
+        "ReduceMax" => x.f_amax(axes, keep),
+        "ReduceMin" => x.f_amin(axes, keep),
+        "ReduceMean" => x.f_mean_dim(axes, keep, None),
+        "ReduceSum" => x.f_sum_dim_intlist(axes, keep, None),
+        "ReduceL2" => x.f_norm_scalaropt_dim(2, axes, keep),
+        _ => x.f_square().and_then(|square| square.f_sum_dim_intlist(axes, keep, None)),
+    })
+}
+
+/// `alpha * A * B + beta * C`, either transposed.
+fn gemm(call: &Call<'_>) -> Found {
+    let turned = |place: usize, name: &str| {
+        let matrix = call.tensor(place)?;
+        if matrix.dim() != 2 {
+            return Err(format!("takes matrices, gets {:?}", matrix.size()));
+        }
+        if call.set.int(name, 0) == 0 { Ok(matrix.shallow_clone()) } else { plain(matrix.f_transpose(0, 1)) }
+    };
+    let mut result = product(&turned(0, "transA")?, &turned(1, "transB")?)?;
+    let (alpha, beta) = (call.set.float("alpha", 1.0), call.set.float("beta", 1.0));
+    if alpha.to_bits() != 1f64.to_bits() {
+        result = plain(result.f_mul_scalar(alpha))?;
+    }
+    let Some(bias) = call.optional(2) else { return Ok(result) };
+    if beta.to_bits() == 1f64.to_bits() {
+        return plain(result.f_add(bias));
+    }
+    plain(bias.f_mul_scalar(beta).and_then(|bias| result.f_add(&bias)))
+}
+
 /// Whether a result of so many elements may be made.
-fn allowed(elements: impl Iterator<Item = i64>) -> Result<(), String> {
+pub(super) fn allowed(elements: impl Iterator<Item = i64>) -> Result<(), String> {
     let count = elements.map(|size| size.max(0) as u64).try_fold(1u64, u64::checked_mul);
     match count {
         Some(count) if count <= MOST_ELEMENTS => Ok(()),
@@ -214,10 +352,9 @@ fn allowed(elements: impl Iterator<Item = i64>) -> Result<(), String> {
 }
 
 /// Whether inputs that are stretched to each other's shapes stay in bounds.
-fn stretched(inputs: &[Option<&Operand>]) -> Result<(), String> {
+fn stretched(inputs: &[Option<&Tensor>]) -> Result<(), String> {
     let mut shape: Vec<i64> = Vec::new();
-    for input in inputs.iter().flatten() {
-        let Operand::Tensor(tensor) = input else { continue };
+    for tensor in inputs.iter().flatten() {
         for (at, size) in tensor.size().into_iter().rev().enumerate() {
             match shape.get_mut(at) {
                 Some(known) => *known = size.max(*known),
@@ -228,7 +365,11 @@ fn stretched(inputs: &[Option<&Operand>]) -> Result<(), String> {
     allowed(shape.into_iter())
 }
 
-/// Libtorch's first sentence, without its stack.
+/// A result of libtorch; of an error its first sentence, without its stack.
+pub(super) fn plain(result: Result<Tensor, TchError>) -> Found {
+    result.map_err(|error| first_line(&error.to_string()))
+}
+
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or("libtorch failed").to_owned()
 }
@@ -242,81 +383,16 @@ fn reduce(
 }
 
 /// `max(x, 0) - slope(max(-x, 0))`.
-fn slanted(x: &Tensor, slope: impl Fn(&Tensor) -> Result<Tensor, TchError>) -> Result<Tensor, String> {
+fn slanted(x: &Tensor, slope: impl Fn(&Tensor) -> Result<Tensor, TchError>) -> Found {
     let result = x.f_neg().and_then(|x| x.f_relu()).and_then(|below| slope(&below));
-    result.and_then(|below| x.f_relu()?.f_sub(&below)).map_err(|error| first_line(&error.to_string()))
+    plain(result.and_then(|below| x.f_relu()?.f_sub(&below)))
 }
 
-fn product(x: &Tensor, matrix: &Tensor) -> Result<Tensor, String> {
-    let [_, columns] = matrix.size()[..] else { return Err(format!("has a matrix of {:?}", matrix.size())) };
-    allowed(x.size().into_iter().rev().skip(1).chain([columns]))?;
-    x.f_matmul(matrix).map_err(|error| first_line(&error.to_string()))
-}
-
-fn pad(x: &Tensor, [top, left, bottom, right]: [i64; 4], value: f64) -> Result<Tensor, String> {
-    if [top, left, bottom, right] == [0; 4] {
-        return Ok(x.shallow_clone());
-    }
-    if let [batch, channels, height, width] = x.size()[..] {
-        allowed([batch, channels, height + top + bottom, width + left + right].into_iter())?;
-    }
-    let padded = x.f_pad([left, right, top, bottom], "constant", value);
-    padded.map_err(|error| first_line(&error.to_string()))
-}
-
-fn convolve(x: &Tensor, kernel: &Tensor, bias: Option<&Tensor>, set: &Attributes<'_>) -> Result<Tensor, String> {
-    let (strides, dilations) = (set.sizes::<2>("strides", 1)?, set.sizes::<2>("dilations", 1)?);
-    let padded = pad(x, set.sizes::<4>("pads", 0)?, 0.0)?;
-    let result = padded.f_conv2d(kernel, bias, strides, [0, 0], dilations, set.int("group", 1));
-    result.map_err(|error| first_line(&error.to_string()))
-}
-
-fn pool(
-    x: &Tensor,
-    set: &Attributes<'_>,
-    outside: f64,
-    pool: impl Fn(&Tensor, [i64; 2], [i64; 2]) -> Result<Tensor, TchError>,
-) -> Result<Tensor, String> {
-    let (kernel, strides) = (set.sizes::<2>("kernel_shape", 1)?, set.sizes::<2>("strides", 1)?);
-    let padded = pad(x, set.sizes::<4>("pads", 0)?, outside)?;
-    pool(&padded, kernel, strides).map_err(|error| first_line(&error.to_string()))
-}
-
-fn slice(x: &Tensor, inputs: &Inputs<'_>) -> Result<Tensor, String> {
-    let [starts, ends, axes] = [1, 2, 3].map(|place| inputs.integers(place));
-    let (starts, ends, axes) = (starts?, ends?, axes?);
-    let steps = inputs.integers(4).unwrap_or(&[]);
-    let mut result = x.shallow_clone();
-    for (at, axis) in axes.iter().enumerate() {
-        let (Some(start), Some(end)) = (starts.get(at), ends.get(at)) else { return Err("lacks a bound".to_owned()) };
-        let step = steps.get(at).copied().unwrap_or(1);
-        let sliced = match (step, *start, *end) {
-            (1, start, end) => result.f_slice(*axis, start, end, 1),
-            (-1, -1, i64::MIN) => result.f_flip([*axis].as_slice()),
-            other => return Err(format!("(step, start, end) is {other:?}; only step 1 and whole mirroring are run")),
-        };
-        result = sliced.map_err(|error| first_line(&error.to_string()))?;
-    }
-    Ok(result)
-}
-
-fn resize(x: &Tensor, inputs: &Inputs<'_>, set: &Attributes<'_>) -> Result<Tensor, String> {
-    let scales = inputs.tensor(2)?;
-    let size = x.size();
-    let ([batch, channels, height, width], [4]) = (&size[..], &scales.size()[..]) else {
-        return Err(format!("takes maps and 4 scales, gets {size:?} and {:?}", scales.size()));
-    };
-    let grown = |place: i64, size: i64| (scales.double_value(&[place]) * size as f64).floor().clamp(1.0, 1e6) as i64;
-    let wanted = [grown(2, *height), grown(3, *width)];
-    allowed([*batch, *channels, wanted[0], wanted[1]].into_iter())?;
-    let none: Option<f64> = None;
-    let mode = (set.word("mode", "nearest"), set.word("coordinate_transformation_mode", "half_pixel"));
-    let result = match (&*mode.0, &*mode.1) {
-        ("nearest", "asymmetric") if set.word("nearest_mode", "") == "floor" => {
-            x.f_upsample_nearest2d(wanted, none, none)
-        }
-        ("linear", "half_pixel") => x.f_upsample_bilinear2d(wanted, false, none, none),
-        _ => return Err(format!("resizes by {mode:?}, which facetui does not run")),
-    };
-    result.map_err(|error| first_line(&error.to_string()))
+fn product(x: &Tensor, matrix: &Tensor) -> Found {
+    let (left, right) = (x.size(), matrix.size());
+    let rows = &left[..left.len().saturating_sub(1)];
+    let columns = right.get(1..).and_then(<[i64]>::last).copied().unwrap_or(1);
+    let stacked = right[..right.len().saturating_sub(2)].iter().copied();
+    allowed(rows.iter().copied().chain(stacked).chain([columns]))?;
+    plain(x.f_matmul(matrix))
 }

@@ -55,6 +55,19 @@ fn wrong_structure_is_named() {
     assert!(why.contains("does not fit"), "{why}");
     let why = changed(|graph| graph.output[0].name = Some("else".to_owned()));
     assert!(why.contains("else"), "{why}");
+    let why = changed(|graph| graph.node[1].domain = Some("com.example".to_owned()));
+    assert!(why.contains("`com.example`"), "{why}");
+    let why = changed(|graph| graph.output.push(graph.value_info[0].clone()));
+    assert!(why.contains("2 outputs"), "{why}");
+    let why = changed(|graph| {
+        let weights = &mut graph.initializer[0];
+        weights.data_location = Some(1);
+        weights.external_data = vec![crate::export::onnx::proto::StringStringEntryProto {
+            key: Some("location".to_owned()),
+            value: Some("../elsewhere".to_owned()),
+        }];
+    });
+    assert!(why.contains("lie in another file"), "{why}");
     let why = changed(|graph| {
         graph.node[1]
             .attribute
@@ -63,6 +76,75 @@ fn wrong_structure_is_named() {
             .for_each(|a| a.ints = vec![1, 1]);
     });
     assert!(why.contains("the file says"), "{why}");
+}
+
+/// Files of other exporters may lay their weights beside the model, and nowhere else.
+#[test]
+fn weights_lie_beside_the_model() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let inner = folder.path().join("inner");
+    std::fs::create_dir(&inner).expect("makes");
+    std::fs::write(folder.path().join("outside.bin"), vec![0u8; 1 << 20]).expect("writes");
+    let write = |location: &str, offset: &str| {
+        let mut model = ModelProto::decode(&*small()).expect("decodes");
+        let weights = &mut model.graph.as_mut().expect("a graph").initializer[0];
+        let raw = weights.raw_data.take().expect("has numbers");
+        let mut file = vec![0u8; 16];
+        file.extend(raw);
+        std::fs::write(inner.join("weights.bin"), file).expect("writes");
+        weights.data_location = Some(1);
+        let entry = |key: &str, value: &str| crate::export::onnx::proto::StringStringEntryProto {
+            key: Some(key.to_owned()),
+            value: Some(value.to_owned()),
+        };
+        weights.external_data = vec![entry("location", location), entry("offset", offset)];
+        let path = inner.join("model.onnx");
+        std::fs::write(&path, model.encode_to_vec()).expect("writes");
+        Program::open(&path)
+    };
+    let images = Tensor::ones([1, 112, 112, 3], (Kind::Float, Device::Cpu));
+    let found = write("weights.bin", "16").expect("reads").run(&images).expect("runs");
+    let wanted = Program::decode(&small()).expect("reads").run(&images).expect("runs");
+    assert_eq!(found, wanted);
+    for (location, offset, word) in [
+        ("../outside.bin", "0", "not beside"),
+        ("weights.bin", "17", "is shorter"),
+        ("gone.bin", "0", "cannot be read"),
+    ] {
+        let why = write(location, offset).expect_err("is refused");
+        assert!(why.contains(word), "{why}");
+    }
+}
+
+/// Every operator in its variants, as onnxruntime runs it (`tests/python/make_onnx_cases.py`).
+#[test]
+fn operators_give_onnxruntimes_numbers() {
+    let arrays = Tensor::read_npz("tests/cases/onnx/operators.npz").expect("reads");
+    let arrays: HashMap<String, Tensor> = arrays.into_iter().collect();
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for (name, model) in arrays.iter().filter_map(|(name, model)| Some((name.strip_suffix("/model")?, model))) {
+        count += 1;
+        let bytes = Vec::<u8>::try_from(model).expect("bytes");
+        let found = Program::decode(&bytes).and_then(|program| program.run(&arrays[&format!("{name}/x")]));
+        let wanted = &arrays[&format!("{name}/y")];
+        match found {
+            Err(why) => wrong.push(format!("{name}: {why}")),
+            Ok(found) if found.size() != wanted.size() => {
+                wrong.push(format!("{name}: {:?}, expected {:?}", found.size(), wanted.size()));
+            }
+            Ok(found) => {
+                let off = (found.to_kind(Kind::Float) - wanted).abs().max().double_value(&[]);
+                // fp16 is computed in fp32 here.
+                let most = if name == "half" { 5e-3 } else { 1e-5 };
+                if off > most * wanted.abs().max().double_value(&[]).max(1.0) {
+                    wrong.push(format!("{name}: off by {off}"));
+                }
+            }
+        }
+    }
+    assert!(count > 80, "the cases are not there");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 proptest! {

@@ -1,0 +1,140 @@
+//! Follows a journal as it grows: for those who may read a run's files and nothing else. The file may lie on another
+//! machine's disk, so it is looked at every half second instead of waiting to be told.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::lock::{self, PROCESS_FILE, Standing};
+use super::socket::lines::Lines;
+use crate::event::{Event, Record};
+
+/// How often the file is looked at.
+const GLANCE: Duration = Duration::from_millis(500);
+
+/// Longest line that is read, in bytes.
+const LONGEST: usize = 16 << 20;
+
+/// Looks after which the run's process is asked after.
+const ASK_EVERY: u32 = 4;
+
+/// Reads what was added to a journal since the last look.
+#[derive(Debug)]
+pub struct Follower {
+    path: PathBuf,
+    file: Option<File>,
+    at: u64,
+    lines: Lines,
+}
+
+impl Follower {
+    /// Follows the journal at `path`, which need not be there yet.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), file: None, at: 0, lines: Lines::new(LONGEST) }
+    }
+
+    /// The records since the last look. A last line that is not whole yet is given when it is; what is no record is
+    /// passed over. A journal that was put in another's place is read from where the old one was.
+    ///
+    /// # Errors
+    /// The file is not there or cannot be read; the next look may succeed.
+    pub fn look(&mut self, mut take: impl FnMut(Record)) -> io::Result<()> {
+        let there = fs_err::metadata(&self.path)?;
+        let same =
+            self.file.as_ref().and_then(|file| file.metadata().ok()).is_some_and(|open| open.ino() == there.ino());
+        if !same {
+            self.file = Some(fs_err::File::open(&self.path)?.into_parts().0);
+        }
+        let Some(file) = &mut self.file else { return Ok(()) };
+        if there.len() < self.at {
+            // Cut short: nobody does that to a journal, and what was read stays read.
+            self.at = there.len();
+            self.lines = Lines::new(LONGEST);
+        }
+        file.seek(SeekFrom::Start(self.at))?;
+        let mut bytes = vec![0; 1 << 16];
+        loop {
+            let count = match file.read(&mut bytes) {
+                Ok(0) => return Ok(()),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            self.at += count as u64;
+            self.lines.push(&bytes[..count], |line| {
+                if let Some(record) = line.ok().and_then(|line| serde_json::from_slice(line).ok()) {
+                    take(record);
+                }
+            });
+        }
+    }
+}
+
+/// The records of a run's folder, those there are and those to come, on a channel. It closes after the last one, or when
+/// the run's process has ended without one.
+///
+/// # Errors
+/// There is no journal, or no thread.
+pub fn follow(folder: &Path) -> io::Result<UnboundedReceiver<Arc<Record>>> {
+    let journal = super::journal::path(folder);
+    fs_err::File::open(&journal)?;
+    let process = folder.join(PROCESS_FILE);
+    let (sender, events) = unbounded_channel();
+    let mut follower = Follower::new(journal);
+    let work = move || {
+        for look in 0_u32.. {
+            // Asked before the look, so that its last words are not missed.
+            let gone = look % ASK_EVERY == 0 && matches!(lock::look(&process), Some(Standing::Free(_)));
+            let mut ended = false;
+            // A disk that is away may come back.
+            let _ = follower.look(|record| {
+                ended |= matches!(record.event, Event::Finished { .. });
+                ended |= sender.send(Arc::new(record)).is_err();
+            });
+            if ended || gone || sender.is_closed() {
+                return;
+            }
+            thread::sleep(GLANCE);
+        }
+    };
+    thread::Builder::new().name("follower".to_owned()).spawn(work)?;
+    Ok(events)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::event::Level;
+    use crate::run::journal;
+
+    #[test]
+    fn a_line_is_given_when_it_is_whole() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = journal::path(folder.path());
+        let record =
+            |message: &str| Record { at: 1.0, event: Event::Log { level: Level::Info, message: message.to_owned() } };
+        let mut follower = Follower::new(&path);
+        let mut look = || {
+            let mut got = Vec::new();
+            follower.look(|record| got.push(record)).map(|()| got)
+        };
+        assert!(look().is_err(), "it is not there yet");
+        let mut file = File::create(&path).expect("makes");
+        let two = journal::line(&record("two"));
+        file.write_all(&journal::line(&record("one"))).and_then(|()| file.write_all(&two[..9])).expect("writes");
+        assert_eq!(look().expect("reads"), [record("one")]);
+        assert_eq!(look().expect("reads"), []);
+        file.write_all(&two[9..]).and_then(|()| file.write_all(b"garbage\n{\"at\":2")).expect("writes");
+        assert_eq!(look().expect("reads"), [record("two")]);
+        file.set_len(3).expect("cuts");
+        assert_eq!(look().expect("reads"), []);
+    }
+}

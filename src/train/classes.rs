@@ -1,0 +1,83 @@
+//! The names of a run's classes: read where the run goes on from, written beside its files.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::engine::Emit;
+use super::error::TrainError;
+use super::outputs::Outputs;
+use crate::checkpoint::atomic::write_atomically;
+use crate::checkpoint::{CheckpointError, names};
+use crate::data::classes::{self, Classes};
+use crate::data::source::Source;
+use crate::event::{Event, Level};
+use crate::schedule::{ModelSource, Schedule};
+
+/// The file's name in a run's folder.
+const IN_RUN: &str = "classes.json";
+
+/// Gives the training set the labels of the run that `schedule` goes on with, when that was one of named classes.
+///
+/// # Errors
+/// Names that cannot be read.
+pub fn keep(schedule: &Schedule, data: Arc<dyn Source>, emit: &Emit) -> Result<Arc<dyn Source>, TrainError> {
+    if !data.has_names() {
+        return Ok(data);
+    }
+    let beside = match &schedule.model {
+        ModelSource::File { path, .. } => Some(beside(path)),
+        ModelSource::Backbone(_) if schedule.initial_epoch == 0 => return Ok(data),
+        ModelSource::Backbone(_) => None,
+    };
+    let own = names::classes_file(&schedule.checkpoints, &schedule.name);
+    for path in beside.into_iter().chain([own]) {
+        let kept = Classes::read(&path).map_err(|reason| {
+            TrainError::new(reason).with_help("remove it to have the classes numbered in the order of their names")
+        })?;
+        let Some(kept) = kept else { continue };
+        let (data, changes) = classes::relabel(data, &kept);
+        if changes.moved + changes.new + changes.missing > 0 {
+            let message = format!(
+                "classes keep the numbers of `{}`: {} would have another by their names' order, {} are new, {} have no image",
+                path.display(),
+                changes.moved,
+                changes.new,
+                changes.missing
+            );
+            emit(Event::Log { level: Level::Warning, message });
+        }
+        return Ok(data);
+    }
+    Ok(data)
+}
+
+/// Writes the names beside the run's files and into its folder, when the classes have some.
+///
+/// # Errors
+/// They cannot be written beside the checkpoints.
+pub fn note(schedule: &Schedule, run_id: &str, outputs: &Outputs, data: &dyn Source) -> Result<(), TrainError> {
+    if !data.has_names() {
+        return Ok(());
+    }
+    let failed = |error: &dyn std::error::Error| TrainError::new(format!("the names of the classes: {error}"));
+    let mut text = serde_json::to_vec_pretty(&Classes::of(data)).map_err(|error| failed(&error))?;
+    text.push(b'\n');
+    let put = |path: &Path| {
+        write_atomically(path, |part| std::fs::write(part, &text).map_err(|error| CheckpointError::write(path, error)))
+    };
+    put(&outputs.classes()).map_err(|error| failed(&error))?;
+    let run = schedule.runs.join(run_id);
+    if run.is_dir()
+        && let Err(error) = put(&run.join(IN_RUN))
+    {
+        tracing::warn!("{error}");
+    }
+    Ok(())
+}
+
+/// The names that belong to a saved model, whichever of a run's it is.
+fn beside(model: &Path) -> PathBuf {
+    let stem = model.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = ["_basic_", "_at_epoch_"].iter().find_map(|mark| stem.split_once(mark)).map(|(name, _)| name.to_owned());
+    names::classes_file(model.parent().unwrap_or(Path::new("")), &name.unwrap_or(stem))
+}
