@@ -37,7 +37,7 @@ fn compare(backbone: &str, stage: &str, classes: usize) {
     let labels = Tensor::from_slice(&known);
     let mut once = || {
         let sample = stage.sample.map(|share| Sample::draw(&known, classes, share, 1, [0, 0], Device::Cpu));
-        let goal = Goal { loss: &stage.loss, centers: None, sample: sample.as_ref() };
+        let goal = Goal { loss: &stage.loss, centers: None, sample: sample.as_ref(), measured: false };
         drop(step(&mut network, &mut optimizer, goal, &images, &labels, 0.01, stage.bottleneck_only));
     };
     once();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{Failure, say};
+use super::{Failure, say, train};
 use crate::event::{Command, Outcome, Record, StopKind};
 use crate::report::headless::Headless;
 use crate::report::summary;
@@ -111,7 +111,8 @@ fn print(mut events: UnboundedReceiver<Arc<Record>>, json: bool) -> Result<(), F
 
 fn show(found: &Found, live: tui::LiveRun, role: Role) -> Result<(), Failure> {
     let runs = found.folder.parent().unwrap_or_else(|| Path::new("runs"));
-    let options = tui::TuiOptions { role, journal: Some(journal::path(&found.folder)), ..tui::TuiOptions::default() };
+    let journal = Some(journal::path(&found.folder));
+    let options = tui::TuiOptions { role, journal, state_file: train::state_file(), ..tui::TuiOptions::default() };
     let left = tui::run(Some(live), Box::new(RunFolders::new(runs)), options)
         .map_err(|error| Failure::Run(miette::Report::new(error)))?;
     let state = left.state.unwrap_or_default();

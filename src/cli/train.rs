@@ -106,7 +106,7 @@ pub(super) fn history(runs: &Path) -> Result<(), Failure> {
 }
 
 /// Where the front end keeps what was chosen about the screen: in the user's folder for such things.
-fn state_file() -> Option<PathBuf> {
+pub(super) fn state_file() -> Option<PathBuf> {
     let folders = directories::ProjectDirs::from("", "", "facetui")?;
     Some(folders.state_dir().unwrap_or_else(|| folders.config_dir()).join("screen.json"))
 }

@@ -72,7 +72,7 @@ pub fn run(schedule: &Schedule) -> Result<Vec<Compared>, TrainError> {
                 let network = make(loss.head(), device, Kind::Float)?;
                 // The same noise, where there is a dropout, is none: the basic model runs as it infers.
                 let sample = share.map(|share| Sample::draw(&known, CLASSES, share, 1, [0, 0], device));
-                let goal = Goal { loss: &loss, centers: None, sample: sample.as_ref() };
+                let goal = Goal { loss: &loss, centers: None, sample: sample.as_ref(), measured: false };
                 let only_head = loss.head() != HeadKind::Triplet;
                 let learnt = learn(&network, goal, images, labels, only_head);
                 Ok([learnt.result.loss, learnt.gradient].map(|tensor| tensor.to_device(Device::Cpu)))

@@ -199,7 +199,8 @@ impl<'a> Bench<'a> {
             let turn = [0, self.optimizer.iterations as u64];
             Sample::draw(known, self.classes, share, self.seed, turn, self.device)
         });
-        let goal = Goal { loss: &self.stage.loss, centers: self.centers.as_mut(), sample: sample.as_ref() };
+        let goal =
+            Goal { loss: &self.stage.loss, centers: self.centers.as_mut(), sample: sample.as_ref(), measured: false };
         let rate = self.stage.learning_rate.base;
         step(&mut self.network, &mut self.optimizer, goal, images, labels, rate, self.stage.bottleneck_only).loss
     }

@@ -32,6 +32,7 @@ impl Terminal {
         command.args(arguments);
         command.cwd(place.path("."));
         command.env("XDG_CACHE_HOME", place.path("cache"));
+        command.env("XDG_STATE_HOME", place.path("state"));
         for (name, value) in [("TERM", "xterm-256color"), ("LC_ALL", "C.UTF-8"), ("OMP_NUM_THREADS", "1")] {
             command.env(name, value);
         }
