@@ -19,6 +19,7 @@ pub mod npy;
 mod optimizer;
 mod order;
 mod read;
+pub mod seal;
 mod source;
 mod strings;
 mod training;
@@ -35,7 +36,7 @@ use crate::graph::keras::KerasError;
 use crate::graph::{Array, Graph, Weights};
 
 pub use extras::Extras;
-pub use read::read;
+pub use read::{notes, read};
 pub use weights::{LoadedWeights, Mismatch, read_weights};
 pub use write::write;
 
@@ -145,6 +146,13 @@ pub enum CheckpointError {
         /// The layer and what is wrong with it.
         source: Box<KerasError>,
     },
+    /// Its bytes are not those that were written.
+    #[error("`{}` is damaged: its bytes are not those that were written", path.display())]
+    #[diagnostic(help("use another checkpoint of the run, or a copy of this one"))]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
     /// It is no `.npy` file of what is wanted.
     #[error("`{}` holds no class centers: {reason}", path.display())]
     #[diagnostic(help("move the file away, and the centers start at zero"))]
@@ -163,6 +171,19 @@ pub enum CheckpointError {
         /// Why not.
         reason: String,
     },
+}
+
+/// Reads a file once and compares it with the checksum behind its end. Says whether it has one.
+///
+/// # Errors
+/// It cannot be read, or is not as it was written.
+pub fn verify(path: &Path) -> Result<bool, CheckpointError> {
+    match seal::check(path) {
+        Ok(seal::Seal::Whole) => Ok(true),
+        Ok(seal::Seal::None) => Ok(false),
+        Ok(seal::Seal::Broken) => Err(CheckpointError::Damaged { path: path.to_path_buf() }),
+        Err(error) => Err(CheckpointError::Read { path: path.to_path_buf(), reason: error.to_string() }),
+    }
 }
 
 impl CheckpointError {

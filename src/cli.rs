@@ -23,6 +23,7 @@ mod needs;
 mod plot;
 mod prepare;
 mod progress;
+mod resume;
 mod runs;
 mod synth;
 mod train;

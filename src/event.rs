@@ -195,8 +195,34 @@ pub enum CheckpointKind {
     Centers,
     /// The comparison of branches: `<name>_branches.json`.
     Branches,
+    /// The whole state of the run within an epoch: `<name>_snapshot_a.h5` and `_b.h5`, one after the other.
+    Snapshot,
     /// The whole model between two epochs, saved on request or at an immediate stop: `<name>_at_epoch_<n>_step_<s>.h5`.
     Extra,
+}
+
+/// A run goes on from a state on disk. In a journal it takes back everything that was recorded beyond that state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Continuation {
+    /// The facts of the whole run, as they are now.
+    pub header: RunHeader,
+    /// Where it goes on; what the journal holds beyond is superseded.
+    pub point: Point,
+    /// The file that held the state.
+    pub path: String,
+}
+
+/// A place in a run: after so many branches, within one or not, and in its line of stages after a step of an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Point {
+    /// Branches that have ended.
+    pub branches: usize,
+    /// Whether the branch that follows them has begun.
+    pub within: bool,
+    /// Position in the history of the epoch that goes on or begins, from 1; 0 where nothing of the line counts.
+    pub index: u32,
+    /// Steps of it that count; with 0 it has not begun.
+    pub step: u64,
 }
 
 /// How a run ended.
@@ -403,6 +429,8 @@ pub enum Event {
     Paused,
     /// Training goes on.
     Resumed,
+    /// A run that was interrupted goes on, in another process. What was recorded beyond its point is superseded.
+    Continued(Box<Continuation>),
     /// An evaluation between two steps was asked for; [`Event::BinChecked`] gives its figures.
     EvaluationRequested,
     /// A checkpoint between two steps was asked for; [`Event::CheckpointWritten`] tells of it.

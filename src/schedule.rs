@@ -28,16 +28,21 @@ mod paths;
 mod problem;
 mod range;
 mod reader;
+mod settings;
+mod snapshot;
 mod source;
 mod tree;
 
 use std::path::{Path, PathBuf};
+
+use serde::Serialize;
 
 pub use loss::{CenterLoss, Loss};
 pub use model::backbones;
 pub use optimizer::{Clip, Method, Optimizer};
 pub use paths::check_paths;
 pub use problem::{Problem, ScheduleError};
+pub use settings::{Change, changes};
 
 use problem::Problems;
 use source::Sources;
@@ -138,7 +143,7 @@ pub const fn template() -> &'static str {
 }
 
 /// A checked schedule: everything a run needs.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Schedule {
     /// The file it was read from.
     pub path: PathBuf,
@@ -168,10 +173,26 @@ pub struct Schedule {
     pub stages: Vec<Stage>,
     /// Alternatives that each start from the state the stages leave.
     pub branches: Vec<Branch>,
+    /// How often the state of the run is kept besides the ends of epochs.
+    pub snapshot: Snapshot,
+}
+
+/// How often the whole state of a run is kept within an epoch. Whichever comes first counts.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Snapshot {
+    /// After so many minutes; none by time.
+    pub minutes: Option<f64>,
+    /// After so many steps; none by steps.
+    pub steps: Option<u64>,
+}
+
+impl Snapshot {
+    /// Unless a schedule says otherwise.
+    pub const DEFAULT: Self = Self { minutes: Some(5.0), steps: None };
 }
 
 /// An alternative: stages of their own, from the state that all branches of a schedule share.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Branch {
     /// Its name, the end of its files' stem; no two branches have the same.
     pub name: String,
@@ -180,7 +201,8 @@ pub struct Branch {
 }
 
 /// Where a run's network comes from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ModelSource {
     /// Built from scratch.
     Backbone(Backbone),
@@ -196,7 +218,8 @@ pub enum ModelSource {
 }
 
 /// How a file's embedding layer is named.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum EmbeddingLayer {
     /// By the layer's name.
     Name(String),
@@ -205,7 +228,7 @@ pub enum EmbeddingLayer {
 }
 
 /// A network to build.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Backbone {
     /// A name of the backbone table: `mobilefacenet`.
     pub kind: String,
@@ -229,7 +252,7 @@ impl Backbone {
 }
 
 /// What a run reads.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Data {
     /// The training sets, at least one, in order: folders of folders of images, or records.
     pub train: Vec<TrainSet>,
@@ -244,7 +267,7 @@ pub struct Data {
 }
 
 /// A training set.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TrainSet {
     /// A folder of class folders, a folder with `train.rec`, or a `.rec` file.
     pub path: PathBuf,
@@ -253,7 +276,8 @@ pub struct TrainSet {
 }
 
 /// How the classes of a training set go with those of the sets before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Labels {
     /// All of them are new.
     #[default]
@@ -264,7 +288,7 @@ pub enum Labels {
 
 /// The learning rate of a global epoch `e`, counted from 0: `base` while `e < hold`, then
 /// `base * exp(decay * (hold - e))`, as the reference's scheduler has it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct LearningRate {
     /// The rate of the first epochs.
     pub base: f64,
@@ -286,7 +310,8 @@ impl LearningRate {
 }
 
 /// Number format of activations and matrix products; weights, statistics and losses stay in fp32.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Precision {
     /// bf16 on a GPU, fp32 on the CPU.
     Auto,
@@ -297,7 +322,8 @@ pub enum Precision {
 }
 
 /// Where to compute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DeviceChoice {
     /// The first GPU when there is one, else the CPU.
     Auto,
@@ -308,7 +334,7 @@ pub enum DeviceChoice {
 }
 
 /// One stage of the schedule.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Stage {
     /// What it is called, when the schedule says so.
     pub name: Option<String>,
@@ -335,7 +361,8 @@ pub struct Stage {
 }
 
 /// What a loss works on, the reference's `type`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum HeadKind {
     /// A dense layer with softmax.
     Softmax,

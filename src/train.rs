@@ -3,6 +3,7 @@
 
 pub mod agreement;
 pub mod bench;
+pub mod cadence;
 pub mod center;
 pub mod classes;
 pub mod clip;
@@ -23,7 +24,11 @@ pub mod outputs;
 pub mod preflight;
 pub mod pretrained;
 pub mod resume;
+pub mod rotation;
 pub mod sample;
 pub mod saver;
 pub mod session;
+pub mod standing;
+pub mod state;
 pub mod step;
+pub mod unfinished;

@@ -24,7 +24,8 @@ fn train(place: &Place, stages: &str, before: &[Command], ask: impl Fn(&Event) -
     place.write("control.yaml", &text);
     let loaded = schedule::load(&place.path("control.yaml"), &[]).expect("a good schedule");
     let claim = launch::claim(&loaded.schedule).expect("nobody else trains it");
-    let (mut events, commands, threads) = launch::launch(loaded.schedule, &text, claim).expect("starts").split();
+    let launched = launch::launch(loaded.schedule, &text, claim, launch::Plan::default()).expect("starts");
+    let (mut events, commands, threads) = launched.split();
     for command in before {
         commands.send(*command).expect("the engine listens");
     }

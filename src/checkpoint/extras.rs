@@ -78,11 +78,8 @@ pub(super) fn evaluation(source: &Source) -> Result<Vec<BinResult>, String> {
 /// # Errors
 /// Damaged ones, as a sentence.
 pub(super) fn get(source: &Source) -> Result<Extras, String> {
-    let mut extras = Extras::default();
+    let mut extras = Extras { notes: notes(source)?, ..Extras::default() };
     let Ok(group) = source.file.group(GROUP) else { return Ok(extras) };
-    if let Some(notes) = text(source, &group, NOTES)? {
-        extras.notes = serde_json::from_str(&notes).map_err(|error| format!("`{GROUP}`: {error}"))?;
-    }
     let Ok(folder) = group.group(ARRAYS) else { return Ok(extras) };
     if folder.len() > MOST {
         return Err(format!("`{GROUP}` has {} arrays; at most {MOST} are read", folder.len()));
@@ -92,4 +89,16 @@ pub(super) fn get(source: &Source) -> Result<Extras, String> {
         extras.arrays.insert(name.clone(), array.map_err(|why| format!("the array `{name}` {why}"))?);
     }
     Ok(extras)
+}
+
+/// Reads the notes alone; null when there are none.
+///
+/// # Errors
+/// Damaged ones, as a sentence.
+pub(super) fn notes(source: &Source) -> Result<Value, String> {
+    let Ok(group) = source.file.group(GROUP) else { return Ok(Value::Null) };
+    match text(source, &group, NOTES)? {
+        Some(notes) => serde_json::from_str(&notes).map_err(|error| format!("`{GROUP}`: {error}")),
+        None => Ok(Value::Null),
+    }
 }

@@ -70,7 +70,10 @@ impl History {
     }
 
     /// Reads Python's JSON, in which `NaN` and `Infinity` are numbers.
-    fn parse(text: &str) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// What it is instead of an object of lists, as a sentence.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let plain = quote_non_finite(text);
         let object: serde_json::Map<String, serde_json::Value> =
             serde_json::from_str(&plain).map_err(|error| format!("it is no JSON object of lists: {error}"))?;

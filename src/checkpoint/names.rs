@@ -7,6 +7,11 @@ pub fn model_file(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.h5"))
 }
 
+/// The states kept within epochs, in turn: `<name>_snapshot_a.h5` and `<name>_snapshot_b.h5`.
+pub fn snapshot_files(folder: &Path, name: &str) -> [PathBuf; 2] {
+    ["a", "b"].map(|turn| folder.join(format!("{name}_snapshot_{turn}.h5")))
+}
+
 /// The best basic model: `<name>_basic_<bin>_epoch_<n>_<accuracy, 6 digits>.h5`; `n` counts from 1.
 pub fn basic_file(folder: &Path, name: &str, bin: &str, epoch: u32, accuracy: f64) -> PathBuf {
     folder.join(format!("{name}_basic_{bin}_epoch_{epoch}_{accuracy:.6}.h5"))

@@ -48,6 +48,15 @@ pub fn read(path: &Path) -> Result<SavedModel, CheckpointError> {
     Ok(SavedModel { graph, weights, optimizer, optimizer_note, loss, loss_config, extras, evaluation })
 }
 
+/// What facetui noted in a file beside the model; null where it noted nothing.
+///
+/// # Errors
+/// A file that is missing, damaged, or no HDF5 file.
+pub fn notes(path: &Path) -> Result<serde_json::Value, CheckpointError> {
+    let source = Source::open(path)?;
+    extras::notes(&source).map_err(|reason| CheckpointError::content(path, reason))
+}
+
 fn weights(
     source: &Source,
     file: &[FileLayer],

@@ -6,6 +6,7 @@ use hdf5::File;
 
 use super::arrays::{self, folder_in};
 use super::atomic::write_atomically;
+use super::seal::seal;
 use super::source::unlocked;
 use super::strings::{put_names, put_text};
 use super::{CheckpointError, SavedModel, extras, optimizer, order, training};
@@ -14,12 +15,15 @@ use crate::graph::keras;
 /// The Keras whose layout is written; every reader takes it.
 const KERAS_VERSION: &str = "2.12.0";
 
-/// Writes a model whole or not at all. Returns the file's bytes.
+/// Writes a model whole or not at all, with a checksum behind its end. Returns the file's bytes.
 ///
 /// # Errors
 /// The folder cannot be written, or the disk is full.
 pub fn write(path: &Path, model: &SavedModel) -> Result<u64, CheckpointError> {
-    write_atomically(path, |temporary| fill(temporary, model).map_err(|error| CheckpointError::write(path, error)))
+    write_atomically(path, |temporary| {
+        fill(temporary, model).map_err(|error| CheckpointError::write(path, error))?;
+        seal(temporary).map_err(|error| CheckpointError::write(path, error))
+    })
 }
 
 fn fill(path: &Path, model: &SavedModel) -> hdf5::Result<()> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{Action, attach, bench, compare, data, embed, eval, export, plot, prepare, runs, synth, train};
+use super::{Action, attach, bench, compare, data, embed, eval, export, plot, prepare, resume, runs, synth, train};
 use crate::report::plot::figure::Look;
 use crate::report::plot::split::Split;
 
@@ -51,6 +51,31 @@ struct RunArguments {
     /// (SIGTERM: 20, SIGINT: no limit)
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=31_536_000))]
     grace: Option<u64>,
+
+    #[command(flatten)]
+    unfinished: UnfinishedArguments,
+}
+
+/// What becomes of an unfinished run.
+#[derive(Debug, Clone, Args)]
+struct UnfinishedArguments {
+    /// Start over: move the files of an unfinished run of this name aside instead of going on with it
+    #[arg(long, conflicts_with = "resume_changed")]
+    fresh: bool,
+
+    /// Go on with an unfinished run also when the schedule has changed since
+    #[arg(long)]
+    resume_changed: bool,
+}
+
+impl UnfinishedArguments {
+    const fn wish(&self) -> resume::Wish {
+        match (self.fresh, self.resume_changed) {
+            (true, _) => resume::Wish::Fresh,
+            (_, true) => resume::Wish::GoOn,
+            _ => resume::Wish::Unsaid,
+        }
+    }
 }
 
 impl RunArguments {
@@ -60,6 +85,7 @@ impl RunArguments {
             overrides: self.set,
             headless: self.headless || self.json,
             json: self.json,
+            unfinished: self.unfinished.wish(),
             detach: self.detach,
             grace: self.grace.map(Duration::from_secs),
         }
@@ -237,6 +263,12 @@ mod tests {
         assert!(matches!(action(&[]), Action::History { .. }));
         let Action::Train(request) = action(&["a.yaml", "--set", "seed=1", "--json"]) else { panic!("not trained") };
         assert_eq!((request.overrides, request.headless, request.json), (vec!["seed=1".to_owned()], true, true));
+        let wish = |flag: &str| match action(&["a.yaml", flag]) {
+            Action::Train(request) => request.unfinished,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((wish("--fresh"), wish("--resume-changed")), (resume::Wish::Fresh, resume::Wish::GoOn));
+        assert_eq!(wish("--json"), resume::Wish::Unsaid);
         assert!(matches!(action(&["demo", "--headless"]), Action::Demo(request) if request.headless));
     }
 

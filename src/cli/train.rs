@@ -9,7 +9,7 @@ use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::keeper::{Keeper, Kept, LOG_FILE};
-use super::{Failure, detach, paths, say, warn};
+use super::{Failure, detach, paths, resume, say, warn};
 use crate::event::{Outcome, Record};
 use crate::report::summary;
 use crate::run::history::RunFolders;
@@ -30,6 +30,8 @@ pub struct Request {
     pub headless: bool,
     /// JSON lines.
     pub json: bool,
+    /// What becomes of an unfinished run.
+    pub unfinished: resume::Wish,
     /// As a process of its own.
     pub detach: bool,
     /// How long a signal leaves for the epoch.
@@ -56,19 +58,28 @@ pub(super) fn start(loaded: Loaded, text: &str, request: &Request) -> Result<(),
         return detach::start();
     }
     let runs = loaded.schedule.runs.clone();
+    let failed = |error: launch::LaunchError| Failure::Run(error.into());
     let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     let lines = request.headless || detached || !terminal;
     // Before anything is begun: settings that are wrong are no reason to train unseen.
     let settings = if lines { tui::Settings::default() } else { settings()? };
-    let launched = launch::claim(&loaded.schedule)
-        .and_then(|claim| launch::launch(loaded.schedule, text, claim))
-        .map_err(|error| Failure::Run(error.into()))?;
+    let claim = launch::claim(&loaded.schedule).map_err(failed)?;
+    let plan = resume::plan(&loaded.schedule, request)?;
+    let launched = launch::launch(loaded.schedule, text, claim, plan).map_err(failed)?;
     if detached {
         detach::report(&launched.id, &launched.folder)?;
     }
-    let (keeper, events, threads) = Keeper::of(launched, request.grace);
+    let earlier = launched.earlier;
+    let (keeper, mut events, threads) = Keeper::of(launched, request.grace);
     let kept = if lines {
-        keeper.keep(events, request.json, RunState::default(), None)?
+        // What an earlier part of the run printed is not printed again.
+        let mut state = RunState::default();
+        for _ in 0..earlier {
+            if let Ok(record) = events.try_recv() {
+                state.apply(&record);
+            }
+        }
+        keeper.keep(events, request.json, state, None)?
     } else {
         on_screen(keeper, events, runs, settings)?
     };
@@ -99,8 +110,16 @@ pub(super) fn history(runs: &Path) -> Result<(), Failure> {
 
 /// Trains the schedule of a past run.
 fn again(again: tui::Again) -> Result<(), Failure> {
-    let tui::Again { schedule, fresh: _ } = again;
-    train(&Request { schedule, overrides: Vec::new(), headless: false, json: false, detach: false, grace: None })
+    let tui::Again { schedule, fresh } = again;
+    train(&Request {
+        schedule,
+        overrides: Vec::new(),
+        headless: false,
+        json: false,
+        unfinished: if fresh { resume::Wish::Fresh } else { resume::Wish::Unsaid },
+        detach: false,
+        grace: None,
+    })
 }
 
 /// Where the front end keeps what was chosen about the screen: in the user's folder for such things.

@@ -155,10 +155,31 @@ impl Loader {
 
     /// Begins an epoch; batches of the one before that were not taken are dropped.
     pub fn start_epoch(&mut self, plan: EpochPlan) {
+        self.start_epoch_at(plan, 0);
+    }
+
+    /// Begins an epoch at its batch number `step`, from 0.
+    pub fn start_epoch_at(&mut self, plan: EpochPlan, step: usize) {
         self.waiting.clear();
         self.plan = Some(Arc::new(plan));
-        self.asked = 0;
+        self.asked = step;
         self.fill();
+    }
+
+    /// Numbers of the images that turned out bad so far, ascending.
+    pub fn known_bad(&self) -> Vec<u32> {
+        let mut known: Vec<u32> = self.known_bad.iter().copied().collect();
+        known.sort_unstable();
+        known
+    }
+
+    /// Takes over the bad images that an earlier part of the run knew: they are counted, and not told again.
+    pub fn set_known_bad(&mut self, known: &[u32]) {
+        self.known_bad = known.iter().copied().filter(|image| (*image as usize) < self.source.len()).collect();
+        if let Some(first) = known.iter().find(|image| self.known_bad.contains(image)) {
+            let reason = "it could not be used earlier in this run".to_owned();
+            self.first_bad = Some((self.source.name(*first as usize), reason));
+        }
     }
 
     /// The next batch; none at the epoch's end.
@@ -335,6 +356,23 @@ mod tests {
         let mut seen: Vec<u8> = one.iter().flat_map(|(images, _)| images.iter().step_by(12).copied()).collect();
         seen.sort_unstable();
         assert_eq!(seen, (0..50).collect::<Vec<u8>>());
+    }
+
+    #[test]
+    fn an_epoch_can_begin_in_its_middle() {
+        let sampler = Sampler::shuffled(50, 8, 3).expect("a sampler");
+        let options = LoaderOptions { size: (2, 2), workers: Some(2), most_bad: 0.0 };
+        let mut loader = Loader::new(Arc::new(Numbers(50, vec![])), options).expect("starts");
+        let mut rest = |from: usize| {
+            loader.start_epoch_at(sampler.plan(4), from);
+            let mut labels = Vec::new();
+            while let Some(batch) = loader.next_batch() {
+                labels.push(batch.expect("reads").images);
+            }
+            labels
+        };
+        let whole = rest(0);
+        assert_eq!((rest(3), rest(7), rest(9)), (whole[3..].to_vec(), vec![], vec![]));
     }
 
     #[test]

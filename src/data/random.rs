@@ -19,6 +19,8 @@ pub enum Use {
     Pairs = 4,
     /// The parts of a set.
     Shards = 5,
+    /// libtorch's generator in one step: dropout and its kin.
+    Step = 6,
 }
 
 /// A stream of random numbers.
@@ -38,6 +40,11 @@ impl Stream {
     /// A whole number below `bound`; 0 when `bound` is 0. The bias is below `bound / 2^64`.
     pub fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.0.next_u64()) * u128::from(bound)) >> 64) as u64
+    }
+
+    /// Any 64 bits.
+    pub fn word(&mut self) -> u64 {
+        self.0.next_u64()
     }
 
     /// A number from `low` to `high`, `high` left out.

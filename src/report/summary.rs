@@ -56,6 +56,7 @@ pub fn text(state: &RunState) -> String {
                 CheckpointKind::History => "history",
                 CheckpointKind::Extra => "between epochs",
                 CheckpointKind::Branches => "table",
+                CheckpointKind::Snapshot => "snapshot",
             };
             let _ = writeln!(text, "{what}: {}", file.path);
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use fs_err::File;
 
-use crate::event::{Event, Record};
+use crate::event::{Event, Point, Record};
 
 /// The journal's name in a run's folder.
 pub const FILE_NAME: &str = "journal.jsonl";
@@ -49,6 +49,15 @@ impl JournalWriter {
     /// The file is gone.
     pub fn end(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len() + self.waiting.len() as u64)
+    }
+
+    /// Makes sure that all of it is on the disk.
+    ///
+    /// # Errors
+    /// The disk is gone.
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.write_out()?;
+        self.file.sync_data()
     }
 
     /// Appends one record.
@@ -111,8 +120,9 @@ pub fn line(record: &Record) -> Vec<u8> {
     line
 }
 
-/// Reads a journal; lines that are no records (a torn last line) are passed over. With `steps` false the events of
-/// single steps are skipped unread, which makes a list of many runs quick.
+/// Reads what counts of a journal: lines that are no records (a torn last line) are passed over, and what a run that
+/// went on took back is left out. With `steps` false the events of single steps are skipped unread, which makes a list
+/// of many runs quick.
 ///
 /// # Errors
 /// The file cannot be read.
@@ -123,7 +133,7 @@ pub fn read(path: &Path, steps: bool) -> io::Result<Vec<Record>> {
     loop {
         line.clear();
         if reader.read_until(b'\n', &mut line)? == 0 {
-            return Ok(records);
+            return Ok(effective(records));
         }
         if !steps && is_progress(&line) {
             continue;
@@ -131,6 +141,70 @@ pub fn read(path: &Path, steps: bool) -> io::Result<Vec<Record>> {
         if let Ok(record) = serde_json::from_slice(&line) {
             records.push(record);
         }
+    }
+}
+
+/// What counts of a journal's records: every [`Event::Continued`] takes back what was recorded beyond its point, so that
+/// what is left are the records of a run without interruption, and the words that it went on.
+pub fn effective(records: Vec<Record>) -> Vec<Record> {
+    let mut kept = Vec::with_capacity(records.len());
+    for record in records {
+        if let Event::Continued(continuation) = &record.event {
+            keep(&mut kept, continuation.point);
+        }
+        kept.push(record);
+    }
+    kept
+}
+
+/// Takes back what lies beyond `point`.
+///
+/// What counts ends with the end of the epoch before the point's, or with the last step of its epoch that counts, or with
+/// the end of the last branch that counts. Where that record is missing (it was never written, or steps were left out)
+/// the epoch's beginning is taken; where that is missing too, all counts but the run's end.
+pub fn keep(records: &mut Vec<Record>, point: Point) {
+    let (mut ended, mut within) = (0, false);
+    let mut length = None;
+    let mut surplus = 0;
+    for (at, record) in records.iter().enumerate() {
+        let after = Some(at + 1);
+        match &record.event {
+            Event::BranchStarted { .. } => within = true,
+            Event::BranchEnded { .. } => {
+                (ended, within) = (ended + 1, false);
+                if !point.within && ended == point.branches {
+                    length = after;
+                }
+            }
+            _ => {}
+        }
+        let in_line = ended == point.branches && within == point.within && (within || ended == 0);
+        match &record.event {
+            _ if !in_line => {}
+            Event::RunStarted(_) if point.index <= 1 => length = after,
+            Event::EpochEnded { index, .. } if point.step == 0 && index + 1 == point.index => length = after,
+            Event::EpochStarted { index, .. } if point.step > 0 && *index == point.index => length = after,
+            Event::Steps { index, step, loss, .. } if point.step > 0 && *index == point.index => {
+                if *step <= point.step {
+                    length = after;
+                } else if step - (loss.len() as u64).min(*step) < point.step {
+                    length = after;
+                    surplus = (step - point.step) as usize;
+                }
+            }
+            _ => {}
+        }
+    }
+    match length {
+        Some(length) => records.truncate(length),
+        None => records.retain(|record| !matches!(record.event, Event::Finished { .. })),
+    }
+    if surplus > 0
+        && let Some(Record { event: Event::Steps { step, loss, accuracy, .. }, .. }) = records.last_mut()
+    {
+        *step -= surplus as u64;
+        loss.truncate(loss.len().saturating_sub(surplus));
+        accuracy.truncate(accuracy.len().saturating_sub(surplus));
     }
 }
 
@@ -204,6 +278,115 @@ mod tests {
         writer.append(&log("steps")).expect("appends");
         assert_eq!(read(&path(folder.path()), false).expect("reads"), [log("steps")]);
         assert_eq!(read(&path(folder.path()), true).expect("reads").len(), 2);
+    }
+
+    #[test]
+    fn a_line_is_never_put_behind_a_torn_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        JournalWriter::open(folder.path()).and_then(|mut writer| writer.append(&log("one"))).expect("appends");
+        let path = path(folder.path());
+        let mut torn = std::fs::read(&path).expect("reads");
+        torn.extend_from_slice(&torn.clone()[..20]);
+        std::fs::write(&path, torn).expect("writes");
+        JournalWriter::open(folder.path()).and_then(|mut writer| writer.append(&log("two"))).expect("appends");
+        assert_eq!(read(&path, true).expect("reads"), [log("one"), log("two")]);
+    }
+
+    fn at(event: Event) -> Record {
+        Record { at: 1.0, event }
+    }
+
+    fn steps(index: u32, step: u64, count: usize) -> Record {
+        let loss = (0..count).map(|back| (step as usize - count + back + 1) as f32).collect();
+        let (accuracy, images_per_second, waited, memory) = (Vec::new(), 1.0, 0.0, 0);
+        at(Event::Steps { index, step, loss, accuracy, images_per_second, waited, memory, gradient_norm: None })
+    }
+
+    fn started(index: u32) -> Record {
+        at(Event::EpochStarted { stage: 0, epoch: index, index, steps: 9, learning_rate: 0.1 })
+    }
+
+    fn ended(index: u32) -> Record {
+        at(Event::EpochEnded {
+            stage: 0,
+            epoch: index,
+            index,
+            loss: 1.0,
+            accuracy: None,
+            learning_rate: 0.1,
+            seconds: 1.0,
+            images_per_second: 1.0,
+            waited: 0.0,
+        })
+    }
+
+    fn kept(records: &[Record], point: Point) -> Vec<Record> {
+        let mut records = records.to_vec();
+        keep(&mut records, point);
+        records
+    }
+
+    #[test]
+    fn what_lies_beyond_the_point_is_taken_back() {
+        let line = [
+            started(1),
+            steps(1, 9, 9),
+            ended(1),
+            log("a"),
+            started(2),
+            steps(2, 3, 3),
+            steps(2, 9, 6),
+            ended(2),
+            log("b"),
+        ];
+        let point = |index, step| Point { index, step, ..Point::default() };
+        assert_eq!(kept(&line, point(2, 0)), line[..3]);
+        assert_eq!(kept(&line, point(3, 0)), line[..8]);
+        assert_eq!(kept(&line, point(2, 3)), line[..6]);
+        assert_eq!(kept(&line, point(2, 9)), line[..7]);
+        let cut = kept(&line, point(2, 5));
+        assert_eq!((&cut[..6], &cut[6]), (&line[..6], &steps(2, 5, 2)));
+        // Without steps the epoch has begun, with a journal that lacks it nothing is lost.
+        let few: Vec<Record> = line.iter().filter(|r| !matches!(r.event, Event::Steps { .. })).cloned().collect();
+        assert_eq!(kept(&few, point(2, 3)), few[..4]);
+        assert_eq!(kept(&line, point(7, 0)), line);
+    }
+
+    #[test]
+    fn branches_are_told_apart() {
+        let branch = |branch| at(Event::BranchStarted { branch, name: "b".into(), run_id: "b".into() });
+        let done = |branch| {
+            let row = crate::event::BranchRow {
+                name: "b".into(),
+                epoch: 1,
+                loss: None,
+                accuracy: None,
+                bins: Vec::new(),
+                seconds: 1.0,
+                steps: 9,
+                outcome: Some(crate::event::Outcome::Completed),
+            };
+            at(Event::BranchEnded { branch, row })
+        };
+        let whole = [
+            ended(1),
+            branch(0),
+            started(1),
+            ended(1),
+            done(0),
+            log("c"),
+            branch(1),
+            started(1),
+            steps(1, 4, 4),
+            ended(1),
+            done(1),
+        ];
+        let point = |branches, within, index, step| Point { branches, within, index, step };
+        assert_eq!(kept(&whole, point(0, false, 2, 0)), whole[..1]);
+        assert_eq!(kept(&whole, point(0, true, 2, 0)), whole[..4]);
+        assert_eq!(kept(&whole, point(1, false, 0, 0)), whole[..5]);
+        assert_eq!(kept(&whole, point(1, true, 1, 4)), whole[..9]);
+        assert_eq!(kept(&whole, point(1, true, 2, 0)), whole[..10]);
     }
 
     proptest! {

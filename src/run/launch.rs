@@ -16,9 +16,10 @@ use super::presence::Presence;
 pub use super::recorder::Notes;
 use super::recorder::{Book, Journals, record};
 use super::socket::hub::Hub;
-use crate::event::{Command, Record};
+use crate::event::{Command, Point, Record};
 use crate::schedule::Schedule;
 use crate::train;
+use crate::train::unfinished::Unfinished;
 
 /// A run that goes on in this process.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub struct Launched {
     pub commands: Sender<Command>,
     /// Its folder: the journal and a copy of the schedule.
     pub folder: PathBuf,
+    /// How many of the events come first that an earlier part of the run recorded.
+    pub earlier: usize,
     /// Identifies it and names its folder.
     pub id: String,
     /// Lines for its log that the engine does not say.
@@ -60,30 +63,61 @@ impl Launched {
     }
 }
 
+/// How a run begins.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// The unfinished run that goes on; none to begin one.
+    pub resume: Option<Unfinished>,
+    /// Whether files of the same name are moved aside also where they would be gone on with.
+    pub fresh: bool,
+}
+
 /// Starts training a schedule whose checkpoints were claimed. `source` is the schedule's text, kept beside the journal.
 ///
 /// # Errors
-/// The run's folder cannot be made.
-pub fn launch(schedule: Schedule, source: &str, claim: Claim) -> Result<Launched, LaunchError> {
-    let (id, folder) = make_folder(&schedule.runs, &schedule.name)?;
+/// The run's folder cannot be made, or its journal cannot be read.
+pub fn launch(schedule: Schedule, source: &str, claim: Claim, plan: Plan) -> Result<Launched, LaunchError> {
+    let Plan { resume, fresh } = plan;
+    let (id, folder) = match &resume {
+        None => make_folder(&schedule.runs, &schedule.name)?,
+        Some(found) => {
+            let folder = schedule.runs.join(&found.run_id);
+            fs_err::create_dir_all(&folder)?;
+            (found.run_id.clone(), folder)
+        }
+    };
+    let before = resume.as_ref().map_or_else(|| Ok(Vec::new()), |found| earlier(&folder, found.point()))?;
     let journals = Journals::open(schedule.runs.clone(), &folder, source)?;
     let (commands, command_receiver) = crossbeam_channel::unbounded();
     let (event_sender, event_receiver) = crossbeam_channel::unbounded();
     let (notes, note_receiver) = Notes::channel();
+    let (flush_sender, flush_receiver) = crossbeam_channel::unbounded();
     let (subscriber, events) = unbounded_channel();
+    let earlier = before.len();
+    for record in before {
+        // The receiver is still here.
+        let _ = subscriber.send(Arc::new(record));
+    }
     let hub = Arc::new(Hub::new(journals.end()?));
     let presence = Presence::announce(&id, &folder, &claim, &hub, &commands, &notes);
     let book = Book::new(journals, subscriber, hub);
     // The recorder keeps one end of the notes' channel, so that it is never seen to close.
     let ears = (event_receiver, note_receiver, notes.clone());
     let recorder = std::thread::Builder::new().name("recorder".into()).spawn(move || {
-        record(&ears.0, &ears.1, book);
+        record(&ears.0, &ears.1, flush_receiver, book);
         if let Some(presence) = presence {
             presence.end();
         }
     })?;
     let run_id = id.clone();
     let engine = std::thread::Builder::new().name("engine".into()).spawn(move || {
+        let flush: train::engine::Flush = Arc::new(move || {
+            let (done, wait) = crossbeam_channel::bounded(1);
+            if flush_sender.send(done).is_ok() {
+                // An answer, or the recorder's end: there is nothing to wait for any more.
+                let _ = wait.recv();
+            }
+        });
         let emit: train::engine::Emit = Arc::new(move |event| {
             // The recorder outlives the engine; if it died, its panic has been told already.
             let _ = event_sender.send(Record { at: now(), event });
@@ -92,10 +126,22 @@ pub fn launch(schedule: Schedule, source: &str, claim: Claim) -> Result<Launched
         let sampler = Sampler::start(schedule.checkpoints.clone(), move |event| say(event));
         // Given up when the last file is written.
         let _claim = claim;
-        train::engine::run(&schedule, &run_id, &command_receiver, &emit);
+        let job = train::engine::Job { schedule: &schedule, run_id: &run_id, resume, fresh, flush };
+        train::engine::perform(job, &command_receiver, &emit);
         drop(sampler);
     })?;
-    Ok(Launched { events, commands, folder, id, notes, recorder, engine })
+    Ok(Launched { events, commands, folder, earlier, id, notes, recorder, engine })
+}
+
+/// What the journal of a run that goes on at `point` holds up to there.
+fn earlier(folder: &Path, point: Point) -> std::io::Result<Vec<Record>> {
+    let path = super::journal::path(folder);
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let mut records = super::journal::read(&path, true)?;
+    super::journal::keep(&mut records, point);
+    Ok(records)
 }
 
 /// Seconds since the Unix epoch, to the millisecond.

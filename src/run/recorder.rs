@@ -10,7 +10,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::journal::{self, JournalWriter};
 use super::launch::now;
 use super::socket::hub::Hub;
-use crate::event::{Event, Level, Record};
+use crate::event::{Continuation, Event, Level, Point, Record};
 
 /// Most notes that wait for the recorder.
 const MOST_NOTES: usize = 256;
@@ -51,6 +51,12 @@ impl Journals {
         self.whole.end()
     }
 
+    /// Makes sure that all of it is on the disk.
+    fn sync(&mut self) -> std::io::Result<()> {
+        self.whole.sync()?;
+        self.branch.as_mut().map_or(Ok(()), |(journal, _)| journal.sync())
+    }
+
     /// Writes a record where it belongs. A branch's journal is that of an ordinary run: it begins after
     /// [`Event::BranchStarted`], and ends with [`Event::Finished`] in the place of [`Event::BranchEnded`].
     fn append(&mut self, line: &[u8], record: &Record) -> std::io::Result<()> {
@@ -64,7 +70,22 @@ impl Journals {
             Event::BranchStarted { run_id, .. } => {
                 let folder = self.runs.join(run_id);
                 fs_err::create_dir_all(&folder)?;
+                put_aside(&journal::path(&folder))?;
                 self.branch = Some((begin(&folder, &self.source)?, record.at));
+            }
+            Event::Continued(continuation) if continuation.point.within => {
+                let Continuation { header, point, .. } = &**continuation;
+                let Some(plan) = header.branches.get(point.branches) else { return Ok(()) };
+                let folder = self.runs.join(format!("{}-{}", header.run_id, plan.name));
+                fs_err::create_dir_all(&folder)?;
+                let path = journal::path(&folder);
+                let began = journal::read(&path, false).unwrap_or_default().first().map_or(record.at, |first| first.at);
+                let mut own = begin(&folder, &self.source)?;
+                // In its own journal a branch is a run without branches.
+                let point = Point { branches: 0, within: false, ..*point };
+                let event = Event::Continued(Box::new(Continuation { point, ..(**continuation).clone() }));
+                own.append(&Record { at: record.at, event })?;
+                self.branch = Some((own, began));
             }
             Event::BranchEnded { row, .. } => {
                 if let (Some((mut journal, began)), Some(outcome)) = (self.branch.take(), row.outcome.clone()) {
@@ -82,10 +103,26 @@ impl Journals {
     }
 }
 
-/// Begins the journal of a run's folder, with a copy of the schedule's text beside it.
+/// Begins the journal of a run's folder or goes on with it, with a copy of the schedule's text beside it.
 fn begin(folder: &Path, source: &str) -> std::io::Result<JournalWriter> {
-    fs_err::write(folder.join("schedule.yaml"), source)?;
+    let path = folder.join("schedule.yaml");
+    if fs_err::read_to_string(&path).is_ok_and(|text| text != source) {
+        put_aside(&path)?;
+    }
+    fs_err::write(&path, source)?;
     JournalWriter::open(folder)
+}
+
+/// Gives a file that is there a name with a number: `journal.jsonl` becomes `journal-1.jsonl`.
+fn put_aside(path: &Path) -> std::io::Result<()> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let part = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+    let (stem, kind) = (part(path.file_stem()), part(path.extension()));
+    let numbered = |number: u32| path.with_file_name(format!("{stem}-{number}.{kind}"));
+    let free = (1..u32::MAX).map(numbered).find(|path| !path.exists());
+    free.map_or(Ok(()), |free| fs_err::rename(path, free))
 }
 
 /// Everyone who is told of a record.
@@ -126,8 +163,14 @@ impl Book {
     }
 }
 
-/// The recorder's work, until the engine's end of `events` is gone. `notes` must not close before.
-pub(super) fn record(events: &Receiver<Record>, notes: &Receiver<Record>, mut book: Book) {
+/// The recorder's work, until the engine's end of `events` is gone. `notes` must not close before. Who sends to `flushes`
+/// is answered when all that was said before is on the disk.
+pub(super) fn record(
+    events: &Receiver<Record>,
+    notes: &Receiver<Record>,
+    mut flushes: Receiver<Sender<()>>,
+    mut book: Book,
+) {
     loop {
         crossbeam_channel::select! {
             recv(events) -> record => match record {
@@ -138,6 +181,18 @@ pub(super) fn record(events: &Receiver<Record>, notes: &Receiver<Record>, mut bo
             },
             recv(notes) -> note => if let Ok(note) = note && !book.ended {
                 book.take(note);
+            },
+            recv(flushes) -> done => match done {
+                Ok(done) => {
+                    for record in events.try_iter() {
+                        book.take(record);
+                    }
+                    // A journal that cannot be written is told with the next record; nobody waits for it.
+                    let _ = book.journals.sync();
+                    let _ = done.send(());
+                }
+                // The engine has ended.
+                Err(_) => flushes = crossbeam_channel::never(),
             },
         }
     }

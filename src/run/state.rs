@@ -9,7 +9,9 @@ use std::collections::VecDeque;
 pub use self::timeline::Timeline;
 use super::comparison::{self, Comparison};
 use super::watch::Watch;
-use crate::event::{BinResult, CheckpointKind, Event, Level, MachineSample, Outcome, Record, RunHeader, StopKind};
+use crate::event::{
+    BinResult, CheckpointKind, Continuation, Event, Level, MachineSample, Outcome, Record, RunHeader, StopKind,
+};
 
 /// Log lines that are kept in memory; the journal holds them all.
 const LOG_LINES: usize = 1000;
@@ -426,7 +428,7 @@ impl RunState {
                     Some(known) => *known = file,
                     None => self.checkpoints.push(file),
                 }
-                if !matches!(kind, CheckpointKind::History | CheckpointKind::Branches) {
+                if !matches!(kind, CheckpointKind::History | CheckpointKind::Branches | CheckpointKind::Snapshot) {
                     self.log(record.at, Level::Info, format!("wrote `{path}`"));
                 }
             }
@@ -473,6 +475,7 @@ impl RunState {
             }
             Event::Paused => self.phase = Phase::Paused,
             Event::Resumed => self.phase = Phase::Training,
+            Event::Continued(continuation) => self.go_on(record.at, continuation),
             Event::EvaluationRequested => {
                 self.log(record.at, Level::Info, "evaluating before the next step, as asked".to_owned());
             }
@@ -510,6 +513,34 @@ impl RunState {
                 self.stop = None;
             }
         }
+    }
+
+    /// Takes in that the run goes on in another process. What is superseded is not folded in at all, see
+    /// [`super::journal::effective`].
+    fn go_on(&mut self, at: f64, continuation: &Continuation) {
+        let Continuation { header, point, path } = continuation;
+        (self.phase, self.stop, self.preparing) = (Phase::Preparing, None, None);
+        match &mut self.header {
+            Some(known) if point.within => (known.pid, known.device) = (header.pid, header.device.clone()),
+            Some(known) => {
+                // The schedule may have been changed on purpose.
+                known.clone_from(header);
+                self.stages.resize(header.stages.len(), StageProgress::ToCome);
+                self.optimizers.resize(header.stages.len(), None);
+            }
+            // Of a journal that was lost.
+            None => self.apply(&Record { at, event: Event::RunStarted(Box::new(header.clone())) }),
+        }
+        if let Some(comparison) = &mut self.comparison {
+            comparison.whole.clone_from(header);
+            comparison.rows.resize(header.branches.len(), None);
+        }
+        let place = match (point.index, point.step) {
+            (0 | 1, 0) => "the beginning".to_owned(),
+            (index, 0) => format!("the end of epoch {}", self.epoch_number(index - 1)),
+            (index, step) => format!("step {step} of epoch {}", self.current.as_ref().map_or(index, |now| now.epoch)),
+        };
+        self.log(at, Level::Info, format!("the run goes on from {place} (`{path}`)"));
     }
 
     fn bin(&mut self, name: &str) -> &mut BinState {

@@ -110,6 +110,7 @@ pub(super) fn check(source_name: &str, file: &ScheduleFile, reader: &mut Reader)
         runs: runs?,
         stages,
         branches,
+        snapshot: file.snapshot.check(reader),
     };
     Some((schedule, places))
 }

@@ -5,6 +5,7 @@
 use super::call::Call;
 use super::names::{self, Name};
 use super::reader::{Field, Fields, Reader};
+use super::snapshot::SnapshotFile;
 use super::source::{At, Span};
 use super::tree::{Entry, Node, Value};
 use super::{center, loss, optimizer};
@@ -24,6 +25,7 @@ const TOP: &[Name] = &[
     Name::new("runs", &[]),
     Name::new("stages", &["schedule", "sch"]),
     Name::new("branches", &["alternatives"]),
+    Name::new("snapshot", &["snapshots"]),
     Name::new("lr_base", &[]),
     Name::new("lr_decay", &[]),
     Name::new("data_path", &[]),
@@ -107,6 +109,7 @@ pub(super) struct ScheduleFile {
     pub branches: Field<Vec<At<Option<BranchFile>>>>,
     pub classes: Field<i128>,
     pub most_bad: Field<f64>,
+    pub snapshot: SnapshotFile,
     /// Where to point when something is missing: the first name.
     pub start: Span,
     /// Where to point when something is missing of the data.
@@ -226,6 +229,7 @@ impl ScheduleFile {
             branches,
             classes: reader.field("classes", data.all("classes"), Reader::integer),
             most_bad: reader.field("most_bad", data.all("most_bad"), Reader::number),
+            snapshot: SnapshotFile::read(top.all("snapshot"), reader, &belongs),
             start,
             data_at,
         }

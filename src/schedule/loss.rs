@@ -6,7 +6,8 @@ use super::params::{Parameter, Row};
 use super::range::Range;
 
 /// The losses.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Loss {
     /// Categorical cross-entropy of a softmax head.
     Softmax {
@@ -63,7 +64,7 @@ pub enum Loss {
 }
 
 /// The center loss (Wen et al. 2016): the mean squared distance of an embedding to the center of its class.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct CenterLoss {
     /// How far a center moves to its class's embeddings in a step, 0.5.
     pub alpha: f64,

@@ -3,6 +3,8 @@
 //! Names and defaults are those of Keras 2, whose optimisers are now called `legacy`; `AdamW` is Keras's own, `SGDW` that
 //! of TensorFlow Addons.
 
+use serde::{Deserialize, Serialize};
+
 use super::call::Call;
 use super::names::Name;
 use super::params::{Parameter, Row, given};
@@ -12,7 +14,7 @@ use super::reader::Reader;
 /// An optimiser: how it steps, and what happens to gradients and learning rate before. A learning rate that is given
 /// fixes the rate of the stage's first step only in Keras; here as there the schedule's learning rate rules from epoch
 /// to epoch.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Optimizer {
     /// How it steps.
     pub method: Method,
@@ -23,7 +25,8 @@ pub struct Optimizer {
 }
 
 /// The optimisers' rules, with Keras's hyper-parameters.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Method {
     /// Stochastic gradient descent.
     Sgd {
@@ -92,7 +95,7 @@ pub enum Method {
 }
 
 /// What is done to gradients before a step, in this order. Keras takes one of `norm` and `global_norm` at most.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Clip {
     /// `clipvalue`: every element is brought into `-value..=value`.
     pub value: Option<f64>,

@@ -8,7 +8,7 @@ use tch::{Device, Kind, Tensor};
 use super::center::Centers;
 use super::engine::Emit;
 use super::error::TrainError;
-use super::leg::to_device;
+use super::leg::epoch::to_device;
 use super::model::{self, Start};
 use super::optimizer::OptimizerState;
 use super::sample::Sample;

@@ -9,6 +9,7 @@ use super::error::TrainError;
 use crate::checkpoint::CheckpointError;
 use crate::checkpoint::npy::{self, Matrix};
 use crate::event::{Event, Level};
+use crate::graph::Array;
 use crate::schedule::CenterLoss;
 
 /// The centers of all classes on a device, and how they are used.
@@ -44,6 +45,13 @@ impl Centers {
         }
         let values = Tensor::from_slice(&matrix.data).view([classes as i64, embedding as i64]).to_device(device);
         Ok(Ok(Self { values, settings }))
+    }
+
+    /// Centers that a checkpoint holds; none where it is no table of numbers.
+    pub fn from_array(array: &Array, settings: CenterLoss, device: Device) -> Option<Self> {
+        let [classes, length] = array.shape[..] else { return None };
+        let values = Tensor::from_slice(&array.data).view([classes as i64, length as i64]).to_device(device);
+        Some(Self { values, settings })
     }
 
     /// Classes and length of the embedding.

@@ -1,16 +1,17 @@
 //! The comparison of branches: the figures that each of them reaches, the starting point's, and the file that holds
 //! them, `<name>_branches.json`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::details::Moment;
 use super::engine::{Emit, bin_name};
 use super::error::TrainError;
-use super::leg::Standing;
 use super::session::Session;
+use super::standing::Standing;
 use crate::checkpoint::CheckpointError;
 use crate::checkpoint::atomic::write_atomically;
 use crate::event::{BinResult, BranchRow, CheckpointKind, Event, Level, Outcome};
@@ -22,7 +23,7 @@ use crate::schedule::Schedule;
 pub const START: &str = "start";
 
 /// What a line of stages has reached.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     epoch: u32,
     newest: Option<(f64, Option<f64>)>,
@@ -72,7 +73,7 @@ pub fn start(session: &mut Session<'_>, standing: &mut Standing) -> Result<Optio
         let start = standing.start()?;
         let (graph, weights) = cut(&start.graph, &start.weights, start.embedding);
         let embedding = graph.output();
-        let network = Network::new(graph, embedding, &weights, session.device, session.compute);
+        let network = Network::new(graph, embedding, &weights, session.device.place, session.device.compute);
         let moment = Moment { index: 0, step: None };
         let results = session.bins.evaluate(&network, moment, &session.emit, &mut session.control)?;
         if session.control.poll() {
@@ -100,6 +101,7 @@ pub fn start(session: &mut Session<'_>, standing: &mut Standing) -> Result<Optio
 #[derive(Debug)]
 pub struct Table {
     path: PathBuf,
+    run_id: String,
     /// The starting point.
     pub start: Option<BranchRow>,
     /// The branches that ended.
@@ -109,9 +111,23 @@ pub struct Table {
 }
 
 impl Table {
-    /// An empty one, to be written to `path`.
-    pub const fn new(path: PathBuf) -> Self {
-        Self { path, start: None, branches: Vec::new(), unsaved: None }
+    /// That of the run `run_id`, to be written to `path`, with the lines that are known.
+    pub fn going_on(path: PathBuf, run_id: &str, start: Option<BranchRow>, branches: Vec<BranchRow>) -> Self {
+        Self { path, run_id: run_id.to_owned(), start, branches, unsaved: None }
+    }
+
+    /// The starting point and the lines of the branches that ended by themselves, in the table that the run `run_id`
+    /// wrote to `path`; none when it wrote none that can be read.
+    pub fn read(path: &Path, run_id: &str) -> Option<(Option<BranchRow>, Vec<BranchRow>)> {
+        let text = std::fs::read_to_string(path).ok()?;
+        let mut table: serde_json::Value = serde_json::from_str(&text).ok()?;
+        if table["run"] != run_id {
+            return None;
+        }
+        let start = serde_json::from_value(table["start"].take()).ok()?;
+        let mut rows: Vec<BranchRow> = serde_json::from_value(table["branches"].take()).ok()?;
+        rows.retain(|row| row.outcome != Some(Outcome::Stopped));
+        Some((start, rows))
     }
 
     /// Writes it whole, and says so. What cannot be written now is tried again with the next branch.
@@ -119,6 +135,7 @@ impl Table {
         let began = Instant::now();
         let table = json!({
             "name": schedule.name,
+            "run": self.run_id,
             "bins": schedule.data.bins.iter().map(|bin| bin_name(bin)).collect::<Vec<_>>(),
             "start": self.start,
             "branches": self.branches,
@@ -173,7 +190,7 @@ mod tests {
     use super::*;
 
     fn table(outcomes: &[Outcome]) -> Table {
-        let mut table = Table::new(PathBuf::from("x_branches.json"));
+        let mut table = Table::going_on(PathBuf::from("x_branches.json"), "x-1", None, Vec::new());
         for outcome in outcomes {
             let standing = Progress { epoch: 1, newest: Some((1.0, None)), bins: Vec::new(), seconds: 1.0, steps: 2 };
             table.branches.push(standing.row("x".into(), Some(outcome.clone())));

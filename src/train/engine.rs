@@ -4,6 +4,7 @@
 //! [`Event::Finished`], whatever happens: libtorch's panics are caught here.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,20 +13,47 @@ use crossbeam_channel::Receiver;
 use super::classes;
 use super::comparison::{self, Table};
 use super::error::TrainError;
-use super::leg::{Leg, Standing};
+use super::leg::Leg;
+use super::model;
 use super::outputs::Outputs;
-use super::session::Session;
+use super::session::{Device, Session};
+use super::standing::{Line, Standing};
+use super::state::State;
+use super::unfinished::Unfinished;
 use crate::checkpoint::history::History;
-use crate::event::{Command, Event, Level, Outcome};
+use crate::event::{Command, Continuation, Event, Level, Outcome, RunHeader};
 use crate::schedule::{Branch, ModelSource, Schedule};
 
 /// Where the engine says what happens. It must not block.
 pub type Emit = Arc<dyn Fn(Event) + Send + Sync>;
 
-/// Trains a schedule to its end, a stop or a failure.
+/// Makes sure that what was emitted so far is in the journal. May wait for the disk.
+pub type Flush = Arc<dyn Fn() + Send + Sync>;
+
+/// What the engine is to do.
+pub struct Job<'a> {
+    /// What to train.
+    pub schedule: &'a Schedule,
+    /// The name of the run's folder.
+    pub run_id: &'a str,
+    /// The unfinished run that goes on; none to begin.
+    pub resume: Option<Unfinished>,
+    /// Whether files of this name are moved aside also where they would be gone on with.
+    pub fresh: bool,
+    /// Makes sure that the journal is up to date.
+    pub flush: Flush,
+}
+
+/// Trains a schedule from its beginning to its end, a stop or a failure, without a journal.
 pub fn run(schedule: &Schedule, run_id: &str, commands: &Receiver<Command>, emit: &Emit) {
+    let job = Job { schedule, run_id, resume: None, fresh: false, flush: Arc::new(|| {}) };
+    perform(job, commands, emit);
+}
+
+/// Trains a schedule to its end, a stop or a failure.
+pub fn perform(job: Job<'_>, commands: &Receiver<Command>, emit: &Emit) {
     let started = Instant::now();
-    let outcome = caught(|| train(schedule, run_id, commands, emit)).unwrap_or_else(Into::into);
+    let outcome = caught(|| train(job, commands, emit)).unwrap_or_else(Into::into);
     emit(Event::Finished { outcome, seconds: started.elapsed().as_secs_f64() });
 }
 
@@ -34,53 +62,118 @@ fn caught<T>(part: impl FnOnce() -> Result<T, TrainError>) -> Result<T, TrainErr
     catch_unwind(AssertUnwindSafe(part)).unwrap_or_else(|panic| Err(TrainError::from_panic(&*panic)))
 }
 
-fn train(schedule: &Schedule, run_id: &str, commands: &Receiver<Command>, emit: &Emit) -> Result<Outcome, TrainError> {
+fn train(job: Job<'_>, commands: &Receiver<Command>, emit: &Emit) -> Result<Outcome, TrainError> {
+    let Job { schedule, run_id, resume, fresh, flush } = job;
     let outputs = Outputs::new(&schedule.checkpoints, &schedule.name)?;
-    let (mut session, mut start) = Session::prepare(schedule, run_id, commands.clone(), Arc::clone(emit))?;
-    let from_scratch = matches!(schedule.model, ModelSource::Backbone(_)) && schedule.initial_epoch == 0;
-    let history = continue_or_set_aside(&outputs, from_scratch, emit)?;
-    emit(Event::RunStarted(Box::new(session.header(schedule, run_id, (&start.graph, start.embedding))?)));
+    let device = Device::choose(schedule)?;
+    emit(Event::Preparing { what: "building the network".to_owned(), done: 0, total: 0 });
+    let Unfinished { base, ended, within, rows, start, sequence, .. } = resume.clone().unwrap_or_default();
+    let mut line = if let Some((path, state)) = &base {
+        state.restore(path, device)?
+    } else {
+        let start = model::start(&schedule.model, schedule.seed)?;
+        Line::new(Standing::new(start, schedule.initial_epoch, History::default()), 0.0)
+    };
+    let emitters = (Arc::clone(emit), flush);
+    let mut session = Session::prepare(schedule, run_id, commands.clone(), emitters, device, line.standing.start()?)?;
+    session.ledger.sequence = sequence;
+    if resume.is_none() {
+        let from_scratch = fresh || (matches!(schedule.model, ModelSource::Backbone(_)) && schedule.initial_epoch == 0);
+        line.standing.history = continue_or_set_aside(&outputs, from_scratch, emit)?;
+        line.best = schedule.data.bins.last().and_then(|bin| line.standing.history.best(&bin_name(bin))).unwrap_or(0.0);
+    }
+    let header = {
+        let start = line.standing.start()?;
+        session.header(schedule, run_id, (&start.graph, start.embedding))?
+    };
+    match &resume {
+        Some(found) => go_on(&mut session, found, header)?,
+        None => emit(Event::RunStarted(Box::new(header))),
+    }
     classes::note(schedule, run_id, &outputs, &*session.data)?;
-    for (level, message) in start.notes.drain(..) {
+    for (level, message) in line.standing.take_notes() {
         emit(Event::Log { level, message });
     }
-    let best = schedule.data.bins.last().and_then(|bin| history.best(&bin_name(bin))).unwrap_or(0.0);
-    let standing = Standing::new(start, schedule.initial_epoch, history);
-    if schedule.branches.is_empty() {
-        let mut leg = Leg::start(&session, outputs, standing, best)?;
-        let trained = leg.train(&mut session, &schedule.stages, true);
-        return leg.close(trained).map(|(outcome, _)| outcome);
+    let standing = if ended || schedule.stages.is_empty() {
+        line.standing
+    } else {
+        let mut leg = Leg::start(&session, outputs.clone(), line)?;
+        let trained = leg.train(&mut session, &schedule.stages, schedule.branches.is_empty());
+        let (outcome, standing) = leg.close(trained)?;
+        if schedule.branches.is_empty() || outcome != Outcome::Completed {
+            if outcome == Outcome::Completed {
+                outputs.remove_snapshots();
+            }
+            return Ok(outcome);
+        }
+        standing
+    };
+    let table = Table::going_on(outputs.comparison(), run_id, start, rows);
+    let outcome = branches(&mut session, run_id, standing, table, within)?;
+    if outcome == Outcome::Completed {
+        outputs.remove_snapshots();
     }
-    branches(&mut session, run_id, &outputs, standing, best)
+    Ok(outcome)
 }
 
-/// The stages that come first, when there are any, then every branch.
+/// Says from where a run goes on, and takes over what it knew.
+fn go_on(session: &mut Session<'_>, found: &Unfinished, header: RunHeader) -> Result<(), TrainError> {
+    let Some(newest) = found.newest() else { return Err(TrainError::new("the run has no state to go on from")) };
+    let (path, state) = newest;
+    let (then, now) = (&state.identity, &session.ledger.identity);
+    if (then.images, then.classes) != (now.images, now.classes) {
+        if !found.changed {
+            return Err(TrainError::new(format!(
+                "the training set has {} images of {} classes, and the unfinished run had {} of {}",
+                now.images, now.classes, then.images, then.classes
+            ))
+            .with_help("`--resume-changed` goes on with it as it is now, `--fresh` starts over"));
+        }
+        let message = format!(
+            "the training set has {} images of {} classes; it had {} of {} before the interruption",
+            now.images, now.classes, then.images, then.classes
+        );
+        (session.emit)(Event::Log { level: Level::Warning, message });
+    }
+    session.loader.set_known_bad(&state.bad_images);
+    session.control.rate_scale = state.rate_scale;
+    let point = found.point();
+    let path_text = path.display().to_string();
+    let device =
+        (then.device != now.device).then(|| format!("computed on {} before, now on {}", then.device, now.device));
+    (session.emit)(Event::Continued(Box::new(Continuation { header, point, path: path_text })));
+    if let Some(what) = device {
+        let message = format!("{what}: the run goes on, but not bit for bit as it would have");
+        (session.emit)(Event::Log { level: Level::Warning, message });
+    }
+    for message in &found.notes {
+        (session.emit)(Event::Log { level: Level::Warning, message: message.clone() });
+    }
+    Ok(())
+}
+
+/// Every branch that has not ended; `within` is the state of the first of them, when it had begun.
 fn branches(
     session: &mut Session<'_>,
     run_id: &str,
-    outputs: &Outputs,
-    standing: Standing,
-    best: f64,
+    mut standing: Standing,
+    mut table: Table,
+    mut within: Option<(PathBuf, State)>,
 ) -> Result<Outcome, TrainError> {
     let schedule = session.schedule;
-    let (outcome, mut standing) = if schedule.stages.is_empty() {
-        (Outcome::Completed, standing)
-    } else {
-        let mut leg = Leg::start(session, outputs.clone(), standing, best)?;
-        let trained = leg.train(session, &schedule.stages, false);
-        leg.close(trained)?
-    };
-    let mut table = Table::new(outputs.comparison());
-    if outcome == Outcome::Completed && !session.control.ends_after_epoch() {
-        table.start = comparison::start(session, &mut standing)?;
-        if let Some(row) = &table.start {
-            (session.emit)(Event::StartEvaluated { row: row.clone() });
+    if !session.control.ends_after_epoch() {
+        if table.start.is_none() {
+            table.start = comparison::start(session, &mut standing)?;
+            if let Some(row) = &table.start {
+                (session.emit)(Event::StartEvaluated { row: row.clone() });
+            }
         }
-        for (number, branch) in schedule.branches.iter().enumerate() {
+        let done = table.branches.len();
+        for (number, branch) in schedule.branches.iter().enumerate().skip(done) {
             if session.control.ends_after_epoch() {
                 break;
             }
-            train_branch(session, number, branch, run_id, &standing, &mut table);
+            train_branch(session, number, branch, run_id, &standing, &mut table, within.take().as_ref());
         }
     }
     let left = schedule.branches.len() - table.branches.len();
@@ -102,16 +195,29 @@ fn train_branch(
     run_id: &str,
     standing: &Standing,
     table: &mut Table,
+    within: Option<&(PathBuf, State)>,
 ) {
     let schedule = session.schedule;
     let name = format!("{}_{}", schedule.name, branch.name);
     let branch_id = format!("{run_id}-{}", branch.name);
-    (session.emit)(Event::BranchStarted { branch: number, name: branch.name.clone(), run_id: branch_id.clone() });
+    if within.is_none() {
+        (session.emit)(Event::BranchStarted { branch: number, name: branch.name.clone(), run_id: branch_id.clone() });
+    }
+    session.ledger.branch = Some(number);
+    session.ledger.start.clone_from(&table.start);
+    session.ledger.rows.clone_from(&table.branches);
     let mut figures = comparison::Progress::new(standing);
     session.bins.run = schedule.runs.join(&branch_id);
     let last = number + 1 == schedule.branches.len();
     let outcome = caught(|| {
         let outputs = Outputs::new(&schedule.checkpoints, &name)?;
+        if let Some((path, state)) = within {
+            let line = state.restore(path, session.device)?;
+            let mut leg = Leg::start(session, outputs.clone(), line)?;
+            let trained = leg.train(session, &branch.stages, last);
+            figures = leg.progress();
+            return leg.close(trained).map(|(outcome, _)| ended(&outputs, outcome));
+        }
         continue_or_set_aside(&outputs, true, &session.emit)?;
         let standing = standing.copy();
         let own = Schedule {
@@ -124,15 +230,24 @@ fn train_branch(
         let start = standing.start()?;
         let header = session.header(&own, &branch_id, (&start.graph, start.embedding))?;
         (session.emit)(Event::RunStarted(Box::new(header)));
-        let mut leg = Leg::start(session, outputs, standing, 0.0)?;
+        let mut leg = Leg::start(session, outputs.clone(), Line::new(standing, 0.0))?;
         let trained = leg.train(session, &branch.stages, last);
         figures = leg.progress();
-        leg.close(trained).map(|(outcome, _)| outcome)
+        leg.close(trained).map(|(outcome, _)| ended(&outputs, outcome))
     });
+    session.ledger.branch = None;
     let row = figures.row(branch.name.clone(), Some(outcome.unwrap_or_else(Into::into)));
     table.branches.push(row.clone());
     (session.emit)(Event::BranchEnded { branch: number, row });
     table.write(schedule, &session.emit);
+}
+
+/// Removes what only an unfinished branch needs.
+fn ended(outputs: &Outputs, outcome: Outcome) -> Outcome {
+    if outcome == Outcome::Completed {
+        outputs.remove_snapshots();
+    }
+    outcome
 }
 
 /// A bin file's name in figures and files: its stem.
@@ -149,5 +264,6 @@ fn continue_or_set_aside(outputs: &Outputs, from_scratch: bool, emit: &Emit) -> 
         }
         return Ok(History::default());
     }
+    outputs.set_snapshots_aside()?;
     History::read_if_present(&outputs.history()).map_err(|error| TrainError::from_diagnostic(&error))
 }

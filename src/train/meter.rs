@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use super::step::StepResult;
@@ -30,7 +31,7 @@ pub struct Meter {
 }
 
 /// Sums over an epoch.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Totals {
     loss: f64,
     accuracy: f64,
@@ -83,6 +84,13 @@ impl Meter {
             started: now,
             total: Totals::default(),
         }
+    }
+
+    /// A meter that goes on where another was after `step` steps, whose sums are `total`.
+    pub fn going_on(index: u32, step: u64, total: Totals) -> Self {
+        let now = Instant::now();
+        let started = now.checked_sub(total.elapsed).unwrap_or(now);
+        Self { step, started, total, ..Self::new(index) }
     }
 
     /// Whether a report will be due after the next step, judged by the last one: then its gradient is worth measuring.

@@ -58,6 +58,7 @@ pub fn start(source: &ModelSource, seed: u64) -> Result<Start, TrainError> {
             Ok(Start { embedding: graph.output(), graph, weights, saved: None, notes })
         }
         ModelSource::File { path, embedding, compile } => {
+            checkpoint::verify(path).map_err(|error| TrainError::from_diagnostic(&error))?;
             let saved = checkpoint::read(path).map_err(|error| TrainError::from_diagnostic(&error))?;
             let found = embedding::find(&saved.graph, embedding.as_ref())
                 .map_err(|reason| TrainError::new(format!("`{}`: {reason}", path.display())))?;
@@ -121,7 +122,7 @@ fn thaw(graph: &mut Graph, embedding: NodeId) -> Option<String> {
 }
 
 /// Cuts a graph behind its embedding, or behind the head that follows it.
-fn keep_head(graph: &Graph, weights: &Weights, embedding: NodeId) -> (Graph, Weights) {
+pub fn keep_head(graph: &Graph, weights: &Weights, embedding: NodeId) -> (Graph, Weights) {
     // What leads to the head leads to the embedding: in the cut graph the head comes right behind it.
     let head = graph.nodes().iter().position(|node| node.inputs == [embedding] && head_kind(&node.layer).is_some());
     cut(graph, weights, head.unwrap_or(embedding))

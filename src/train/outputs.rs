@@ -71,6 +71,32 @@ impl Outputs {
         names::comparison_file(&self.folder, &self.name)
     }
 
+    /// The states kept within epochs, in turn.
+    pub fn snapshots(&self) -> [PathBuf; 2] {
+        names::snapshot_files(&self.folder, &self.name)
+    }
+
+    /// The files of `name` in `folder`, to look for them.
+    pub fn at(folder: &Path, name: &str) -> Self {
+        Self { folder: folder.to_path_buf(), name: name.to_owned() }
+    }
+
+    /// Removes the states kept within epochs: the run has come to its end.
+    pub fn remove_snapshots(&self) {
+        for path in self.snapshots() {
+            // One that stays is of an earlier run for every later one.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    /// The files that may hold a state of the run.
+    pub fn states(&self) -> Vec<PathBuf> {
+        let basic = format!("{}_basic_", self.name);
+        let is_basic = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&basic));
+        let is_model = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "h5");
+        self.present().into_iter().filter(|path| is_model(path) && !is_basic(path)).collect()
+    }
+
     /// Every file of this name that is there.
     fn present(&self) -> Vec<PathBuf> {
         let stems = [format!("{}_basic_", self.name), names::extra_stem(&self.name)];
@@ -83,7 +109,7 @@ impl Outputs {
                 let is_model = path.extension().is_some_and(|extension| extension == "h5");
                 let of_epoch = is_model && stems.iter().any(|stem| name.starts_with(stem));
                 let others = [self.model(), self.history(), self.centers(), self.comparison(), self.classes()];
-                of_epoch || others.contains(path)
+                of_epoch || others.contains(path) || self.snapshots().contains(path)
             })
             .collect();
         files.sort();
@@ -96,7 +122,19 @@ impl Outputs {
     /// # Errors
     /// They cannot be moved.
     pub fn set_aside(&self) -> Result<Option<PathBuf>, TrainError> {
-        let files = self.present();
+        self.move_aside(&self.present())
+    }
+
+    /// As [`Outputs::set_aside`], for the states kept within epochs alone.
+    ///
+    /// # Errors
+    /// They cannot be moved.
+    pub fn set_snapshots_aside(&self) -> Result<Option<PathBuf>, TrainError> {
+        let present: Vec<PathBuf> = self.snapshots().into_iter().filter(|path| path.exists()).collect();
+        self.move_aside(&present)
+    }
+
+    fn move_aside(&self, files: &[PathBuf]) -> Result<Option<PathBuf>, TrainError> {
         if files.is_empty() {
             return Ok(None);
         }
@@ -109,7 +147,7 @@ impl Outputs {
         let target = numbered(number);
         let moved = || -> std::io::Result<()> {
             std::fs::create_dir_all(&target)?;
-            for file in &files {
+            for file in files {
                 if let Some(name) = file.file_name() {
                     std::fs::rename(file, target.join(name))?;
                 }

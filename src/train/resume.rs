@@ -111,16 +111,20 @@ pub fn optimizer(saved: &SavedOptimizer, network: &Network) -> Option<OptimizerS
     state.iterations = saved.iterations;
     state.momentum_cache =
         saved.momentum_cache.map_or_else(|| optimizer::momentum_product(&rule, saved.iterations), f64::from);
+    state.set_slots(slots(&rule, saved, network));
+    Some(state)
+}
+
+/// The state buffers of a rule for a network, as a file holds them.
+pub fn slots(rule: &Optimizer, saved: &SavedOptimizer, network: &Network) -> Vec<Tensor> {
     let nodes = network.graph().nodes();
-    let slots = OptimizerState::slot_names(&rule).iter().map(|name| {
+    let slots = OptimizerState::slot_names(rule).iter().map(|name| {
         import_slot(&network.parameters, |node, place| {
             let (layer, weight) = (&nodes[node].name, nodes[node].weights[place].name);
             saved.slot(name, layer, weight)
         })
     });
-    let slots: Vec<Tensor> = slots.collect();
-    state.set_slots(slots);
-    Some(state)
+    slots.collect()
 }
 
 /// Carries an optimiser's state over to a network with another head: the weights that stay keep theirs, the new head's

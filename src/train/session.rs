@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
-use tch::{Device, Kind};
+use tch::Kind;
 
 use super::classes;
 use super::control::Control;
 use super::details::Moment;
-use super::engine::{Emit, bin_name};
+use super::engine::{Emit, Flush, bin_name};
 use super::error::TrainError;
 use super::evaluate::Bins;
-use super::model::{self, Start};
+use super::model::Start;
+use super::state::{Identity, Ledger};
 use crate::data;
 use crate::data::loader::{Loader, LoaderOptions};
 use crate::data::sampler::Sampler;
@@ -35,14 +36,39 @@ pub struct Session<'a> {
     pub loader: Loader,
     /// The evaluation bins.
     pub bins: Bins,
-    /// Where it computes.
+    /// Where it computes, and how.
     pub device: Device,
+    /// Makes sure that the journal holds what was emitted.
+    pub flush: Flush,
+    /// What the saved states of the run have in common.
+    pub ledger: Ledger,
+}
+
+/// Where a run computes, and in which number format.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Device {
+    /// The CPU or a GPU.
+    pub place: tch::Device,
     /// Number format of activations.
     pub compute: Kind,
 }
 
+impl Device {
+    /// That of a schedule.
+    ///
+    /// # Errors
+    /// A GPU that is not there.
+    pub fn choose(schedule: &Schedule) -> Result<Self, TrainError> {
+        device::load_cuda();
+        let place = device::choose(schedule.device).map_err(|error| {
+            TrainError::new(error.to_string()).with_help("use `device: auto`, or `--set device=cpu`")
+        })?;
+        Ok(Self { place, compute: device::compute_kind(schedule.precision, place) })
+    }
+}
+
 impl<'a> Session<'a> {
-    /// Lists the data, builds or reads the network, begins to decode the bins.
+    /// Lists the data and begins to decode the bins, for a network that begins as `start`.
     ///
     /// # Errors
     /// Anything that is not there or does not fit.
@@ -50,27 +76,31 @@ impl<'a> Session<'a> {
         schedule: &'a Schedule,
         run_id: &str,
         commands: Receiver<Command>,
-        emit: Emit,
-    ) -> Result<(Self, Start), TrainError> {
-        device::load_cuda();
-        let place = device::choose(schedule.device).map_err(|error| {
-            TrainError::new(error.to_string()).with_help("use `device: auto`, or `--set device=cpu`")
-        })?;
-        let compute = device::compute_kind(schedule.precision, place);
+        (emit, flush): (Emit, Flush),
+        device: Device,
+        start: &Start,
+    ) -> Result<Self, TrainError> {
         let progress = Arc::clone(&emit);
         let data = data::open_all(&schedule.data.train, &move |done, total| {
             progress(Event::Preparing { what: "listing images".to_owned(), done, total });
         })
         .map_err(|error| TrainError::from_diagnostic(&error))?;
         let data = classes::keep(schedule, data, &emit)?;
-        emit(Event::Preparing { what: "building the network".to_owned(), done: 0, total: 0 });
-        let start = model::start(&schedule.model, schedule.seed)?;
-        let size = input_size(&start);
+        let size = input_size(start);
         let bins = Bins::open(&schedule.data.bins, size, schedule.runs.join(run_id), &emit);
         let options = LoaderOptions { size, workers: schedule.data.workers, most_bad: schedule.data.most_bad };
         let loader = Loader::new(Arc::clone(&data), options).map_err(|error| TrainError::from_diagnostic(&error))?;
         let control = Control::new(commands, Arc::clone(&emit));
-        Ok((Self { schedule, emit, control, data, loader, bins, device: place, compute }, start))
+        let identity = Identity {
+            run_id: run_id.to_owned(),
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            schedule: schedule.settings(),
+            device: device::describe(device.place),
+            images: data.len() as u64,
+            classes: data.classes() as u64,
+        };
+        let ledger = Ledger { identity, ..Ledger::default() };
+        Ok(Self { schedule, emit, control, data, loader, bins, device, flush, ledger })
     }
 
     /// Evaluates the bins between two steps of an epoch, on request: its figures are told, and no history holds them.
@@ -124,8 +154,8 @@ impl<'a> Session<'a> {
             classes: self.data.classes() as u64,
             images: self.data.len() as u64,
             batch_size: schedule.batch_size,
-            device: device::describe(self.device),
-            precision: if self.compute == Kind::Float { "fp32" } else { "bf16" }.to_owned(),
+            device: device::describe(self.device.place),
+            precision: if self.device.compute == Kind::Float { "fp32" } else { "bf16" }.to_owned(),
             bins: schedule.data.bins.iter().map(|bin| bin_name(bin)).collect(),
             stages: plans(&schedule.stages)?,
             initial_epoch: schedule.initial_epoch,

@@ -1,0 +1,105 @@
+//! The seal: a checksum of a whole file behind its last byte, which tells a damaged file from a whole one.
+//!
+//! Layout, 32 bytes: `facetui seal 1\r\n`, the length of what comes before as 8 bytes, its CRC-32 as 4 bytes, 4 bytes of
+//! zero; numbers are little-endian. HDF5 looks at nothing behind the end that its own header names, so a sealed file opens
+//! everywhere. A file without a seal (an older one, or another program's) is no damaged file.
+
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use fs_err::File;
+
+/// How a seal begins; the number is its version.
+const MAGIC: &[u8; 16] = b"facetui seal 1\r\n";
+/// Its length.
+const LENGTH: u64 = 32;
+
+/// What a file's seal says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seal {
+    /// The file is as it was written.
+    Whole,
+    /// It is not.
+    Broken,
+    /// There is none.
+    None,
+}
+
+/// Puts a seal behind a file that has none.
+///
+/// # Errors
+/// The file cannot be read or written.
+pub fn seal(path: &Path) -> io::Result<()> {
+    let mut file = fs_err::OpenOptions::new().read(true).write(true).open(path)?;
+    let length = file.metadata()?.len();
+    let sum = checksum(&mut file, length)?;
+    let mut seal = Vec::with_capacity(LENGTH as usize);
+    seal.extend_from_slice(MAGIC);
+    seal.extend_from_slice(&length.to_le_bytes());
+    seal.extend_from_slice(&sum.to_le_bytes());
+    seal.extend_from_slice(&[0; 4]);
+    file.seek(SeekFrom::End(0))?;
+    file.write_all(&seal)
+}
+
+/// Reads a whole file and compares it with its seal.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn check(path: &Path) -> io::Result<Seal> {
+    let mut file = File::open(path)?;
+    let Some(length) = file.metadata()?.len().checked_sub(LENGTH) else { return Ok(Seal::None) };
+    file.seek(SeekFrom::Start(length))?;
+    let mut seal = [0; LENGTH as usize];
+    file.read_exact(&mut seal)?;
+    if &seal[..16] != MAGIC {
+        return Ok(Seal::None);
+    }
+    file.seek(SeekFrom::Start(0))?;
+    let sum = checksum(&mut file, length)?;
+    let same = seal[16..24] == length.to_le_bytes() && seal[24..28] == sum.to_le_bytes();
+    Ok(if same { Seal::Whole } else { Seal::Broken })
+}
+
+/// The CRC-32 of the first `length` bytes from where `file` stands.
+fn checksum(file: &mut File, length: u64) -> io::Result<u32> {
+    let mut sum = crc32fast::Hasher::new();
+    let mut buffer = vec![0; 1 << 20];
+    let mut left = length;
+    while left > 0 {
+        let most = left.min(buffer.len() as u64) as usize;
+        let read = file.read(&mut buffer[..most])?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        sum.update(&buffer[..read]);
+        left -= read as u64;
+    }
+    Ok(sum.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_changed_byte_is_noticed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("x.h5");
+        let content: Vec<u8> = (0..300u32).map(|at| (at * 7) as u8).collect();
+        std::fs::write(&path, &content).expect("writes");
+        assert_eq!(check(&path).expect("reads"), Seal::None);
+        seal(&path).expect("seals");
+        assert_eq!(check(&path).expect("reads"), Seal::Whole);
+        let sealed = std::fs::read(&path).expect("reads");
+        for at in 0..sealed.len() - 4 {
+            let mut damaged = sealed.clone();
+            damaged[at] ^= 1 << (at % 8);
+            std::fs::write(&path, &damaged).expect("writes");
+            let wanted = if (300..316).contains(&at) { Seal::None } else { Seal::Broken };
+            assert_eq!(check(&path).expect("reads"), wanted, "byte {at}");
+        }
+        std::fs::write(&path, "").expect("writes");
+        assert_eq!(check(&path).expect("reads"), Seal::None);
+    }
+}

@@ -1,0 +1,92 @@
+//! The two files that hold the states before the newest one, in turn. Whatever happens to the newest, one of them is whole.
+
+use std::path::{Path, PathBuf};
+
+use super::outputs::Outputs;
+use super::saver::Kept;
+
+/// Which file is written over next.
+#[derive(Debug)]
+pub struct Rotation {
+    files: [PathBuf; 2],
+    /// The older one.
+    turn: usize,
+    /// Whether a snapshot was written since the last epoch ended.
+    since: bool,
+}
+
+impl Rotation {
+    /// The files of `outputs`, of which some may be there.
+    pub fn new(outputs: &Outputs) -> Self {
+        let files = outputs.snapshots();
+        let age = |path: &PathBuf| std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
+        let turn = usize::from(age(&files[1]) < age(&files[0]));
+        Self { files, turn, since: false }
+    }
+
+    /// Where the next state goes.
+    pub fn next(&self) -> PathBuf {
+        self.files[self.turn].clone()
+    }
+
+    /// Keeps the file of the epoch before, which is about to be written over, unless a newer state lies here already.
+    pub fn keep_before(&mut self, model: &Path) {
+        if self.since || !model.is_file() {
+            return;
+        }
+        let kept = &self.files[self.turn];
+        // Whatever of this fails: the file at `model` is written over in one go or not at all.
+        let _ = std::fs::remove_file(kept);
+        if std::fs::hard_link(model, kept).is_ok() {
+            self.turn = 1 - self.turn;
+        }
+    }
+
+    /// A state was written.
+    pub fn written(&mut self, kept: Kept) {
+        match kept {
+            Kept::Epoch => self.since = false,
+            Kept::Snapshot => (self.since, self.turn) = (true, 1 - self.turn),
+            Kept::Extra { .. } => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_always_two_states() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let outputs = Outputs::new(folder.path(), "x").expect("is writable");
+        let mut rotation = Rotation::new(&outputs);
+        let contents = || {
+            let [a, b] = outputs.snapshots();
+            [outputs.model(), a, b].map(|path| std::fs::read_to_string(path).unwrap_or_default())
+        };
+        let mut number = 0;
+        for (kept, wanted) in [
+            (Kept::Snapshot, ["", "1", ""]),
+            (Kept::Snapshot, ["", "1", "2"]),
+            (Kept::Snapshot, ["", "3", "2"]),
+            (Kept::Epoch, ["4", "3", "2"]),
+            (Kept::Epoch, ["5", "3", "4"]),
+            (Kept::Snapshot, ["5", "6", "4"]),
+            (Kept::Epoch, ["7", "6", "4"]),
+            (Kept::Epoch, ["8", "6", "7"]),
+        ] {
+            number += 1;
+            let path = if kept == Kept::Epoch { outputs.model() } else { rotation.next() };
+            if kept == Kept::Epoch {
+                rotation.keep_before(&path);
+            }
+            // As checkpoints are written: a new file in the place of the old.
+            let fresh = folder.path().join("fresh");
+            std::fs::write(&fresh, number.to_string()).expect("writes");
+            std::fs::rename(&fresh, &path).expect("renames");
+            rotation.written(kept);
+            assert_eq!(contents(), wanted.map(str::to_owned), "after {number}");
+        }
+    }
+}

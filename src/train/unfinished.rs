@@ -1,0 +1,177 @@
+//! Finds the run that a schedule's files stopped in the middle of.
+//!
+//! Every state on disk that belongs to the newest run is looked at, newest first; a file that is damaged is named and the
+//! one before it is taken.
+
+use std::path::PathBuf;
+
+use super::comparison::Table;
+use super::outputs::Outputs;
+use super::state::{Found, State};
+use crate::checkpoint;
+use crate::event::{BranchRow, Point};
+use crate::schedule::Schedule;
+
+/// A file and the state it holds.
+pub type Kept = (PathBuf, State);
+
+/// A run that can go on.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Unfinished {
+    /// The run's folder.
+    pub run_id: String,
+    /// The newest state of the stages that come first; none where the schedule has only branches.
+    pub base: Option<Kept>,
+    /// Whether those stages have ended, and branches have begun.
+    pub ended: bool,
+    /// The state of the branch that goes on; none where it begins.
+    pub within: Option<Kept>,
+    /// The lines of the branches that ended.
+    pub rows: Vec<BranchRow>,
+    /// The branches' starting point.
+    pub start: Option<BranchRow>,
+    /// States that the run has saved.
+    pub sequence: u64,
+    /// Files that are damaged, and what is done about it, a sentence each.
+    pub notes: Vec<String>,
+    /// Whether it was accepted that schedule or data are not those of the run any more.
+    pub changed: bool,
+}
+
+/// What the files of a schedule say.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Search {
+    /// No run of this name has left a state.
+    Nothing,
+    /// The newest run has come to its end.
+    Finished,
+    /// It has not.
+    Unfinished(Box<Unfinished>),
+    /// Every state of it is damaged; a sentence each.
+    Lost(Vec<String>),
+}
+
+impl Unfinished {
+    /// The state that it goes on from.
+    pub fn newest(&self) -> Option<&Kept> {
+        self.within.as_ref().or(self.base.as_ref())
+    }
+
+    /// Where in the run it goes on.
+    pub fn point(&self) -> Point {
+        match (&self.within, &self.base) {
+            (Some((_, state)), _) => state.point(),
+            (None, Some((_, state))) if self.rows.is_empty() => state.point(),
+            _ => Point { branches: self.rows.len(), ..Point::default() },
+        }
+    }
+
+    /// Where it goes on, in words.
+    pub fn place(&self, schedule: &Schedule) -> String {
+        let branch = self.rows.len();
+        let name = schedule.branches.get(branch).map_or("", |branch| branch.name.as_str());
+        let stage = |state: &State| match &state.within {
+            Some(within) => format!("epoch {} after step {}", state.index, within.steps),
+            None => format!("the end of epoch {}", state.index),
+        };
+        match (&self.within, &self.base) {
+            (Some((_, state)), _) => format!("{} of branch `{name}`", stage(state)),
+            (None, _) if branch > 0 => format!("the beginning of branch `{name}`"),
+            (None, Some((_, state))) => stage(state),
+            (None, None) => "the beginning".to_owned(),
+        }
+    }
+}
+
+/// Looks for the run that the files of a schedule's name stopped in the middle of.
+pub fn find(schedule: &Schedule) -> Search {
+    let main = Outputs::at(&schedule.checkpoints, &schedule.name);
+    let mut notes = Vec::new();
+    let mut lines = vec![states(&main, None, &mut notes)];
+    for (number, branch) in schedule.branches.iter().enumerate() {
+        let outputs = Outputs::at(&schedule.checkpoints, &format!("{}_{}", schedule.name, branch.name));
+        lines.push(states(&outputs, Some(number), &mut notes));
+    }
+    let newest =
+        lines.iter().flatten().max_by(|(_, a), (_, b)| a.at.total_cmp(&b.at).then(a.sequence.cmp(&b.sequence)));
+    let Some(run_id) = newest.map(|(_, state)| state.identity.run_id.clone()) else {
+        return if notes.is_empty() { Search::Nothing } else { Search::Lost(notes) };
+    };
+    for line in &mut lines {
+        line.retain(|(_, state)| state.identity.run_id == run_id);
+        line.sort_by_key(|(_, state)| std::cmp::Reverse(state.sequence));
+    }
+    let sequence = lines.iter().flatten().map(|(_, state)| state.sequence).max().unwrap_or_default();
+    let (stages, planned) = (!schedule.stages.is_empty(), schedule.branches.len());
+    let mut branches = lines.split_off(1);
+    let base = whole(lines.pop().unwrap_or_default(), &mut notes);
+    let ended = base.as_ref().is_some_and(|(_, state)| state.complete);
+    if stages && !ended {
+        return match base {
+            Some(base) => {
+                let base = Some(base);
+                Search::Unfinished(Box::new(Unfinished { run_id, base, sequence, notes, ..Unfinished::default() }))
+            }
+            None => Search::Lost(notes),
+        };
+    }
+    if planned == 0 {
+        return Search::Finished;
+    }
+    // The branches: those in the table have ended, and of the others the last one that has a state.
+    let (mut start, mut rows) = Table::read(&main.comparison(), &run_id).unwrap_or_default();
+    let mut within = None;
+    for number in (0..planned).rev() {
+        if let Some((path, state)) = whole(std::mem::take(&mut branches[number]), &mut notes) {
+            if state.rows.len() > rows.len() {
+                rows.clone_from(&state.rows);
+            }
+            start = start.or_else(|| state.start.clone());
+            if rows.len() == number {
+                within = Some((path, state));
+            }
+            break;
+        }
+    }
+    if rows.len() >= planned {
+        return Search::Finished;
+    }
+    let begun = within.is_some() || !rows.is_empty();
+    Search::Unfinished(Box::new(Unfinished {
+        run_id,
+        base,
+        ended: stages && begun,
+        within,
+        rows,
+        start: start.filter(|_| begun),
+        sequence,
+        notes,
+        changed: false,
+    }))
+}
+
+/// The states of a line's files. What is no state of the line is left out, what cannot be read is noted.
+fn states(outputs: &Outputs, branch: Option<usize>, notes: &mut Vec<String>) -> Vec<Kept> {
+    let mut found = Vec::new();
+    for path in outputs.states() {
+        match State::read(&path) {
+            Ok(Found::State(state)) if state.branch == branch => found.push((path, *state)),
+            Ok(_) => {}
+            Err(error) => notes.push(format!("{}; the state before it is used", error.message)),
+        }
+    }
+    found
+}
+
+/// The first of the states whose file is as it was written.
+fn whole(states: Vec<Kept>, notes: &mut Vec<String>) -> Option<Kept> {
+    for (path, state) in states {
+        let wrong = match checkpoint::verify(&path) {
+            Ok(true) => return Some((path, state)),
+            Ok(false) => format!("`{}` was changed by another program", path.display()),
+            Err(error) => error.to_string(),
+        };
+        notes.push(format!("{wrong}; the state before it is used"));
+    }
+    None
+}
