@@ -145,7 +145,7 @@ fn a_run_is_sized_suspended_asked_and_stopped() {
     terminal.wait("n stop after epoch");
     terminal.press("S");
     terminal.wait("tiny_at_epoch_");
-    terminal.press("L");
+    terminal.press("*");
     terminal.wait("times  1");
     terminal.press("0.5\r");
     terminal.wait("x0.5");

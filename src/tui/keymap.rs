@@ -187,7 +187,7 @@ pub(super) const BINDINGS: &[Binding] = &[
     bind(Scope::Run, &[letter('M')], Action::Machine, "how busy the machine is", Some("machine")),
     bind(Scope::Live, &[letter('E')], Action::EvaluateNow, "evaluate the bins before the next step", Some("evaluate")),
     bind(Scope::Live, &[letter('S')], Action::SaveNow, "save the model as it is, to a file of its own", Some("save")),
-    bind(Scope::Live, &[letter('L')], Action::AskRate, "multiply the learning rate", Some("rate")),
+    bind(Scope::Live, &[letter('*')], Action::AskRate, "multiply the learning rate", Some("rate")),
     bind(Scope::Live, &[letter('N')], Action::AskStopNow, "stop now; asks first", Some("stop now")),
     bind(
         Scope::Everywhere,

@@ -87,10 +87,12 @@ fn damage_is_named_with_its_place() {
 
 #[test]
 fn deep_and_circular_pickles_end() {
-    let mut deep = vec![b']'; 1_000_000];
-    deep.extend(vec![b'a'; 999_999]);
-    deep.push(b'.');
-    let pickle = Pickle::read(&deep).expect("is a list");
+    let deep = |lists: usize| [vec![b']'; lists], vec![b'a'; lists - 1], vec![b'.']].concat();
+    let many = deep(1_000_000);
+    let million = Pickle::read(&many).expect_err("more objects than a bin of its size has");
+    assert!(million.to_string().contains("too many"), "{million}");
+    let some = deep(9_000);
+    let pickle = Pickle::read(&some).expect("is a list");
     assert_eq!(pickle.items(pickle.root()).map(<[Id]>::len), Some(1));
     let circle = Pickle::read(b"]p0\ng0\na.").expect("is a list");
     assert_eq!(circle.items(circle.root()), Some(&[circle.root()][..]));

@@ -232,7 +232,7 @@ fn a_past_runs_bins_are_looked_into_beside_its_journal() {
     app.hear(News::Opened { id: "demo-c".to_owned(), state: Box::new(Ok(Script::new().whole().state())) });
     press(&mut app, "Enter");
     let effects = press(&mut app, "v");
-    let wanted = PathBuf::from("runs/demo-c/run.jsonl");
+    let wanted = PathBuf::from("runs/demo-c/journal.jsonl");
     assert!(matches!(&effects[..], [Effect::Look(wish)] if wish.journal == Some(wanted)));
     press(&mut app, "Esc");
     assert!(app.history.full, "back in the run");
@@ -300,7 +300,7 @@ fn stop_now_asks() {
 #[test]
 fn another_learning_rate() {
     let mut app = app(running());
-    press(&mut app, "L");
+    press(&mut app, "*");
     insta::assert_snapshot!("rate_80x24", at(&app, 80, 24));
     for key in ["0", ".", "2", "5"] {
         assert!(press(&mut app, key).is_empty());
@@ -312,18 +312,18 @@ fn another_learning_rate() {
     assert!(!first_line(&app).contains("requested"));
     let shown = at(&app, 120, 40);
     assert!(shown.contains("2.50e-4 x0.25") && shown.contains("learning rate times 0.25"), "{shown}");
-    press(&mut app, "L");
+    press(&mut app, "*");
     press(&mut app, "Up");
     assert_eq!(press(&mut app, "Enter"), [Effect::Send(Command::ScaleLearningRate(0.5))]);
     tell(&mut app, Event::LearningRateScaled { factor: 0.5 });
-    press(&mut app, "L");
+    press(&mut app, "*");
     for key in ["e", "e", "9"] {
         press(&mut app, key);
     }
     assert!(press(&mut app, "Enter").is_empty() && app.view.dialog == Some(Dialog::Rate), "that is no number");
     assert!(at(&app, 80, 24).contains("a number from 1e-6 to 1e6, please"));
     press(&mut app, "Esc");
-    press(&mut app, "L");
+    press(&mut app, "*");
     assert!(press(&mut app, "Enter").is_empty(), "it is that already");
 }
 
@@ -350,7 +350,7 @@ fn evaluating_and_saving_are_pending_until_they_are_confirmed() {
     assert!(press(&mut early, "E").is_empty() && press(&mut early, "S").is_empty(), "there is nothing to evaluate yet");
     let mut ended = self::app(running().finish(failure()));
     press(&mut ended, "Esc");
-    for key in ["E", "S", "L", "N"] {
+    for key in ["E", "S", "*", "N"] {
         assert!(press(&mut ended, key).is_empty() && ended.view.dialog.is_none(), "{key} after the end");
     }
 }
@@ -381,7 +381,7 @@ proptest! {
     #[test]
     fn no_size_panics(width in 0_u16..=220, height in 0_u16..=70, color: bool, unicode: bool) {
         thread_local!(static MOODS: Vec<App> = {
-            let windows = ["!", "M", "N", "L"].map(|key| {
+            let windows = ["!", "M", "N", "*"].map(|key| {
                 let mut app = app(machine(worried(), 1));
                 press(&mut app, key);
                 app
