@@ -105,7 +105,7 @@ pub(super) fn history(runs: &Path) -> Result<(), Failure> {
     let options = tui::TuiOptions { settings: settings()?, state_file: state_file(), ..tui::TuiOptions::default() };
     let left = tui::run(None, Box::new(RunFolders::new(runs)), options)
         .map_err(|error| Failure::Run(miette::Report::new(error)))?;
-    left.again.map_or(Ok(()), |again| self::again(again))
+    left.again.map_or(Ok(()), again)
 }
 
 /// Trains the schedule of a past run.

@@ -94,9 +94,8 @@ impl Typing {
         match event.code {
             KeyCode::Enter => Typed::Done,
             KeyCode::Esc => Typed::Cancelled,
-            KeyCode::Up => Typed::Chosen(-1),
+            KeyCode::Up | KeyCode::BackTab => Typed::Chosen(-1),
             KeyCode::Down | KeyCode::Tab => Typed::Chosen(1),
-            KeyCode::BackTab => Typed::Chosen(-1),
             KeyCode::Left => self.go(self.cursor.saturating_sub(1)),
             KeyCode::Right => self.go(self.cursor + 1),
             KeyCode::Home => self.go(0),

@@ -61,6 +61,9 @@ impl Curves {
     }
 }
 
+/// The lines of two schedules, or why they cannot be compared.
+type Lines = Result<Vec<(Change, String)>, String>;
+
 /// The history tab.
 #[derive(Debug, Default)]
 pub(super) struct History {
@@ -88,7 +91,7 @@ pub(super) struct History {
     /// The compared run that the others are measured against; the first one unless pinned.
     pub(super) baseline: Option<String>,
     /// Two schedules' lines, or why they cannot be compared; their names.
-    pub(super) difference: Option<(String, Result<Vec<(Change, String)>, String>)>,
+    pub(super) difference: Option<(String, Lines)>,
     pub(super) difference_scroll: usize,
 }
 
