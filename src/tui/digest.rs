@@ -54,6 +54,10 @@ impl Default for StepDigest {
 impl StepDigest {
     /// Takes in what `values` holds beyond what was seen; `stages` are the step counts at which stages began.
     pub(super) fn follow(&mut self, values: &[f32], stages: &[(usize, u64)]) {
+        if (values.len() as u64) < self.seen {
+            // The run went back.
+            *self = Self::default();
+        }
         let fresh = values.get(self.seen as usize..).unwrap_or_default();
         for value in fresh {
             let before = stages.iter().filter(|(_, start)| *start <= self.seen).count() as u32;
