@@ -429,6 +429,17 @@ pub enum Event {
     Paused,
     /// Training goes on.
     Resumed,
+    /// The loss was no number any more: the run goes back to the state that [`Event::Continued`] names before.
+    Recovered {
+        /// What happened.
+        reason: String,
+        /// How often that was in this line of stages, this time included.
+        attempt: u32,
+        /// How often is allowed.
+        attempts: u32,
+        /// Batches that are left out from now on.
+        skipped: u64,
+    },
     /// A run that was interrupted goes on, in another process. What was recorded beyond its point is superseded.
     Continued(Box<Continuation>),
     /// An evaluation between two steps was asked for; [`Event::BinChecked`] gives its figures.

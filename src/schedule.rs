@@ -28,6 +28,7 @@ mod paths;
 mod problem;
 mod range;
 mod reader;
+mod recovery;
 mod settings;
 mod snapshot;
 mod source;
@@ -175,6 +176,24 @@ pub struct Schedule {
     pub branches: Vec<Branch>,
     /// How often the state of the run is kept besides the ends of epochs.
     pub snapshot: Snapshot,
+    /// What is done when the loss is no number any more.
+    pub recovery: Recovery,
+}
+
+/// What is done when the loss is no number any more: the run goes back to its newest state.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Recovery {
+    /// How often in a line of stages; 0 ends the run the first time.
+    pub attempts: u32,
+    /// What the learning rate is multiplied by each time.
+    pub rate: f64,
+    /// Batches that are left out: the one whose loss is no number, and those before it.
+    pub skip: u64,
+}
+
+impl Recovery {
+    /// Unless a schedule says otherwise. The batch before is left out too, since it made the weights that gave the loss.
+    pub const DEFAULT: Self = Self { attempts: 3, rate: 0.5, skip: 2 };
 }
 
 /// How often the whole state of a run is kept within an epoch. Whichever comes first counts.

@@ -291,6 +291,12 @@ impl Parameters {
         arrays(&self.segments, &self.flat, &self.statistics, nodes)
     }
 
+    /// Whether every weight and statistic is a number. Waits for the device.
+    pub fn are_finite(&self) -> bool {
+        let finite = |tensor: &Tensor| tensor.numel() == 0 || tensor.isfinite().all().int64_value(&[]) == 1;
+        finite(&self.flat) && finite(&self.statistics)
+    }
+
     /// A copy of every weight on the host, cheap enough for the training thread; [`Snapshot::weights`] makes Keras's
     /// arrays of it elsewhere.
     pub fn snapshot(&self) -> Snapshot {

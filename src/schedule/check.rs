@@ -111,6 +111,7 @@ pub(super) fn check(source_name: &str, file: &ScheduleFile, reader: &mut Reader)
         stages,
         branches,
         snapshot: file.snapshot.check(reader),
+        recovery: file.recovery.check(reader),
     };
     Some((schedule, places))
 }

@@ -5,6 +5,7 @@
 use super::call::Call;
 use super::names::{self, Name};
 use super::reader::{Field, Fields, Reader};
+use super::recovery::RecoveryFile;
 use super::snapshot::SnapshotFile;
 use super::source::{At, Span};
 use super::tree::{Entry, Node, Value};
@@ -26,6 +27,7 @@ const TOP: &[Name] = &[
     Name::new("stages", &["schedule", "sch"]),
     Name::new("branches", &["alternatives"]),
     Name::new("snapshot", &["snapshots"]),
+    Name::new("recovery", &[]),
     Name::new("lr_base", &[]),
     Name::new("lr_decay", &[]),
     Name::new("data_path", &[]),
@@ -110,6 +112,7 @@ pub(super) struct ScheduleFile {
     pub classes: Field<i128>,
     pub most_bad: Field<f64>,
     pub snapshot: SnapshotFile,
+    pub recovery: RecoveryFile,
     /// Where to point when something is missing: the first name.
     pub start: Span,
     /// Where to point when something is missing of the data.
@@ -230,6 +233,7 @@ impl ScheduleFile {
             classes: reader.field("classes", data.all("classes"), Reader::integer),
             most_bad: reader.field("most_bad", data.all("most_bad"), Reader::number),
             snapshot: SnapshotFile::read(top.all("snapshot"), reader, &belongs),
+            recovery: RecoveryFile::read(top.all("recovery"), reader, &belongs),
             start,
             data_at,
         }

@@ -5,8 +5,9 @@ use serde_json::Value;
 
 use super::Schedule;
 
-/// What changes nothing of what is trained: names of files and folders, the number of threads, how often a state is kept.
-const BESIDE: [&str; 5] = ["path", "checkpoints", "runs", "data.workers", "snapshot"];
+/// What changes nothing of what is trained: names of files and folders, the number of threads, how often a state is kept,
+/// what is done when something goes wrong.
+const BESIDE: [&str; 6] = ["path", "checkpoints", "runs", "data.workers", "snapshot", "recovery"];
 
 impl Schedule {
     /// Every setting that what is trained depends on, by its place in the file and in the file's words, variables and

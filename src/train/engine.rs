@@ -13,7 +13,7 @@ use crossbeam_channel::Receiver;
 use super::classes;
 use super::comparison::{self, Table};
 use super::error::TrainError;
-use super::leg::Leg;
+use super::line;
 use super::model;
 use super::outputs::Outputs;
 use super::session::{Device, Session};
@@ -86,6 +86,7 @@ fn train(job: Job<'_>, commands: &Receiver<Command>, emit: &Emit) -> Result<Outc
         let start = line.standing.start()?;
         session.header(schedule, run_id, (&start.graph, start.embedding))?
     };
+    session.ledger.header = Some(header.clone());
     match &resume {
         Some(found) => go_on(&mut session, found, header)?,
         None => emit(Event::RunStarted(Box::new(header))),
@@ -97,9 +98,13 @@ fn train(job: Job<'_>, commands: &Receiver<Command>, emit: &Emit) -> Result<Outc
     let standing = if ended || schedule.stages.is_empty() {
         line.standing
     } else {
-        let mut leg = Leg::start(&session, outputs.clone(), line)?;
-        let trained = leg.train(&mut session, &schedule.stages, schedule.branches.is_empty());
-        let (outcome, standing) = leg.close(trained)?;
+        let (history, best) = (line.standing.history.clone(), line.best);
+        let again = |session: &Session<'_>| {
+            let start = model::start(&session.schedule.model, session.schedule.seed)?;
+            Ok(Line::new(Standing::new(start, session.schedule.initial_epoch, history.clone()), best))
+        };
+        let last = schedule.branches.is_empty();
+        let (outcome, standing) = line::train(&mut session, &outputs, line, &schedule.stages, last, &again)?.outcome?;
         if schedule.branches.is_empty() || outcome != Outcome::Completed {
             if outcome == Outcome::Completed {
                 outputs.remove_snapshots();
@@ -137,6 +142,7 @@ fn go_on(session: &mut Session<'_>, found: &Unfinished, header: RunHeader) -> Re
     }
     session.loader.set_known_bad(&state.bad_images);
     session.control.rate_scale = state.rate_scale;
+    session.ledger.setbacks.clone_from(&state.setbacks);
     let point = found.point();
     let path_text = path.display().to_string();
     let device =
@@ -209,14 +215,14 @@ fn train_branch(
     let mut figures = comparison::Progress::new(standing);
     session.bins.run = schedule.runs.join(&branch_id);
     let last = number + 1 == schedule.branches.len();
+    let again = |_: &Session<'_>| Ok(Line::new(standing.copy(), 0.0));
     let outcome = caught(|| {
         let outputs = Outputs::new(&schedule.checkpoints, &name)?;
         if let Some((path, state)) = within {
             let line = state.restore(path, session.device)?;
-            let mut leg = Leg::start(session, outputs.clone(), line)?;
-            let trained = leg.train(session, &branch.stages, last);
-            figures = leg.progress();
-            return leg.close(trained).map(|(outcome, _)| ended(&outputs, outcome));
+            let trained = line::train(session, &outputs, line, &branch.stages, last, &again)?;
+            figures = trained.progress;
+            return trained.outcome.map(|(outcome, _)| ended(&outputs, outcome));
         }
         continue_or_set_aside(&outputs, true, &session.emit)?;
         let standing = standing.copy();
@@ -230,10 +236,9 @@ fn train_branch(
         let start = standing.start()?;
         let header = session.header(&own, &branch_id, (&start.graph, start.embedding))?;
         (session.emit)(Event::RunStarted(Box::new(header)));
-        let mut leg = Leg::start(session, outputs.clone(), Line::new(standing, 0.0))?;
-        let trained = leg.train(session, &branch.stages, last);
-        figures = leg.progress();
-        leg.close(trained).map(|(outcome, _)| ended(&outputs, outcome))
+        let trained = line::train(session, &outputs, Line::new(standing, 0.0), &branch.stages, last, &again)?;
+        figures = trained.progress;
+        trained.outcome.map(|(outcome, _)| ended(&outputs, outcome))
     });
     session.ledger.branch = None;
     let row = figures.row(branch.name.clone(), Some(outcome.unwrap_or_else(Into::into)));

@@ -13,12 +13,23 @@ pub struct TrainError {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// Where the loss became no number, when that is what happened.
+    pub diverged: Option<Diverged>,
+}
+
+/// The batch whose loss was no number any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Diverged {
+    /// The epoch, by the address of everything random.
+    pub drawn: u32,
+    /// The batch of its order, from 1.
+    pub batch: usize,
 }
 
 impl TrainError {
     /// An error without advice.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None }
+        Self { message: message.into(), help: None, diverged: None }
     }
 
     /// Adds advice.
@@ -39,7 +50,7 @@ impl TrainError {
             }
             source = cause.source();
         }
-        Self { message, help: error.help().map(|help| help.to_string()) }
+        Self { message, help: error.help().map(|help| help.to_string()), diverged: None }
     }
 
     /// Makes an error of what a panicking thread left behind: libtorch's errors come this way.

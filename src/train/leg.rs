@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::cadence::Cadence;
 use super::comparison::Progress;
-use super::error::TrainError;
+use super::error::{Diverged, TrainError};
 use super::meter::Meter;
 use super::optimizer::OptimizerState;
 use super::outputs::Outputs;
@@ -200,11 +200,22 @@ impl Leg {
     }
 
     /// Keeps the state of the run as it is between two steps, in the file of the older snapshot.
-    fn snapshot(&mut self, session: &mut Session<'_>, network: &Network, now: &mut Now<'_>) {
+    fn snapshot(&mut self, session: &mut Session<'_>, network: &Network, now: &mut Now<'_>) -> Result<(), TrainError> {
+        self.check_weights(network, now)?;
         self.cadence.taken();
         if now.meter.steps() > 0 {
             self.save(session, network, now, Kept::Snapshot);
         }
+        Ok(())
+    }
+
+    /// Weights that are no numbers are never written over whole ones.
+    fn check_weights(&self, network: &Network, now: &Now<'_>) -> Result<(), TrainError> {
+        if network.parameters.are_finite() {
+            return Ok(());
+        }
+        let (drawn, batch, step) = (self.standing.drawn, now.batches, now.meter.steps());
+        Err(epoch::no_number("the weights became NaN or infinite", step, Diverged { drawn, batch }))
     }
 
     /// Keeps it in a file of its own.
@@ -250,6 +261,7 @@ impl Leg {
             centers: standing.centers.as_ref().map(|centers| centers.settings),
             start: ledger.start.clone(),
             rows: ledger.rows.clone(),
+            setbacks: ledger.setbacks.clone(),
         };
         self.saver.submit(SaveJob::Model {
             kept,

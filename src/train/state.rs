@@ -6,6 +6,7 @@
 //! [`crate::data::random`]). [`VERSION`] counts the changes that an older facetui cannot read; fields that are only added
 //! do not count.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,7 @@ use super::session::Device;
 use super::standing::{Going, Line, Standing, Within};
 use crate::checkpoint::history::History;
 use crate::checkpoint::{self, Extras, SavedModel};
-use crate::event::{BinResult, BranchRow, Point};
+use crate::event::{BinResult, BranchRow, Point, RunHeader};
 use crate::graph::{Array, embedding};
 use crate::nn::Network;
 use crate::schedule::{CenterLoss, EmbeddingLayer, Optimizer};
@@ -64,6 +65,19 @@ pub struct Ledger {
     pub start: Option<BranchRow>,
     /// The branches that ended.
     pub rows: Vec<BranchRow>,
+    /// What the run has been through.
+    pub setbacks: Setbacks,
+    /// The facts of the whole run, once they are known.
+    pub header: Option<RunHeader>,
+}
+
+/// What a line of stages has been through.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Setbacks {
+    /// How often the loss was no number.
+    pub count: u32,
+    /// Batches that are left out: the epoch, by the address of everything random, and the number, from 1.
+    pub skipped: BTreeSet<(u32, usize)>,
 }
 
 /// The part of an optimiser's state that Keras has no exact place for.
@@ -130,6 +144,9 @@ pub struct State {
     pub start: Option<BranchRow>,
     /// The branches that had ended.
     pub rows: Vec<BranchRow>,
+    /// What the line has been through.
+    #[serde(default)]
+    pub setbacks: Setbacks,
 }
 
 /// Whether a file holds a state of a run.

@@ -150,6 +150,15 @@ pub fn find(schedule: &Schedule) -> Search {
     }))
 }
 
+/// The newest whole state that the run `run_id` has on disk for a line of stages.
+pub fn newest(outputs: &Outputs, branch: Option<usize>, run_id: &str) -> Option<Kept> {
+    let mut notes = Vec::new();
+    let mut line = states(outputs, branch, &mut notes);
+    line.retain(|(_, state)| state.identity.run_id == run_id);
+    line.sort_by_key(|(_, state)| std::cmp::Reverse(state.sequence));
+    whole(line, &mut notes)
+}
+
 /// The states of a line's files. What is no state of the line is left out, what cannot be read is noted.
 fn states(outputs: &Outputs, branch: Option<usize>, notes: &mut Vec<String>) -> Vec<Kept> {
     let mut found = Vec::new();

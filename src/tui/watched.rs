@@ -24,8 +24,8 @@ pub(super) struct Watched {
     /// Where stages begin among the steps, and among the reports.
     pub(super) step_breaks: Vec<usize>,
     pub(super) report_breaks: Vec<usize>,
-    /// How many branches had begun when the curves were last kept up.
-    branches: usize,
+    /// How many branches had begun, and how often steps had been taken back, when the curves were last kept up.
+    branches: (usize, u32),
 }
 
 impl Default for Watched {
@@ -40,7 +40,7 @@ impl Default for Watched {
             strength: STRENGTH,
             step_breaks: Vec::new(),
             report_breaks: Vec::new(),
-            branches: 0,
+            branches: (0, 0),
         }
     }
 }
@@ -66,8 +66,9 @@ impl Watched {
     }
 
     fn follow(&mut self) {
-        // Another branch begins its curves anew.
-        let branches = self.state.comparison.as_ref().map_or(0, |comparison| comparison.begun);
+        // Another branch begins its curves anew, and so does a run that went back.
+        let begun = self.state.comparison.as_ref().map_or(0, |comparison| comparison.begun);
+        let branches = (begun, self.state.taken_back);
         if branches != self.branches {
             let state = std::mem::take(&mut self.state);
             *self = Self { state, strength: self.strength, branches, ..Self::default() };

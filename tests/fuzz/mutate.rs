@@ -32,7 +32,7 @@ const EDGES: [u64; 18] = [
     u64::MAX,
 ];
 
-/// SplitMix64.
+/// `SplitMix64`.
 struct Dice(u64);
 
 impl Dice {

@@ -1,5 +1,7 @@
 //! Runs workers, counts what they read, and keeps what they died over: in `target/fuzz`, by target.
 
+#![expect(clippy::print_stdout, reason = "this is the driver's screen")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

@@ -1,7 +1,7 @@
 //! The fold: of a run with branches, and after the end.
 
 use super::*;
-use crate::event::{BranchPlan, BranchRow, StagePlan};
+use crate::event::{BranchPlan, BranchRow, Continuation, Point, StagePlan};
 
 fn header(name: &str, stages: usize, branches: usize) -> RunHeader {
     let plan = StagePlan { loss: "softmax".into(), epochs: 2, steps_per_epoch: 1, ..StagePlan::default() };
@@ -79,4 +79,62 @@ fn a_run_that_has_ended_takes_no_longer() {
     let state = RunState::replay(&records);
     assert_eq!((state.started, state.logged), (Some(1.0), 1));
     assert!((state.updated - 5.0).abs() < 1e-9);
+}
+
+fn steps(index: u32, step: u64, loss: &[f32]) -> Event {
+    let (accuracy, images_per_second, waited, memory) = (loss.to_vec(), 1.0, 0.0, 0);
+    Event::Steps { index, step, loss: loss.to_vec(), accuracy, images_per_second, waited, memory, gradient_norm: None }
+}
+
+fn begun(index: u32) -> Event {
+    Event::EpochStarted { stage: 0, epoch: index, index, steps: 4, learning_rate: 0.1 }
+}
+
+#[test]
+fn who_watches_a_run_go_back_sees_what_the_journal_says() {
+    let header = header("x", 2, 0);
+    let started = |stage| Event::StageStarted { stage, optimizer: "adam".into() };
+    let bin = |index, accuracy| {
+        let result = BinResult {
+            bin: "lfw".into(),
+            accuracy,
+            threshold: 0.1,
+            fold_mean: None,
+            fold_deviation: None,
+            pairs: 6,
+            seconds: 1.0,
+            rates: Vec::new(),
+        };
+        Event::BinEvaluated { index, result }
+    };
+    let events = [
+        Event::RunStarted(Box::new(header.clone())),
+        started(0),
+        begun(1),
+        steps(1, 2, &[4.0, 3.0]),
+        bin(1, 0.7),
+        epoch(1),
+        begun(2),
+        steps(2, 1, &[2.0]),
+        steps(2, 3, &[f32::NAN, 1.0]),
+        bin(2, 0.9),
+        epoch(2),
+        Event::StageEnded { stage: 0 },
+        started(1),
+    ];
+    for (index, step) in [(1, 0), (2, 0), (2, 1), (2, 3), (3, 0)] {
+        let point = Point { index, step, ..Point::default() };
+        let continuation = Continuation { header: header.clone(), point, path: "x.h5".into() };
+        let all = events.iter().cloned().chain([Event::Continued(Box::new(continuation))]);
+        let records: Vec<Record> = all.map(|event| Record { at: 1.0, event }).collect();
+        let watched = RunState::replay(&records);
+        let read = RunState::replay(&crate::run::journal::effective(records));
+        let figures = |state: &RunState| {
+            let losses: Vec<u32> = state.step_loss.iter().map(|loss| loss.to_bits()).collect();
+            let current = state.current.as_ref().filter(|_| step > 0).map(|now| (now.step, now.loss_sum));
+            let rest = (state.stages.clone(), state.stage_steps.clone(), state.optimizers.clone());
+            (losses, state.epochs.clone(), state.bins.clone(), current, rest)
+        };
+        assert_eq!(figures(&watched), figures(&read), "epoch {index}, step {step}");
+    }
 }

@@ -42,6 +42,18 @@ impl Timeline {
         self.learning_rate.push(rate as f32);
     }
 
+    /// Forgets what came after a number of steps.
+    pub(super) fn take_back(&mut self, steps: u64) {
+        let clock = self.clock_steps.partition_point(|known| *known <= steps);
+        self.clock_steps.truncate(clock);
+        self.clock_times.truncate(clock);
+        let reports = self.steps.partition_point(|known| *known <= steps);
+        self.steps.truncate(reports);
+        self.images_per_second.truncate(reports);
+        self.gradient_norm.truncate(reports);
+        self.learning_rate.truncate(reports);
+    }
+
     /// When a number of steps had been taken, in seconds since the Unix epoch; none before the first epoch began.
     pub fn time_of(&self, steps: f64) -> Option<f64> {
         let after = self.clock_steps.partition_point(|known| (*known as f64) < steps);
@@ -92,5 +104,9 @@ mod tests {
         assert!((timeline.steps_at(125.0) - 10.0).abs() < 1e-9, "no step is taken meanwhile");
         assert_eq!((timeline.time_of(99.0), timeline.steps_at(999.0)), (Some(150.0), 20.0));
         assert!(timeline.gradient_norm[1].is_nan());
+        timeline.take_back(15);
+        assert_eq!((timeline.steps.len(), timeline.time_of(20.0)), (1, Some(140.0)));
+        timeline.report(15, 145.0, 1.0, None, 0.1);
+        assert_eq!(timeline.steps, [10, 15]);
     }
 }

@@ -13,7 +13,8 @@ use crate::nn::Network;
 use crate::train::control::Next;
 use crate::train::details::Moment;
 use crate::train::engine::Emit;
-use crate::train::error::TrainError;
+use crate::train::error::{Diverged, TrainError};
+use crate::train::fault;
 use crate::train::loss;
 use crate::train::sample::Sample;
 use crate::train::saver::{Kept, SaveJob};
@@ -45,7 +46,7 @@ impl Leg {
     ) -> Result<EpochEnd, TrainError> {
         loop {
             match self.steps(session, network, now)? {
-                Pause::Due => self.snapshot(session, network, now),
+                Pause::Due => self.snapshot(session, network, now)?,
                 Pause::Evaluate => {
                     let held = Instant::now();
                     session.check_bins(network, self.index, now.meter.steps())?;
@@ -67,7 +68,7 @@ impl Leg {
     ) -> Result<Pause, TrainError> {
         let pause = self.steps_to_pause(session, network, now)?;
         if let Some(event) = now.meter.report() {
-            report(&session.emit, event)?;
+            report(&session.emit, event, self.standing.drawn, now.batches)?;
         }
         Ok(pause)
     }
@@ -78,7 +79,7 @@ impl Leg {
         network: &mut Network,
         now: &mut Now<'_>,
     ) -> Result<Pause, TrainError> {
-        let Session { schedule, emit, control, data, loader, bins, device, .. } = session;
+        let Session { schedule, emit, control, data, loader, bins, device, ledger, .. } = session;
         let Now { stage, planned, batches, meter, .. } = now;
         let (input_shape, seed) = (loader.size(), schedule.seed);
         let Standing { optimizer, centers, drawn, .. } = &mut self.standing;
@@ -113,6 +114,10 @@ impl Leg {
             let Some(batch) = next else { break };
             let batch = batch.map_err(|error| TrainError::from_diagnostic(&error))?;
             *batches += 1;
+            if ledger.setbacks.skipped.contains(&(*drawn, *batches)) {
+                loader.recycle(batch);
+                continue;
+            }
             if batch.labels.is_empty() {
                 continue;
             }
@@ -125,6 +130,7 @@ impl Leg {
                 Sample::draw(&batch.labels, data.classes(), share, seed, turn, device.place)
             });
             loader.recycle(batch);
+            let images = fault::images(images, *drawn, *batches);
             let centers = centers.as_mut().filter(|_| stage.center.is_some());
             let goal = Goal { loss: &stage.loss, centers, sample: sample.as_ref(), measured: meter.is_due() };
             // Whatever libtorch draws in a step depends on nothing before it.
@@ -132,7 +138,7 @@ impl Leg {
             let result = step::step(network, optimizer, goal, &images, &labels, learning_rate, stage.bottleneck_only);
             self.cadence.step();
             if let Some(event) = meter.add(result, count, waited) {
-                report(emit, event)?;
+                report(emit, event, *drawn, *batches)?;
             }
         }
         Ok(Pause::Whole)
@@ -147,6 +153,7 @@ impl Leg {
     ) -> Result<EpochEnd, TrainError> {
         let Now { number, stage, epoch, planned, ref meter, .. } = *now;
         let learning_rate = planned * session.control.rate_scale;
+        self.check_weights(network, now)?;
         let totals = meter.totals();
         let index = self.index;
         let mut improved = None;
@@ -210,20 +217,28 @@ pub(in crate::train) fn to_device(batch: &Batch, size: (u32, u32), place: Device
     (augment::to_device(&batch.images, size, &batch.variations, level, place), labels)
 }
 
-/// Tells of steps. A loss that is no number any more is told too, and ends the run before it spoils the weights on disk.
-fn report(emit: &Emit, event: Event) -> Result<(), TrainError> {
+/// Tells of steps, the last of which took the batch `batches` of the epoch `drawn`. A loss that is no number any more is
+/// told too, and ends the epoch before it spoils the weights on disk.
+fn report(emit: &Emit, event: Event, drawn: u32, batches: usize) -> Result<(), TrainError> {
     let Event::Steps { step, loss, .. } = &event else { return Ok(()) };
     let result = match loss.iter().position(|value| !value.is_finite()) {
         None => Ok(()),
         Some(place) => {
-            let step = *step + 1 - (loss.len() - place) as u64;
-            let value = loss[place];
-            Err(TrainError::new(format!("the loss became {value} at step {step} of the epoch")).with_help(
-                "the checkpoint of the epoch before is whole: continue from it with a lower `learning_rate`, or begin with a \
-                 softmax stage before arcface",
-            ))
+            let back = loss.len() - place - 1;
+            let at = Diverged { drawn, batch: batches.saturating_sub(back) };
+            Err(no_number(&format!("the loss became {}", loss[place]), *step - back as u64, at))
         }
     };
     emit(event);
     result
+}
+
+/// The error of a loss or weights that are no numbers any more.
+pub(super) fn no_number(what: &str, step: u64, at: Diverged) -> TrainError {
+    let mut error = TrainError::new(format!("{what} at step {step} of the epoch")).with_help(
+        "the newest state on disk is from before that: train the schedule again with a lower `learning_rate` and \
+         `--resume-changed`, or begin with a softmax stage before arcface; `recovery` in the schedule does so by itself",
+    );
+    error.diverged = Some(at);
+    error
 }
