@@ -187,7 +187,7 @@ fn a_gentle_stop_ends_the_branch_after_its_epoch_and_begins_no_other() {
         }
         said.push_str(&(line + "\n"));
     }
-    assert_eq!(child.wait().expect("ends").code(), Some(0), "{said}");
+    assert_eq!(child.wait().expect("ends").code(), Some(130), "{said}");
     for words in
         ["the branch to come is not begun", "1 of 2 branches were not begun", "not begun: second", "stopped on request"]
     {

@@ -416,7 +416,8 @@ fn shards_hold_every_image_once_under_the_labels_of_the_whole() {
         found.extend(all(&part));
     }
     let mut expected = all(&whole);
-    (found.sort(), expected.sort());
+    found.sort();
+    expected.sort();
     assert_eq!(found, expected);
     let again = ["prepare", "shard", "set", "-o", "other", "--shards", "3", "--seed", "6"];
     place.runs(&again);

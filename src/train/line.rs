@@ -47,8 +47,20 @@ pub fn train(
             Err(TrainError { diverged: Some(at), message, .. }) if session.ledger.setbacks.count < allowed => {
                 line = go_back(session, outputs, at, &message, again)?;
             }
-            outcome => return Ok(Trained { outcome, progress }),
+            outcome => {
+                restore_rate(session);
+                return Ok(Trained { outcome, progress });
+            }
         }
+    }
+}
+
+/// The next line does not begin with the rate that this one's setbacks left, unless the user chose another meanwhile.
+fn restore_rate(session: &mut Session<'_>) {
+    if let Some((before, set)) = session.ledger.setbacks.scale.take()
+        && session.control.rate_scale.to_bits() == set.to_bits()
+    {
+        session.control.rate_scale = before;
     }
 }
 
@@ -81,8 +93,11 @@ fn go_back(
     }
     let attempts = recovery.attempts;
     (session.emit)(Event::Recovered { reason: reason.to_owned(), attempt, attempts, skipped });
-    let factor = session.control.rate_scale * recovery.rate;
+    let before = session.control.rate_scale;
+    let factor = before * recovery.rate;
     session.control.rate_scale = factor;
+    let setbacks = &mut session.ledger.setbacks;
+    setbacks.scale = Some((setbacks.scale.map_or(before, |(first, _)| first), factor));
     (session.emit)(Event::LearningRateScaled { factor });
     Ok(line)
 }

@@ -72,12 +72,15 @@ pub struct Ledger {
 }
 
 /// What a line of stages has been through.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Setbacks {
     /// How often the loss was no number.
     pub count: u32,
     /// Batches that are left out: the epoch, by the address of everything random, and the number, from 1.
     pub skipped: BTreeSet<(u32, usize)>,
+    /// What rates were multiplied by before the first setback, and what the newest one made of it.
+    #[serde(default)]
+    pub scale: Option<(f64, f64)>,
 }
 
 /// The part of an optimiser's state that Keras has no exact place for.

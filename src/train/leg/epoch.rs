@@ -205,8 +205,9 @@ impl Leg {
         if let (Some(centers), Some(_)) = (&self.standing.centers, stage.center) {
             self.saver.submit(SaveJob::Centers { index, centers: centers.snapshot() });
         }
-        self.save(session, network, now, Kept::Epoch);
+        // Before the state that says the epoch is done: a run that goes on from there does not write it again.
         self.saver.submit(SaveJob::History { index, history: self.standing.history.clone() });
+        self.save(session, network, now, Kept::Epoch);
         Ok(EpochEnd::Whole)
     }
 }
