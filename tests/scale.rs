@@ -64,6 +64,7 @@ fn a_small_set_opens_within_the_bound() {
 }
 
 /// Writes a set, opens it without and with its kept index within the bound and `spare` bytes; how long the orders took.
+#[expect(clippy::print_stderr, reason = "figures to look at")]
 fn opened(count: u64, spare: u64) -> Vec<Duration> {
     let folder = tempfile::tempdir().expect("a folder");
     write(folder.path(), count);

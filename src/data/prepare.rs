@@ -51,7 +51,7 @@ impl Layout {
     /// Writes `source` so into `to`.
     ///
     /// # Errors
-    /// As [`named_folders`] and [`records`].
+    /// As [`named_folders`] and [`records()`].
     pub fn write(self, source: &dyn Source, to: &Path, progress: Progress<'_>) -> Result<Made, PrepareError> {
         match self {
             Self::Folders => named_folders(source, to, progress),

@@ -1,6 +1,6 @@
 //! What lies behind a bin's figures: how the scores of its pairs lie, the curve, and the hardest pairs with their faces.
 //!
-//! [`Detail::new`] makes it from measured pairs, [`write`] puts it beside a run's journal, [`read`] gets it back for a
+//! [`Detail::new`] makes it from measured pairs, [`write()`] puts it beside a run's journal, [`read`] gets it back for a
 //! screen. A file holds everything, the faces as one JPEG, so that figures and faces always belong together.
 
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! What a run's events give reason to worry about, each in a plain sentence with what to do: the lints.
 //!
 //! [`Watch`] is a part of the folded state, so that a live screen, an attached one, the history and the headless lines
-//! all say the same. A lint is a pure function of what has been folded so far (see [`lints`]); a worry that is over stays in the
+//! all say the same. A lint is a pure function of what has been folded so far (see `lints`); a worry that is over stays in the
 //! list, marked so, and one that comes back is not told twice.
 
 mod lints;

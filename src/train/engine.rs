@@ -1,6 +1,6 @@
 //! The engine's way through a schedule: prepare, the stages, then each branch from the state the stages leave.
 //!
-//! A [`Session`] holds what all of them share, a [`Leg`] trains one line of stages. The last event is always
+//! A [`Session`] holds what all of them share, a [`Leg`](super::leg::Leg) trains one line of stages. The last event is always
 //! [`Event::Finished`], whatever happens: libtorch's panics are caught here.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
