@@ -106,6 +106,21 @@ const fn size(rows: u16, cols: u16) -> PtySize {
     PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }
 }
 
+/// Pauses the run where it takes steps: while a bin is embedded, what is asked for waits until it goes on.
+fn pause_between_steps(terminal: &mut Terminal) {
+    for _ in 0..50 {
+        terminal.press("p");
+        terminal.wait("PAUSED");
+        if !terminal.text().contains("12/12") {
+            return;
+        }
+        terminal.press("p");
+        terminal.wait("TRAINING");
+        std::thread::sleep(Duration::from_millis(130));
+    }
+    panic!("every pause met an evaluation");
+}
+
 #[test]
 fn a_run_is_sized_suspended_asked_and_stopped() {
     let place = Place::new(4, 12);
@@ -133,8 +148,7 @@ fn a_run_is_sized_suspended_asked_and_stopped() {
     terminal.wait("evaluation");
 
     // Pause, and look into a bin with its faces while nothing moves.
-    terminal.press("p");
-    terminal.wait("PAUSED");
+    pause_between_steps(&mut terminal);
     terminal.press("E");
     terminal.wait("evaluating before the next step");
     terminal.wait("PAUSED");

@@ -38,7 +38,7 @@ fn main() -> Result<()> {
     first.press("q")?;
     first.wait_for_the_end(SOON)?;
 
-    let mut run = Terminal::start(&program, &["demo"], place.path(), (40, 120))?;
+    let mut run = Terminal::start(&program, &["demo", "--fresh"], place.path(), (40, 120))?;
     run.wait_for("epoch 5 ended", 6 * EPOCH)?;
     run.settle(Duration::from_secs(2));
     picture(&run, assets, "screen-training")?;
@@ -48,8 +48,16 @@ fn main() -> Result<()> {
     run.wait_for("press q", 8 * EPOCH)?;
     run.press("\u{1b}")?;
     run.resize((40, 120))?;
-    run.press("2")?;
+    // A look into the last bin, then the history with both runs over each other.
+    run.press("v")?;
+    run.settle(Duration::from_secs(2));
+    picture(&run, assets, "screen-bin")?;
+    run.press("\u{1b}")?;
+    run.press("\t")?;
     run.wait_for("runs", SOON)?;
+    run.press(" ")?;
+    run.press("j")?;
+    run.press(" ")?;
     run.settle(Duration::from_secs(2));
     picture(&run, assets, "screen-history")?;
     run.press("q")?;
