@@ -81,12 +81,14 @@ impl Place {
         said
     }
 
-    /// The journals of all runs whose folder begins with `name`, in the order of their beginning.
+    /// The journals of all runs whose folder begins with `name`, in the order of their beginning; a run that has just
+    /// begun may have none yet.
     pub fn journals(&self, name: &str) -> Vec<Vec<Record>> {
         let runs = std::fs::read_dir(self.path("runs")).expect("runs").flatten().map(|entry| entry.path());
         let wanted = runs.filter(|path| file_name(path).starts_with(name));
-        let mut journals: Vec<Vec<Record>> =
-            wanted.map(|run| journal::read(&journal::path(&run), true).expect("reads")).collect();
+        let there = wanted.map(|run| journal::path(&run)).filter(|path| path.exists());
+        let read = there.map(|path| journal::read(&path, true).expect("reads"));
+        let mut journals: Vec<Vec<Record>> = read.filter(|records| !records.is_empty()).collect();
         journals.sort_by(|one, other| one[0].at.total_cmp(&other[0].at));
         journals
     }
