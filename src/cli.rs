@@ -3,6 +3,7 @@
 //! Exit codes: 0 the run ended or was stopped on request, 1 something failed, 2 the arguments or the schedule are wrong,
 //! 143 and 130 SIGTERM or SIGINT ended the run before its schedule was done.
 
+mod again;
 mod args;
 mod attach;
 mod bench;

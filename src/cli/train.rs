@@ -9,7 +9,7 @@ use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::keeper::{Keeper, Kept, LOG_FILE};
-use super::{Failure, detach, paths, resume, say, warn};
+use super::{Failure, again, detach, paths, resume, say, warn};
 use crate::event::{Outcome, Record};
 use crate::report::summary;
 use crate::run::history::RunFolders;
@@ -57,7 +57,7 @@ pub(super) fn start(loaded: Loaded, text: &str, request: &Request) -> Result<(),
     } else if request.detach {
         return detach::start();
     }
-    let runs = loaded.schedule.runs.clone();
+    let (runs, name) = (loaded.schedule.runs.clone(), loaded.schedule.name.clone());
     let failed = |error: launch::LaunchError| Failure::Run(error.into());
     let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     let lines = request.headless || detached || !terminal;
@@ -66,6 +66,7 @@ pub(super) fn start(loaded: Loaded, text: &str, request: &Request) -> Result<(),
     let claim = launch::claim(&loaded.schedule).map_err(failed)?;
     let plan = resume::plan(&loaded.schedule, request)?;
     let launched = launch::launch(loaded.schedule, text, claim, plan).map_err(failed)?;
+    again::keep(&launched.folder, &name, &request.overrides);
     if detached {
         detach::report(&launched.id, &launched.folder)?;
     }
@@ -105,21 +106,7 @@ pub(super) fn history(runs: &Path) -> Result<(), Failure> {
     let options = tui::TuiOptions { settings: settings()?, state_file: state_file(), ..tui::TuiOptions::default() };
     let left = tui::run(None, Box::new(RunFolders::new(runs)), options)
         .map_err(|error| Failure::Run(miette::Report::new(error)))?;
-    left.again.map_or(Ok(()), again)
-}
-
-/// Trains the schedule of a past run.
-fn again(again: tui::Again) -> Result<(), Failure> {
-    let tui::Again { schedule, fresh } = again;
-    train(&Request {
-        schedule,
-        overrides: Vec::new(),
-        headless: false,
-        json: false,
-        unfinished: if fresh { resume::Wish::Fresh } else { resume::Wish::Unsaid },
-        detach: false,
-        grace: None,
-    })
+    left.again.map_or(Ok(()), again::again)
 }
 
 /// Where the front end keeps what was chosen about the screen: in the user's folder for such things.

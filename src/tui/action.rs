@@ -111,8 +111,10 @@ pub enum Past {
 /// A past run's schedule that is to be trained.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Again {
-    /// The schedule as it was trained.
+    /// The copy of the schedule's text in the run's folder.
     pub schedule: PathBuf,
+    /// The run's name.
+    pub name: String,
     /// From the beginning, instead of where it ended.
     pub fresh: bool,
 }

@@ -112,8 +112,8 @@ impl App {
 
     fn train(&mut self, fresh: bool) -> Vec<Effect> {
         self.view.dialog = None;
-        let schedule = self.history.chosen().and_then(PastRun::schedule);
-        schedule.map(|schedule| Effect::Train(Again { schedule, fresh })).into_iter().collect()
+        let again = |run: &PastRun| Some(Again { schedule: run.schedule()?, name: run.name.clone(), fresh });
+        self.history.chosen().and_then(again).map(Effect::Train).into_iter().collect()
     }
 
     fn prompt(&mut self, purpose: Purpose, text: &str) -> Vec<Effect> {

@@ -129,7 +129,7 @@ fn a_past_schedule_is_trained_again_unless_one_is_trained_here() {
     press(&mut app, "T");
     insta::assert_snapshot!("train_again_80x24", text(&frame(&app, 80, 24, USUAL)));
     let schedule = three_runs()[0].journal.with_file_name("schedule.yaml");
-    assert_eq!(press(&mut app, "n"), [Effect::Train(Again { schedule, fresh: true })]);
+    assert_eq!(press(&mut app, "n"), [Effect::Train(Again { schedule, name: "demo".to_owned(), fresh: true })]);
     let mut app = super::app(Script::new().preparing().start().stage(0).steps(20));
     press(&mut app, "Tab");
     app.hear(News::Listed(three_runs()));
