@@ -221,9 +221,16 @@ fn interrupted() -> Place {
     let program = Program { place: &place, threads: 1 };
     let mut child = program.command(&["piece.yaml", "--json"]).stdout(Stdio::piped()).spawn().expect("starts");
     let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines().map(|line| line.expect("text"));
-    // The states of an epoch and of two steps after it.
-    let written = lines.filter(|line| line.contains(r#""event":"checkpoint_written","kind":"snapshot""#));
-    assert_eq!(written.take(4).count(), 4);
+    // The state of an epoch, and one between two steps: on a slow disk there are not many of these.
+    let mut wanted =
+        vec![r#""event":"checkpoint_written","kind":"model""#, r#""event":"checkpoint_written","kind":"snapshot""#];
+    for line in lines {
+        wanted.retain(|kind| !line.contains(kind));
+        if wanted.is_empty() {
+            break;
+        }
+    }
+    assert!(wanted.is_empty(), "the run ended before it had written {wanted:?}");
     child.kill().expect("kills");
     child.wait().expect("ends");
     place

@@ -246,7 +246,13 @@ pub(super) const BINDINGS: &[Binding] = &[
     ),
     bind(Scope::Delete, &[letter('y')], Action::Past(Past::DeleteForSure), "move it to the trash", None),
     bind(Scope::Delete, &[plain(KeyCode::Esc), letter('n')], Action::Close, "keep it", None),
-    bind(Scope::Train, &[letter('r')], Action::Past(Past::Resume), "go on where it ended", None),
+    bind(
+        Scope::Train,
+        &[letter('r')],
+        Action::Past(Past::Resume),
+        "go on where it was left (an ended one begins anew)",
+        None,
+    ),
     bind(Scope::Train, &[letter('n')], Action::Past(Past::Repeat), "from the beginning", None),
     bind(Scope::Train, &[plain(KeyCode::Esc)], Action::Close, "leave it", None),
     bind(

@@ -163,7 +163,7 @@ impl Columns {
         let name = widest(|run| width(&run.name)).clamp(4, if room >= 110 { 40 } else { 24 });
         let model = widest(|run| width(&run.model)).clamp(5, 16);
         let outcome = 11;
-        let mut left = room.saturating_sub(2 + 16 + 2 + name + 2 + outcome + 2 + 9);
+        let mut left = room.saturating_sub(3 + 16 + 2 + name + 2 + outcome + 2 + 9);
         let mut bins: Vec<(String, usize)> = Vec::new();
         let names = runs.iter().flat_map(|run| run.best.iter().map(|(bin, _)| bin));
         for bin in names {
@@ -183,7 +183,7 @@ fn list(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) {
     let columns = Columns::of(&history.runs, usize::from(area.width));
     let model = |text: &str| if columns.model > 0 { left(text, columns.model + 2, styles) } else { String::new() };
     let mut head = vec![
-        format!("  {}  {}  ", left("started", 16, styles), left("name", columns.name, styles)),
+        format!("   {}  {}  ", left("started", 16, styles), left("name", columns.name, styles)),
         model("model"),
         format!("{}  {}", left("outcome", columns.outcome, styles), right("epochs", 9, styles)),
     ];
@@ -203,7 +203,7 @@ fn list(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) {
         let mut spans = vec![
             Span::styled(mark, base),
             slot(run, app, styles, base),
-            Span::styled(format!("{}  {}  ", left(&date, 16, styles), left(&name, columns.name, styles)), base),
+            Span::styled(format!(" {}  {}  ", left(&date, 16, styles), left(&name, columns.name, styles)), base),
             Span::styled(model(&run.model), base),
             Span::styled(format!("{}  ", left(word, columns.outcome, styles)), style),
             Span::styled(right(&format!("{}/{}", run.epochs, run.planned), 9, styles), base),
