@@ -27,7 +27,6 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tch::", &["nn", "data", "train", "eval", "export"]),
     ("ratatui::", &["tui"]),
     ("crossterm::", &["tui"]),
-    ("malevich::", &["tui"]),
     ("ratatui_image::", &["tui"]),
     ("nvml_wrapper::", &["run"]),
     ("sysinfo::", &["run"]),
