@@ -169,6 +169,7 @@ impl App {
             Action::Detach => vec![Effect::Leave],
             Action::Interrupt => self.interrupt(),
             Action::Suspend => vec![Effect::Suspend],
+            Action::Redraw => vec![Effect::Redraw],
             Action::Help => {
                 self.view.dialog = Some(Dialog::Help);
                 self.view.help_scroll = 0;
@@ -287,16 +288,18 @@ impl App {
         }
     }
 
-    /// Has the run on screen plotted, or the chosen one of the list; one plot at a time.
+    /// Has the run on screen plotted, or the compared ones, or the chosen one of the list; one plot at a time.
     fn plot(&mut self) -> Vec<Effect> {
-        let journal = match self.view.tab {
-            Tab::Training => self.live.as_ref().map(|_| None),
-            Tab::History => self.history.chosen().map(|run| Some(run.journal.clone())),
+        let chosen = || self.history.chosen().map(|run| Effect::Plot(Some(run.journal.clone())));
+        let effect = match self.view.tab {
+            Tab::Training => self.live.as_ref().map(|_| Effect::Plot(None)),
+            Tab::History if self.compares() => Some(Effect::PlotTogether(self.history.compared_journals())),
+            Tab::History => chosen(),
         };
-        let Some(journal) = journal.filter(|_| !self.view.plotting) else { return Vec::new() };
+        let Some(effect) = effect.filter(|_| !self.view.plotting) else { return Vec::new() };
         self.view.plotting = true;
         self.view.notice = Some("drawing the plot".to_owned());
-        vec![Effect::Plot(journal)]
+        vec![effect]
     }
 
     /// Says what became of a plot: above the panes until the next key, and in the live run's log.
@@ -326,6 +329,11 @@ impl App {
         self.fold(record);
         if self.answers(&record.event) {
             self.view.request = None;
+        }
+        match &record.event {
+            Event::EvaluationRequested | Event::SaveRequested => self.view.waits = self.paused_within(),
+            Event::Resumed | Event::Finished { .. } => self.view.waits = false,
+            _ => {}
         }
         if let Event::DetailsWritten { bin, .. } = &record.event
             && self.details_changed(bin)
@@ -387,7 +395,13 @@ impl App {
     fn laid_out(&self, shown: &Watched, body: Rect, size: Size) -> Arrangement {
         let state = &shown.state;
         let branches = state.comparison.as_ref().map_or(0, |comparison| comparison.total());
-        let needs = Needs { stages: state.stages.len(), bins: state.bins.len(), branches, charts: self.view.order };
+        let needs = Needs {
+            stages: state.stages.len(),
+            bins: state.bins.len(),
+            branches,
+            machine: super::pane::machine::lines(state),
+            charts: self.view.order,
+        };
         run(body, size, &needs, &self.view.borders)
     }
 
