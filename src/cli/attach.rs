@@ -34,7 +34,7 @@ pub struct Which {
 
 impl Which {
     /// The run of a folder.
-    pub(super) fn at(folder: PathBuf, runs: &Path) -> Self {
+    pub(super) fn at(folder: &Path, runs: &Path) -> Self {
         Self { run: Some(folder.to_string_lossy().into_owned()), runs: runs.to_path_buf() }
     }
 
@@ -148,7 +148,7 @@ fn show(found: &Found, live: tui::LiveRun, role: Role) -> Result<(), Failure> {
 pub(super) fn next(then: tui::Next, runs: &Path) -> Result<(), Failure> {
     match then {
         tui::Next::Train(again) => again::again(again),
-        tui::Next::Attach(folder) => attach(&Which::at(folder, runs)),
+        tui::Next::Attach(folder) => attach(&Which::at(&folder, runs)),
     }
 }
 

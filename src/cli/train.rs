@@ -112,7 +112,7 @@ pub(super) fn history(runs: &Path) -> Result<(), Failure> {
             .map_err(|error| Failure::Run(miette::Report::new(error)))?;
         match left.then {
             // Back to the list afterwards, where the run was chosen.
-            Some(tui::Next::Attach(folder)) => attach::attach(&attach::Which::at(folder, runs))?,
+            Some(tui::Next::Attach(folder)) => attach::attach(&attach::Which::at(&folder, runs))?,
             then => return then.map_or(Ok(()), |then| attach::next(then, runs)),
         }
     }

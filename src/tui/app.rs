@@ -116,11 +116,13 @@ impl App {
                 if self.chooses_bins() {
                     scopes.push(Scope::Bins);
                 }
-                scopes.push(match self.on_screen() {
-                    Some(_) if self.view.drill.is_some() => Scope::Drill,
-                    Some(_) => Scope::Run,
-                    None => Scope::History,
-                });
+                match self.on_screen() {
+                    Some(_) if self.view.drill.is_some() => scopes.push(Scope::Drill),
+                    Some(_) => scopes.push(Scope::Run),
+                    None if self.view.tab == Tab::History => scopes.push(Scope::History),
+                    // Nothing is trained here.
+                    None => {}
+                }
                 scopes.push(Scope::Everywhere);
                 scopes
             }

@@ -48,6 +48,9 @@ fn wanted() -> RgbImage {
     scaled(&face(), 64, 64)
 }
 
+/// How kitty's list of marks begins.
+const MARKS: [char; 4] = ['\u{305}', '\u{30d}', '\u{30e}', '\u{310}'];
+
 #[test]
 fn kitty_is_sent_every_pixel_in_chunks_and_told_where_they_go() {
     let (text, buffer) = sent(Graphics::Kitty);
@@ -66,8 +69,7 @@ fn kitty_is_sent_every_pixel_in_chunks_and_told_where_they_go() {
         let symbol = buffer[(0, y)].symbol();
         marks.push(symbol[symbol.rfind('\u{10eeee}').expect("one")..].chars().skip(1).collect::<Vec<char>>());
     }
-    // Kitty's list of marks begins so: row, column, and the number's highest byte.
-    const MARKS: [char; 4] = ['\u{305}', '\u{30d}', '\u{30e}', '\u{310}'];
+    // Row, column, and the number's highest byte.
     for (row, marks) in marks.iter().enumerate() {
         assert_eq!((marks[0], marks[1]), (MARKS[row], MARKS[0]));
     }

@@ -1,5 +1,7 @@
 //! Every pane in every state, every dialog, every theme, and every layout's styles, as snapshots; and any area for each pane.
 
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 
 use super::screens::three_runs;
@@ -187,7 +189,7 @@ fn dialogs() -> Vec<(&'static str, App)> {
 fn every_dialog() {
     let mut all = String::new();
     for (name, app) in dialogs() {
-        all.push_str(&format!("{name}\n{}\n", text(&frame(&app, 60, 16, USUAL))));
+        let _ = writeln!(all, "{name}\n{}", text(&frame(&app, 60, 16, USUAL)));
         insta::assert_debug_snapshot!(format!("dialog_{name}_80x24"), frame(&app, 80, 24, USUAL));
     }
     insta::assert_snapshot!("dialogs_60x16", all);
