@@ -40,7 +40,8 @@ struct Shapes {
 #[derive(Debug, Default)]
 struct Picture {
     grounds: BTreeMap<String, String>,
-    shapes: BTreeMap<(String, bool), Shapes>,
+    /// By their colour and opacity in percent.
+    shapes: BTreeMap<(String, u8), Shapes>,
     texts: String,
 }
 
@@ -61,8 +62,8 @@ pub fn render(screen: &vt100::Screen) -> String {
     for (color, data) in &picture.grounds {
         let _ = writeln!(svg, "<path fill=\"{color}\" d=\"{data}\"/>");
     }
-    for ((color, dim), shapes) in &picture.shapes {
-        let opacity = if *dim { " opacity=\"0.6\"" } else { "" };
+    for ((color, percent), shapes) in &picture.shapes {
+        let opacity = if *percent < 100 { format!(" opacity=\"0.{percent}\"") } else { String::new() };
         if !shapes.filled.is_empty() {
             let _ = writeln!(svg, "<path fill=\"{color}\"{opacity} d=\"{}\"/>", shapes.filled);
         }
@@ -161,18 +162,23 @@ impl Picture {
         }
         let (x, y) = (f64::from(u32::from(column) * CELL.0), f64::from(u32::from(row) * CELL.1));
         let (wide, high) = (f64::from(CELL.0), f64::from(CELL.1));
-        let shapes = self.shapes.entry((look.text.clone(), look.dim || letter == '░')).or_default();
+        let percent = match (letter, look.dim) {
+            ('░', _) => 25,
+            (_, true) => 60,
+            (_, false) => 100,
+        };
+        let shapes = self.shapes.entry((look.text.clone(), percent)).or_default();
         let mut fill = |x: f64, y: f64, wide: f64, high: f64| {
             let _ = write!(shapes.filled, "M{x} {y}h{wide}v{high}h-{wide}z");
         };
         match letter {
+            '░' => fill(x, y, wide, high),
             // From the bottom in eighths, and from the left.
             '▁'..='█' => {
                 let part = high * f64::from(letter as u32 - '▁' as u32 + 1) / 8.0;
                 fill(x, y + high - part, wide, part);
             }
             '▉'..='▏' => fill(x, y, wide * f64::from('▏' as u32 - letter as u32 + 1) / 8.0, high),
-            '░' => fill(x, y + high * 0.44, wide, high * 0.12),
             '\u{2800}'..='\u{28ff}' => {
                 let bits = letter as u32 - 0x2800;
                 for (bit, (across, down)) in

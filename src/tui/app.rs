@@ -214,7 +214,8 @@ impl App {
             Action::Move(motion) => self.scroll(motion),
             Action::Plot => self.plot(),
             Action::Open => {
-                self.history.full = self.history.shown().is_some_and(Result::is_ok);
+                // A run that is still being read opens when it is there.
+                self.history.full = self.history.chosen().is_some() && !matches!(self.history.shown(), Some(Err(_)));
                 Vec::new()
             }
             Action::Refresh => self.refresh(),
@@ -474,6 +475,7 @@ impl App {
             let selected = moved(self.history.selected, last, motion);
             if selected != self.history.selected {
                 self.history.selected = selected;
+                self.history.full = false;
                 return self.open_chosen();
             }
         }

@@ -215,3 +215,21 @@ fn compared_runs_are_plotted_together_the_baseline_first() {
     app.hear(News::Plotted(Ok("runs/compared.svg".into())));
     assert!(text(&frame(&app, 100, 30, USUAL)).contains("wrote `runs/compared.svg`"));
 }
+
+#[test]
+fn a_run_that_is_opened_while_it_is_read_opens_when_it_is_there() {
+    let mut app = history();
+    press(&mut app, "Enter");
+    assert!(app.on_screen().is_none() && text(&frame(&app, 100, 30, USUAL)).contains("reading the journal"));
+    let read = || Box::new(Ok(Script::new().whole().state()));
+    app.hear(News::Opened { id: "demo-c".to_owned(), state: read() });
+    assert!(app.on_screen().is_some());
+    press(&mut app, "Esc");
+    assert!(app.on_screen().is_none());
+    // Whoever goes on to the next run meanwhile wants the list.
+    let mut app = history();
+    press(&mut app, "Enter");
+    press(&mut app, "Down");
+    app.hear(News::Opened { id: "demo-b".to_owned(), state: read() });
+    assert!(app.on_screen().is_none());
+}
