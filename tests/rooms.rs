@@ -28,7 +28,6 @@ const CRATES: &[(&str, &[&str])] = &[
     ("facetui_jpeg::", &["data"]),
     ("ratatui::", &["tui"]),
     ("crossterm::", &["tui"]),
-    ("malevich::", &["tui"]),
     ("ratatui_image::", &["tui"]),
     ("nvml_wrapper::", &["run"]),
     ("sysinfo::", &["run"]),
