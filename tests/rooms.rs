@@ -25,6 +25,7 @@ const ROOMS: &[&str] = &[
 /// Crates that belong to some rooms only.
 const CRATES: &[(&str, &[&str])] = &[
     ("tch::", &["nn", "data", "train", "eval", "export"]),
+    ("facetui_jpeg::", &["data"]),
     ("ratatui::", &["tui"]),
     ("crossterm::", &["tui"]),
     ("ratatui_image::", &["tui"]),
