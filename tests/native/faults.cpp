@@ -1,6 +1,6 @@
 // A library for LD_PRELOAD that makes a program's writing fail, or ends the program, at chosen system calls.
 //
-// Counted are the calls that change something at paths which contain FAULTS_UNDER (locks excepted): open for writing, write,
+// Counted are the calls that change something at paths which contain FAULTS_UNDER or FAULTS_AND (locks excepted): open for writing, write,
 // pwrite, fsync, ftruncate, rename, link, unlink, mkdir. Of these
 //   FAULTS_KILL=n            ends the process at call n, counted from 1;
 //   FAULTS_AT=n              is the first that fails, and with FAULTS_STRIDE=s every s-th after it. Kinds of failure take turns:
@@ -46,7 +46,8 @@ long number(const char *name) {
 
 bool matches(const char *path) {
     static const char *under = getenv("FAULTS_UNDER");
-    if (!under || !*under || !path || !strstr(path, under)) return false;
+    static const char *also = getenv("FAULTS_AND");
+    if (!under || !*under || !path || !(strstr(path, under) || (also && *also && strstr(path, also)))) return false;
     size_t length = strlen(path);
     return length < 5 || strcmp(path + length - 5, ".lock") != 0;
 }
