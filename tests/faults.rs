@@ -100,14 +100,13 @@ fn count(faults: &[(String, String, u32)]) -> BTreeMap<String, usize> {
 
 #[test]
 fn a_failed_write_costs_no_older_state() {
-    let place = place(70);
+    let place = place(90);
     let Some(library) = library(&place) else { return };
     let keep = place.path("keep");
     std::fs::create_dir(&keep).expect("makes");
-    // A prime, so that every call of a save fails in some save.
     let settings = [
         ("FAULTS_AT", "40".to_owned()),
-        ("FAULTS_STRIDE", "11".to_owned()),
+        ("FAULTS_STRIDE", "6".to_owned()),
         ("FAULTS_KEEP", keep.display().to_string()),
     ];
     let output = faulty(&place, &library, &settings).output().expect("starts");

@@ -3,8 +3,8 @@
 // Counted are the calls that change something at paths which contain FAULTS_UNDER or FAULTS_AND (locks excepted): open for writing, write,
 // pwrite, fsync, ftruncate, rename, link, unlink, mkdir. Of these
 //   FAULTS_KILL=n            ends the process at call n, counted from 1;
-//   FAULTS_AT=n              is the first that fails, and with FAULTS_STRIDE=s every s-th after it. Kinds of failure take turns:
-//                            EIO, ENOSPC, a short write (EIO where nothing is written);
+//   FAULTS_AT=n              is the first that fails, and with FAULTS_STRIDE=s more follow after s to s + 10 calls each. Kinds of
+//                            failure take turns: EIO, ENOSPC, a short write (EIO where nothing is written);
 //   FAULTS_WHILE=path        all fail with ENOSPC while a file is at that path.
 // FAULTS_LOG=path gets a line a fault: number, kind, call, path, files of the program that are open below FAULTS_UNDER.
 // FAULTS_KEEP=path: at each fault a folder of the fault's number is made there with links to the files beside the one that
@@ -103,8 +103,11 @@ Kind decide(const char *call, const char *path, bool writes) {
         note("ENOSPC", call, path, __atomic_add_fetch(&faults, 1, __ATOMIC_ACQ_REL));
         return ENOSPC_;
     }
-    if (!first || now < first || (now != first && (!stride || (now - first) % stride != 0))) return NONE;
+    static long next = first;
+    if (!first || now < __atomic_load_n(&next, __ATOMIC_ACQUIRE)) return NONE;
     long fault = __atomic_add_fetch(&faults, 1, __ATOMIC_ACQ_REL);
+    // Gaps that change, so that no call of a save is always spared.
+    __atomic_store_n(&next, stride ? now + stride + fault % 11 : __LONG_MAX__, __ATOMIC_RELEASE);
     Kind kinds[] = {EIO_, ENOSPC_, SHORT};
     Kind kind = kinds[fault % 3];
     if (kind == SHORT && !writes) kind = EIO_;
