@@ -59,7 +59,7 @@ fn a_panic_in_any_thread_ends_the_run_with_its_state() {
         ("saver:3", "saver", true),
         ("details:1", "details", true),
         ("recorder:20", "recorder", true),
-        ("bins:1", "bins", false),
+        ("bins:1", "without a name", false),
     ] {
         let output = place.command(&["panic.yaml", "--headless", "--fresh"]).env("FACETUI_TEST_PANIC", spot).output();
         let said = text(&output.as_ref().expect("starts"));
