@@ -10,7 +10,7 @@ use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::keeper::{Keeper, Kept, LOG_FILE};
-use super::{Failure, again, detach, paths, resume, say, warn};
+use super::{Failure, again, attach, detach, paths, resume, say, warn};
 use crate::crash;
 use crate::event::{Outcome, Record};
 use crate::report::summary;
@@ -92,12 +92,17 @@ pub(super) fn start(loaded: Loaded, text: &str, request: &Request) -> Result<(),
         }
         keeper.keep(events, request.json, state, None)?
     } else {
-        on_screen(keeper, events, runs, settings, &mut threads)?
+        on_screen(keeper, events, runs.clone(), settings, &mut threads)?
     };
     if (kept.state.is_ended() || crash::happened().is_some())
         && let Some(threads) = threads.take()
     {
         threads.join();
+        if let Some(then) = kept.then
+            && crash::happened().is_none()
+        {
+            return attach::next(then, &runs);
+        }
     }
     if let Some(report) = crash::report() {
         say_error(&format!("what panicked is in `{}`", report.display()));
@@ -119,10 +124,16 @@ pub(super) fn history(runs: &Path) -> Result<(), Failure> {
             "the history needs a terminal"
         )));
     }
-    let options = tui::TuiOptions { settings: settings()?, state_file: state_file(), ..tui::TuiOptions::default() };
-    let left = tui::run(None, Box::new(RunFolders::new(runs)), options)
-        .map_err(|error| Failure::Run(miette::Report::new(error)))?;
-    left.again.map_or(Ok(()), again::again)
+    loop {
+        let options = tui::TuiOptions { settings: settings()?, state_file: state_file(), ..tui::TuiOptions::default() };
+        let left = tui::run(None, Box::new(RunFolders::new(runs)), options)
+            .map_err(|error| Failure::Run(miette::Report::new(error)))?;
+        match left.then {
+            // Back to the list afterwards, where the run was chosen.
+            Some(tui::Next::Attach(folder)) => attach::attach(&attach::Which::at(&folder, runs))?,
+            then => return then.map_or(Ok(()), |then| attach::next(then, runs)),
+        }
+    }
 }
 
 /// Where the front end keeps what was chosen about the screen: in the user's folder for such things.
@@ -146,7 +157,7 @@ fn unseen_end(folder: &Path, threads: &mut Option<launch::Threads>) -> Kept {
     let records = journal::read(&journal::path(folder), true).unwrap_or_default();
     let state = RunState::replay(&records);
     say(&summary::text(&state));
-    Kept { state, signal: None }
+    Kept { state, signal: None, then: None }
 }
 
 /// Says something where libraries print.
@@ -179,7 +190,7 @@ fn on_screen(
         (Some(live), Some(signal)) if !state.is_ended() => keeper.keep(live.events, false, state, Some(signal)),
         _ => {
             say(&summary::text(&state));
-            Ok(Kept { state, signal: None })
+            Ok(Kept { state, signal: None, then: left.then })
         }
     }
 }

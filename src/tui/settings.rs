@@ -123,7 +123,7 @@ impl Settings {
         Self::parse(path, &text)
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, SettingsError> {
+    pub(super) fn parse(path: &Path, text: &str) -> Result<Self, SettingsError> {
         let mut problems = Vec::new();
         let mut wrong = |span: Range<usize>, message: String, label: &str| {
             problems.push(Problem::new(path, text, span, message, label));
