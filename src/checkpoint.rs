@@ -12,6 +12,7 @@ pub mod atomic;
 mod extras;
 mod heaps;
 pub mod history;
+mod image;
 mod layers;
 mod matching;
 pub mod names;

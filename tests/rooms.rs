@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Every room, from the bottom to the top.
 const ROOMS: &[&str] = &[
+    "crash",
     "event",
     "schedule",
     "graph",
@@ -32,6 +33,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("nvml_wrapper::", &["run"]),
     ("sysinfo::", &["run"]),
     ("hdf5::", &["checkpoint"]),
+    ("hdf5_sys::", &["checkpoint"]),
     ("flatbuffers::", &["export"]),
     ("prost::", &["export"]),
     ("safetensors::", &["export"]),
