@@ -32,6 +32,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("nvml_wrapper::", &["run"]),
     ("sysinfo::", &["run"]),
     ("hdf5::", &["checkpoint"]),
+    ("hdf5_sys::", &["checkpoint"]),
     ("flatbuffers::", &["export"]),
     ("prost::", &["export"]),
     ("safetensors::", &["export"]),
