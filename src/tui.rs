@@ -55,7 +55,7 @@ use crate::event::{Command, Record};
 use crate::run::history_api::HistorySource;
 use crate::run::state::RunState;
 
-pub use action::Again;
+pub use action::{Again, Next};
 pub use picture::{Graphics, Means};
 pub use settings::{Settings, SettingsError};
 pub use still::Still;
@@ -124,8 +124,8 @@ pub struct Left {
     pub state: Option<RunState>,
     /// The signal that ended the front end, if one did.
     pub signal: Option<i32>,
-    /// The schedule that the user wants to train now, of a past run.
-    pub again: Option<Again>,
+    /// What the user wants now: to train a past run's schedule, or to see another process's run.
+    pub then: Option<Next>,
     /// What the terminal said last, if it went away.
     pub gone: Option<io::Error>,
     /// The live run's other end, for whoever goes on with it.

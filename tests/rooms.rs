@@ -25,9 +25,9 @@ const ROOMS: &[&str] = &[
 /// Crates that belong to some rooms only.
 const CRATES: &[(&str, &[&str])] = &[
     ("tch::", &["nn", "data", "train", "eval", "export"]),
+    ("facetui_jpeg::", &["data"]),
     ("ratatui::", &["tui"]),
     ("crossterm::", &["tui"]),
-    ("malevich::", &["tui"]),
     ("ratatui_image::", &["tui"]),
     ("nvml_wrapper::", &["run"]),
     ("sysinfo::", &["run"]),

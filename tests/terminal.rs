@@ -86,6 +86,15 @@ impl Terminal {
         }
     }
 
+    /// Waits until a text has left the screen.
+    fn wait_gone(&self, what: &str) {
+        let until = Instant::now() + PATIENCE;
+        while self.text().contains(what) {
+            assert!(Instant::now() < until, "`{what}` stays; the screen is\n{}", self.text());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     fn press(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).and_then(|()| self.keys.flush()).expect("writes");
     }
@@ -147,8 +156,18 @@ fn a_run_is_sized_suspended_asked_and_stopped() {
     assert!(terminal.alternate());
     terminal.wait("evaluation");
 
-    // Pause, and look into a bin with its faces while nothing moves.
+    // Pause, ask for a gentle stop and take that back, and look into a bin with its faces while nothing moves.
     pause_between_steps(&mut terminal);
+    terminal.press("n");
+    terminal.wait("stopping after epoch");
+    terminal.press("n");
+    terminal.wait("going on: the stop was withdrawn");
+    terminal.wait("n stop after epoch");
+    // What something else wrote over the screen goes with Ctrl-L.
+    terminal.screen.lock().expect("a lock").process(b"\x1b[5;5Hrubbish from elsewhere");
+    terminal.wait("rubbish from elsewhere");
+    terminal.press("\u{c}");
+    terminal.wait_gone("rubbish from elsewhere");
     terminal.press("E");
     terminal.wait("evaluating before the next step");
     terminal.wait("PAUSED");

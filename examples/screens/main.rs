@@ -28,9 +28,10 @@ fn main() -> Result<()> {
     std::fs::create_dir_all(assets)?;
     let place = tempfile::tempdir()?;
 
-    // A first run, so that the history has something to compare.
-    let mut first = Terminal::start(&program, &["demo", "--set", "learning_rate=0.0005"], place.path(), (24, 80))?;
-    first.wait_for("epoch 2 ended", 3 * EPOCH)?;
+    // A first run with another learning rate, so that the history has something to compare.
+    let arguments = ["demo", "--set", "name=demo_slow", "--set", "learning_rate.base=0.001"];
+    let mut first = Terminal::start(&program, &arguments, place.path(), (24, 80))?;
+    first.wait_for("epoch 3 ended", 3 * EPOCH)?;
     picture(&first, assets, "screen-80x24")?;
     first.press("n")?;
     first.wait_for("press q", 2 * EPOCH)?;
@@ -38,27 +39,26 @@ fn main() -> Result<()> {
     first.press("q")?;
     first.wait_for_the_end(SOON)?;
 
-    let mut run = Terminal::start(&program, &["demo", "--fresh"], place.path(), (40, 120))?;
-    run.wait_for("epoch 5 ended", 6 * EPOCH)?;
-    run.settle(Duration::from_secs(2));
+    let mut run = Terminal::start(&program, &["demo"], place.path(), (60, 200))?;
+    run.wait_for("epoch 8 ended", 9 * EPOCH)?;
+    run.settle(Duration::from_secs(4));
     picture(&run, assets, "screen-training")?;
-    run.resize((60, 200))?;
-    run.settle(Duration::from_secs(2));
-    picture(&run, assets, "screen-wide")?;
     run.wait_for("press q", 8 * EPOCH)?;
     run.press("\u{1b}")?;
     run.resize((40, 120))?;
     // A look into the last bin, then the history with both runs over each other.
-    run.press("v")?;
+    for keys in ["8", "\u{1b}[F", "v"] {
+        run.press(keys)?;
+    }
     run.settle(Duration::from_secs(2));
     picture(&run, assets, "screen-bin")?;
     run.press("\u{1b}")?;
     run.press("\t")?;
     run.wait_for("runs", SOON)?;
-    run.press(" ")?;
-    run.press("j")?;
-    run.press(" ")?;
-    run.settle(Duration::from_secs(2));
+    for keys in [" ", "j", " "] {
+        run.press(keys)?;
+        run.settle(Duration::from_secs(1));
+    }
     picture(&run, assets, "screen-history")?;
     run.press("q")?;
     run.wait_for_the_end(SOON)?;

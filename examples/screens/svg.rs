@@ -1,10 +1,12 @@
-//! A terminal's screen as an SVG: a dark ground, runs of cells of one style as text, stretched to the grid.
+//! A terminal's screen as an SVG: a dark ground, runs of cells of one style as text, stretched to the grid. What is drawn
+//! with letters (lines, blocks, braille) becomes shapes, so that it looks the same whatever fonts the reader has.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// A cell in pixels, and the margin.
-const CELL: (f64, f64) = (8.4, 17.0);
-const MARGIN: f64 = 12.0;
+const CELL: (u32, u32) = (8, 16);
+const MARGIN: u32 = 12;
 
 /// Ground and text where a cell names no colour.
 const GROUND: &str = "#14161a";
@@ -26,42 +28,199 @@ struct Look {
     underline: bool,
 }
 
+/// Shapes of one colour and opacity, as the data of paths.
+#[derive(Debug, Default)]
+struct Shapes {
+    filled: String,
+    lines: String,
+    dots: String,
+}
+
+/// The picture while it is drawn: grounds below shapes below texts.
+#[derive(Debug, Default)]
+struct Picture {
+    grounds: BTreeMap<String, String>,
+    /// By their colour and opacity in percent.
+    shapes: BTreeMap<(String, u8), Shapes>,
+    texts: String,
+}
+
 /// Draws the screen.
 pub fn render(screen: &vt100::Screen) -> String {
     let (rows, columns) = screen.size();
     let (rows, columns) = (rows.get(), columns.get());
-    let width = f64::from(columns) * CELL.0 + 2.0 * MARGIN;
-    let height = f64::from(rows) * CELL.1 + 2.0 * MARGIN;
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\" \
-         font-family=\"ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace\" font-size=\"14\">\n\
-         <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"{GROUND}\"/>\n"
-    );
+    let mut picture = Picture::default();
     for row in 0..rows {
-        line(&mut svg, screen, row, columns);
+        picture.line(screen, row, columns);
     }
-    svg + "</svg>\n"
+    let width = u32::from(columns) * CELL.0 + 2 * MARGIN;
+    let height = u32::from(rows) * CELL.1 + 2 * MARGIN;
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\">\n\
+         <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"{GROUND}\"/>\n<g transform=\"translate({MARGIN} {MARGIN})\">\n"
+    );
+    for (color, data) in &picture.grounds {
+        let _ = writeln!(svg, "<path fill=\"{color}\" d=\"{data}\"/>");
+    }
+    for ((color, percent), shapes) in &picture.shapes {
+        let opacity = if *percent < 100 { format!(" opacity=\"0.{percent}\"") } else { String::new() };
+        if !shapes.filled.is_empty() {
+            let _ = writeln!(svg, "<path fill=\"{color}\"{opacity} d=\"{}\"/>", shapes.filled);
+        }
+        let strokes = [(&shapes.lines, "1"), (&shapes.dots, "2.4")];
+        for (data, wide) in strokes.into_iter().filter(|(data, _)| !data.is_empty()) {
+            let _ = writeln!(
+                svg,
+                "<path fill=\"none\" stroke=\"{color}\" stroke-width=\"{wide}\" stroke-linecap=\"round\"{opacity} d=\"{data}\"/>"
+            );
+        }
+    }
+    let _ = write!(
+        svg,
+        "<g font-family=\"ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace\" font-size=\"13.3\" xml:space=\"preserve\">\n{}</g>\n",
+        picture.texts
+    );
+    svg + "</g>\n</svg>\n"
 }
 
-fn line(svg: &mut String, screen: &vt100::Screen, row: u16, columns: u16) {
-    let mut column = 0;
-    while column < columns {
-        let Some((look, first)) = cell(screen, row, column) else {
-            column += 1;
-            continue;
-        };
-        let (start, mut text, mut cells) = (column, first, width(screen, row, column));
-        column += cells;
-        while let Some((next, letters)) = (column < columns).then(|| cell(screen, row, column)).flatten() {
-            if next != look {
-                break;
+impl Picture {
+    fn line(&mut self, screen: &vt100::Screen, row: u16, columns: u16) {
+        let mut column = 0;
+        while column < columns {
+            let Some((look, first)) = cell(screen, row, column) else {
+                column += 1;
+                continue;
+            };
+            let (start, mut text, mut cells) = (column, first, width(screen, row, column));
+            column += cells;
+            let drawn = self.shape((start, row), &look, &text);
+            while let Some((next, letters)) = (column < columns).then(|| cell(screen, row, column)).flatten() {
+                // Half blocks make pictures: neighbours of the same colours are one shape.
+                if next != look
+                    || (drawn && letters != text)
+                    || (!drawn && is_drawn(&letters))
+                    || (drawn && text != "▀")
+                {
+                    break;
+                }
+                if !drawn {
+                    text.push_str(&letters);
+                }
+                cells += width(screen, row, column);
+                column = start + cells;
             }
-            text.push_str(&letters);
-            cells += width(screen, row, column);
-            column = start + cells;
+            self.ground((start, row), cells, &look);
+            if drawn && text == "▀" {
+                let (x, y) = (u32::from(start) * CELL.0, u32::from(row) * CELL.1);
+                let (wide, high) = (u32::from(cells) * CELL.0, CELL.1 / 2);
+                let _ = write!(self.grounds.entry(look.text.clone()).or_default(), "M{x} {y}h{wide}v{high}h-{wide}z");
+            } else if !drawn {
+                self.text((start, row), cells, &look, &text);
+            }
         }
-        draw(svg, (start, row), cells, &look, &text);
     }
+
+    fn ground(&mut self, (column, row): (u16, u16), cells: u16, look: &Look) {
+        let Some(ground) = &look.ground else { return };
+        let (x, y, wide) = (u32::from(column) * CELL.0, u32::from(row) * CELL.1, u32::from(cells) * CELL.0);
+        let _ = write!(self.grounds.entry(ground.clone()).or_default(), "M{x} {y}h{wide}v{}h-{wide}z", CELL.1);
+    }
+
+    fn text(&mut self, (column, row): (u16, u16), cells: u16, look: &Look, text: &str) {
+        let bare = text.trim_start_matches(' ');
+        if bare.is_empty() {
+            return;
+        }
+        let (skipped, bare) = (text.len() - bare.len(), bare.trim_end_matches(' '));
+        let cells = usize::from(cells) - (text.len() - bare.len());
+        let mut style = String::new();
+        for (on, attribute) in [
+            (look.bold, " font-weight=\"bold\""),
+            (look.dim, " opacity=\"0.6\""),
+            (look.underline, " text-decoration=\"underline\""),
+        ] {
+            if on {
+                style.push_str(attribute);
+            }
+        }
+        let escaped = bare.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let _ = writeln!(
+            self.texts,
+            "<text x=\"{}\" y=\"{}\" textLength=\"{}\" lengthAdjust=\"spacingAndGlyphs\" fill=\"{}\"{style}>{escaped}</text>",
+            (usize::from(column) + skipped) * CELL.0 as usize,
+            u32::from(row) * CELL.1 + 12,
+            cells * CELL.0 as usize,
+            look.text,
+        );
+    }
+
+    /// Draws a letter that is a shape; whether it is one.
+    fn shape(&mut self, (column, row): (u16, u16), look: &Look, letter: &str) -> bool {
+        let Some(letter) = letter.chars().next().filter(|_| is_drawn(letter)) else { return false };
+        if letter == '▀' {
+            return true;
+        }
+        let (x, y) = (f64::from(u32::from(column) * CELL.0), f64::from(u32::from(row) * CELL.1));
+        let (wide, high) = (f64::from(CELL.0), f64::from(CELL.1));
+        let percent = match (letter, look.dim) {
+            ('░', _) => 25,
+            (_, true) => 60,
+            (_, false) => 100,
+        };
+        let shapes = self.shapes.entry((look.text.clone(), percent)).or_default();
+        let mut fill = |x: f64, y: f64, wide: f64, high: f64| {
+            let _ = write!(shapes.filled, "M{x} {y}h{wide}v{high}h-{wide}z");
+        };
+        match letter {
+            '░' => fill(x, y, wide, high),
+            // From the bottom in eighths, and from the left.
+            '▁'..='█' => {
+                let part = high * f64::from(letter as u32 - '▁' as u32 + 1) / 8.0;
+                fill(x, y + high - part, wide, part);
+            }
+            '▉'..='▏' => fill(x, y, wide * f64::from('▏' as u32 - letter as u32 + 1) / 8.0, high),
+            '\u{2800}'..='\u{28ff}' => {
+                let bits = letter as u32 - 0x2800;
+                for (bit, (across, down)) in
+                    [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3)].into_iter().enumerate()
+                {
+                    if bits >> bit & 1 == 1 {
+                        let _ = write!(
+                            shapes.dots,
+                            "M{} {}h0",
+                            x + 2.0 + 4.0 * f64::from(across),
+                            y + 2.0 + 4.0 * f64::from(down)
+                        );
+                    }
+                }
+            }
+            _ => {
+                let (right, bottom, middle, centre) = (x + wide, y + high, x + wide / 2.0, y + high / 2.0);
+                let data = match letter {
+                    '─' => format!("M{x} {centre}h{wide}"),
+                    '│' => format!("M{middle} {y}v{high}"),
+                    '┊' => format!("M{middle} {}v3M{middle} {}v3", y + 2.0, y + 10.0),
+                    '┤' => format!("M{middle} {y}v{high}M{x} {centre}H{middle}"),
+                    '├' => format!("M{middle} {y}v{high}M{middle} {centre}H{right}"),
+                    '┬' => format!("M{x} {centre}h{wide}M{middle} {centre}V{bottom}"),
+                    '└' => format!("M{middle} {y}V{centre}H{right}"),
+                    '╭' => format!("M{middle} {bottom}Q{middle} {centre} {right} {centre}"),
+                    '╮' => format!("M{middle} {bottom}Q{middle} {centre} {x} {centre}"),
+                    '╰' => format!("M{middle} {y}Q{middle} {centre} {right} {centre}"),
+                    _ => format!("M{middle} {y}Q{middle} {centre} {x} {centre}"),
+                };
+                shapes.lines.push_str(&data);
+            }
+        }
+        true
+    }
+}
+
+/// Whether a letter is drawn as a shape.
+fn is_drawn(letter: &str) -> bool {
+    let mut letters = letter.chars();
+    let drawn = |letter: char| matches!(letter, '▀'..='▏' | '░' | '─' | '│' | '┊' | '┤' | '├' | '┬' | '└' | '╭' | '╮' | '╰' | '╯' | '\u{2800}'..='\u{28ff}');
+    letters.next().is_some_and(drawn) && letters.next().is_none()
 }
 
 fn width(screen: &vt100::Screen, row: u16, column: u16) -> u16 {
@@ -88,39 +247,6 @@ fn cell(screen: &vt100::Screen, row: u16, column: u16) -> Option<(Look, String)>
     Some((look, letters))
 }
 
-fn draw(svg: &mut String, (column, row): (u16, u16), cells: u16, look: &Look, text: &str) {
-    let (x, y) = (MARGIN + f64::from(column) * CELL.0, MARGIN + f64::from(row) * CELL.1);
-    let span = f64::from(cells) * CELL.0;
-    if let Some(ground) = &look.ground {
-        let _ = writeln!(
-            svg,
-            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{span:.1}\" height=\"{:.1}\" fill=\"{ground}\"/>",
-            CELL.1
-        );
-    }
-    if text.trim().is_empty() {
-        return;
-    }
-    let mut style = String::new();
-    if look.bold {
-        style.push_str(" font-weight=\"bold\"");
-    }
-    if look.dim {
-        style.push_str(" opacity=\"0.6\"");
-    }
-    if look.underline {
-        style.push_str(" text-decoration=\"underline\"");
-    }
-    let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let _ = writeln!(
-        svg,
-        "<text x=\"{x:.1}\" y=\"{:.1}\" textLength=\"{span:.1}\" lengthAdjust=\"spacingAndGlyphs\" fill=\"{}\"{style} \
-         xml:space=\"preserve\">{escaped}</text>",
-        y + CELL.1 * 0.75,
-        look.text,
-    );
-}
-
 /// A colour as SVG has it; none for the terminal's own.
 fn color(color: vt100::Color) -> Option<String> {
     match color {
@@ -135,6 +261,10 @@ fn color(color: vt100::Color) -> Option<String> {
             let grey = 8 + 10 * (index - 232);
             Some(format!("#{grey:02x}{grey:02x}{grey:02x}"))
         }
-        vt100::Color::Rgb(red, green, blue) => Some(format!("#{red:02x}{green:02x}{blue:02x}")),
+        // Sixteen levels a channel are enough for a thumbnail, and let neighbours be the same.
+        vt100::Color::Rgb(red, green, blue) => {
+            let short = |value: u8| (u16::from(value) + 8).min(255) / 17;
+            Some(format!("#{:x}{:x}{:x}", short(red), short(green), short(blue)))
+        }
     }
 }

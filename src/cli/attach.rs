@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{Failure, say, train};
+use super::{Failure, again, say, train};
 use crate::event::{Command, Outcome, Record, StopKind};
 use crate::report::headless::Headless;
 use crate::report::summary;
@@ -33,6 +33,11 @@ pub struct Which {
 }
 
 impl Which {
+    /// The run of a folder.
+    pub(super) fn at(folder: &Path, runs: &Path) -> Self {
+        Self { run: Some(folder.to_string_lossy().into_owned()), runs: runs.to_path_buf() }
+    }
+
     fn find(&self, wanted: Wanted) -> Result<Found, Failure> {
         find::find(self.run.as_deref(), &self.runs, wanted).map_err(|error| Failure::Usage(error.into()))
     }
@@ -122,6 +127,9 @@ fn show(found: &Found, live: tui::LiveRun, role: Role) -> Result<(), Failure> {
     let left = tui::run(Some(live), Box::new(RunFolders::new(runs)), options)
         .map_err(|error| Failure::Run(miette::Report::new(error)))?;
     let state = left.state.unwrap_or_default();
+    if let Some(then) = left.then {
+        return next(then, runs);
+    }
     if state.is_ended() {
         say(&summary::text(&state));
         return ended(&state);
@@ -134,6 +142,14 @@ fn show(found: &Found, live: tui::LiveRun, role: Role) -> Result<(), Failure> {
         planned = state.planned_epochs()
     ));
     left.signal.map_or(Ok(()), |signal| Err(Failure::Told(128 + signal as u8)))
+}
+
+/// What a user wanted of the history's list.
+pub(super) fn next(then: tui::Next, runs: &Path) -> Result<(), Failure> {
+    match then {
+        tui::Next::Train(again) => again::again(again),
+        tui::Next::Attach(folder) => attach(&Which::at(&folder, runs)),
+    }
 }
 
 /// The exit code of a run that ended.

@@ -57,6 +57,8 @@ pub(super) struct Kept {
     pub(super) state: RunState,
     /// The signal that asked for its end, if one did.
     pub(super) signal: Option<i32>,
+    /// What the user wants after it.
+    pub(super) then: Option<crate::tui::Next>,
 }
 
 impl Keeper {
@@ -93,7 +95,7 @@ impl Keeper {
         if !json {
             say(&summary::text(&state));
         }
-        Ok(Kept { state, signal: self.signal })
+        Ok(Kept { state, signal: self.signal, then: None })
     }
 
     async fn listen(

@@ -9,7 +9,7 @@ use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::keeper::{Keeper, Kept, LOG_FILE};
-use super::{Failure, again, detach, paths, resume, say, warn};
+use super::{Failure, again, attach, detach, paths, resume, say, warn};
 use crate::event::{Outcome, Record};
 use crate::report::summary;
 use crate::run::history::RunFolders;
@@ -82,10 +82,13 @@ pub(super) fn start(loaded: Loaded, text: &str, request: &Request) -> Result<(),
         }
         keeper.keep(events, request.json, state, None)?
     } else {
-        on_screen(keeper, events, runs, settings)?
+        on_screen(keeper, events, runs.clone(), settings)?
     };
     if kept.state.is_ended() {
         threads.join();
+        if let Some(then) = kept.then {
+            return attach::next(then, &runs);
+        }
     }
     match (&kept.state.phase, kept.signal) {
         (Phase::Ended(Outcome::Stopped), Some(signal)) => Err(Failure::Told(128 + signal as u8)),
@@ -103,10 +106,16 @@ pub(super) fn history(runs: &Path) -> Result<(), Failure> {
             "the history needs a terminal"
         )));
     }
-    let options = tui::TuiOptions { settings: settings()?, state_file: state_file(), ..tui::TuiOptions::default() };
-    let left = tui::run(None, Box::new(RunFolders::new(runs)), options)
-        .map_err(|error| Failure::Run(miette::Report::new(error)))?;
-    left.again.map_or(Ok(()), again::again)
+    loop {
+        let options = tui::TuiOptions { settings: settings()?, state_file: state_file(), ..tui::TuiOptions::default() };
+        let left = tui::run(None, Box::new(RunFolders::new(runs)), options)
+            .map_err(|error| Failure::Run(miette::Report::new(error)))?;
+        match left.then {
+            // Back to the list afterwards, where the run was chosen.
+            Some(tui::Next::Attach(folder)) => attach::attach(&attach::Which::at(&folder, runs))?,
+            then => return then.map_or(Ok(()), |then| attach::next(then, runs)),
+        }
+    }
 }
 
 /// Where the front end keeps what was chosen about the screen: in the user's folder for such things.
@@ -144,7 +153,7 @@ fn on_screen(
         (Some(live), Some(signal)) if !state.is_ended() => keeper.keep(live.events, false, state, Some(signal)),
         _ => {
             say(&summary::text(&state));
-            Ok(Kept { state, signal: None })
+            Ok(Kept { state, signal: None, then: left.then })
         }
     }
 }

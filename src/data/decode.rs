@@ -1,17 +1,17 @@
 //! JPEG and PNG bytes to RGB pixels of the wanted size.
 //!
-//! The usual case, an RGB image that already has that size, is decoded straight into the caller's buffer. Grey images
+//! The usual case, an image that already has that size, is decoded straight into the caller's buffer. Grey images
 //! get three equal channels, transparency is dropped, other sizes are resized bilinearly. A picture whose header claims
 //! absurd dimensions is refused before memory is asked for it.
+//!
+//! Baseline JPEGs go to facetui's own decoder (`crates/jpeg`), one a thread, which gives the pixels of libjpeg-turbo; the rest (progressive,
+//! CMYK, odd samplings) to the crate `image`.
 
+use std::cell::RefCell;
 use std::io::Cursor;
 
-use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
-
-use zune_core::bytestream::ZCursor;
-use zune_core::colorspace::ColorSpace;
-use zune_core::options::DecoderOptions;
-use zune_jpeg::JpegDecoder;
+use facetui_jpeg::{Decoder, Image, JpegError};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 
 use crate::data::source::ImageRead;
 
@@ -62,10 +62,13 @@ pub fn decode_into(bytes: &[u8], size: (u32, u32), pixels: &mut [u8]) -> Result<
     if pixels.len() != image_bytes(size) {
         return Err(DecodeError::Buffer(pixels.len(), image_bytes(size)));
     }
-    if bytes.starts_with(&JPEG)
-        && let Some(read) = jpeg_into(bytes, size, pixels)?
-    {
-        return Ok(read);
+    if let Some(jpeg) = baseline(bytes)? {
+        let found = (jpeg.width() as u32, jpeg.height() as u32);
+        if found == size {
+            decode_baseline(&jpeg, pixels)?;
+            return Ok(ImageRead { resized_from: None });
+        }
+        return Ok(resized(&whole_baseline(&jpeg)?, size, pixels));
     }
     let (decoder, _) = decoder(bytes)?;
     let found = decoder.dimensions();
@@ -78,28 +81,46 @@ pub fn decode_into(bytes: &[u8], size: (u32, u32), pixels: &mut [u8]) -> Result<
         pixels.copy_from_slice(image.as_raw());
         return Ok(ImageRead { resized_from: None });
     }
-    let resized = image::imageops::resize(&image, size.0, size.1, image::imageops::FilterType::Triangle);
-    pixels.copy_from_slice(resized.as_raw());
-    Ok(ImageRead { resized_from: Some(found) })
+    Ok(resized(&image, size, pixels))
 }
 
-/// The usual case: a colour JPEG of the wanted size, whose headers are read once and whose pixels go where they belong. None
-/// for any other, which is left to [`decoder`]: the crate `image` reads headers twice and copies the bytes.
-fn jpeg_into(bytes: &[u8], size: (u32, u32), pixels: &mut [u8]) -> Result<Option<ImageRead>, DecodeError> {
-    let options = DecoderOptions::default()
-        .set_strict_mode(false)
-        .set_max_width(LONGEST_SIDE as usize)
-        .set_max_height(LONGEST_SIDE as usize)
-        .jpeg_set_out_colorspace(ColorSpace::RGB);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    let broken = |error: zune_jpeg::errors::DecodeErrors| DecodeError::Broken(error.to_string());
-    decoder.decode_headers().map_err(broken)?;
-    let colour = matches!(decoder.input_colorspace(), Some(ColorSpace::YCbCr | ColorSpace::RGB));
-    if !colour || decoder.dimensions() != Some((size.0 as usize, size.1 as usize)) {
-        return Ok(None);
+/// Resizes an image into `pixels`, which are `size` in width and height.
+fn resized(image: &RgbImage, size: (u32, u32), pixels: &mut [u8]) -> ImageRead {
+    let resized = image::imageops::resize(image, size.0, size.1, image::imageops::FilterType::Triangle);
+    pixels.copy_from_slice(resized.as_raw());
+    ImageRead { resized_from: Some(image.dimensions()) }
+}
+
+/// The header of a JPEG that our own decoder takes; none for any other bytes, and where sides are too long.
+fn baseline(bytes: &[u8]) -> Result<Option<Image<'_>>, DecodeError> {
+    let longest = LONGEST_SIDE as usize;
+    match Image::parse(bytes) {
+        Ok(jpeg) => Ok(Some(jpeg).filter(|jpeg| jpeg.width() <= longest && jpeg.height() <= longest)),
+        Err(JpegError::Unsupported(_)) => Ok(None),
+        Err(error) => Err(damaged(error)),
     }
-    decoder.decode_into(pixels).map_err(broken)?;
-    Ok(Some(ImageRead { resized_from: None }))
+}
+
+fn damaged(error: JpegError) -> DecodeError {
+    match error {
+        JpegError::Buffer(found, expected) => DecodeError::Buffer(found, expected),
+        damaged => DecodeError::Broken(damaged.to_string()),
+    }
+}
+
+/// Decodes it with this thread's decoder, which keeps its tables and buffers.
+fn decode_baseline(jpeg: &Image<'_>, pixels: &mut [u8]) -> Result<(), DecodeError> {
+    thread_local! {
+        static DECODER: RefCell<Decoder> = RefCell::new(Decoder::new());
+    }
+    DECODER.with_borrow_mut(|decoder| decoder.decode(jpeg, pixels)).map_err(damaged)
+}
+
+fn whole_baseline(jpeg: &Image<'_>) -> Result<RgbImage, DecodeError> {
+    let size = (jpeg.width() as u32, jpeg.height() as u32);
+    let mut pixels = vec![0; image_bytes(size)];
+    decode_baseline(jpeg, &mut pixels)?;
+    RgbImage::from_raw(size.0, size.1, pixels).ok_or_else(|| DecodeError::Buffer(0, image_bytes(size)))
 }
 
 /// A whole image, in its own size.
@@ -120,8 +141,12 @@ pub struct Picture {
 /// # Errors
 /// Bytes that are no JPEG or PNG image, or one of absurd size.
 pub fn decode_whole(bytes: &[u8]) -> Result<Picture, DecodeError> {
-    let (decoder, format) = decoder(bytes)?;
-    let image = DynamicImage::from_decoder(decoder).map_err(broken)?.into_rgb8();
+    let (image, format) = if let Some(jpeg) = baseline(bytes)? {
+        (whole_baseline(&jpeg)?, ImageFormat::Jpeg)
+    } else {
+        let (decoder, format) = decoder(bytes)?;
+        (DynamicImage::from_decoder(decoder).map_err(broken)?.into_rgb8(), format)
+    };
     let format = if format == ImageFormat::Png { "PNG" } else { "JPEG" };
     Ok(Picture { format, width: image.width(), height: image.height(), pixels: image.into_raw() })
 }
@@ -201,20 +226,50 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_short_way_of_a_jpeg_gives_the_pixels_of_the_long_one() {
-        let shades = |x, y| Rgb([(x * 9) as u8, (y * 13) as u8, (x * y) as u8]);
-        let image = DynamicImage::from(RgbImage::from_fn(30, 17, shades));
-        for (image, short) in [(DynamicImage::from(image.to_luma8()), false), (image, true)] {
+    fn jpegs_of_either_decoder_are_the_pictures_that_were_encoded() {
+        let shades = |x, y| [(x * 8) as u8, (y * 12) as u8, (x * 3 + y * 4) as u8];
+        let picture: Vec<u8> = (0..17).flat_map(|y| (0..30).flat_map(move |x| shades(x, y))).collect();
+        let grey: Vec<u8> = picture.iter().step_by(3).copied().collect();
+        for (progressive, colour) in [(false, true), (false, false), (true, true), (true, false)] {
             let mut bytes = Vec::new();
-            let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 90);
-            encoder.write_image(image.as_bytes(), 30, 17, image.color().into()).expect("encodes");
+            let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 95);
+            encoder.set_progressive(progressive);
+            let (data, kind) =
+                if colour { (&picture, jpeg_encoder::ColorType::Rgb) } else { (&grey, jpeg_encoder::ColorType::Luma) };
+            encoder.encode(data, 30, 17, kind).expect("encodes");
+            assert_eq!(baseline(&bytes).expect("has a header").is_some(), !progressive);
             let mut pixels = vec![0; image_bytes((30, 17))];
-            assert_eq!(jpeg_into(&bytes, (30, 17), &mut pixels).expect("decodes").is_some(), short);
             decode_into(&bytes, (30, 17), &mut pixels).expect("decodes");
-            assert_eq!(pixels, decode_whole(&bytes).expect("decodes").pixels);
-            assert!(jpeg_into(&bytes, (17, 30), &mut pixels).expect("has headers").is_none());
+            let whole = decode_whole(&bytes).expect("decodes");
+            assert_eq!((whole.format, whole.width, whole.height), ("JPEG", 30, 17));
+            assert_eq!(pixels, whole.pixels);
+            for (at, found) in pixels.iter().enumerate() {
+                let drawn = if colour { picture[at] } else { grey[at / 3] };
+                assert!(found.abs_diff(drawn) < 12, "{at}: {found}, drawn {drawn}");
+            }
+            let mut small = vec![0; image_bytes((15, 9))];
+            let read = decode_into(&bytes, (15, 9), &mut small).expect("decodes");
+            assert_eq!(read.resized_from, Some((30, 17)));
             assert!(decode_into(&bytes[..20], (30, 17), &mut pixels).is_err());
         }
+    }
+
+    #[test]
+    fn a_jpeg_that_ends_early_is_no_image() {
+        let mut bytes = Vec::new();
+        let encoder = jpeg_encoder::Encoder::new(&mut bytes, 90);
+        let noise: Vec<u8> =
+            (0..24 * 24 * 3_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        encoder.encode(&noise, 24, 24, jpeg_encoder::ColorType::Rgb).expect("encodes");
+        let mut pixels = vec![0; image_bytes((24, 24))];
+        decode_into(&bytes, (24, 24), &mut pixels).expect("decodes");
+        // Nothing but the marker at the end may be missing.
+        decode_into(&bytes[..bytes.len() - 2], (24, 24), &mut pixels).expect("decodes");
+        for length in (0..bytes.len() - 3).step_by(7) {
+            assert!(decode_into(&bytes[..length], (24, 24), &mut pixels).is_err(), "{length} of {}", bytes.len());
+        }
+        let text = decode_into(&bytes[..bytes.len() - 40], (24, 24), &mut pixels).expect_err("is cut").to_string();
+        assert_eq!(text, "not decodable: its data end early");
     }
 
     #[test]

@@ -136,13 +136,25 @@ pub fn write(runs: &[Curves], look: &Look, path: &Path) -> Result<(), PlotError>
     Ok(())
 }
 
-/// Plots the run of a journal as `plot.svg` beside it, and gives the plot's path.
+/// Plots runs by their journals or `_hist.json` files, and gives the plot's path: `plot.svg` beside the journal of one,
+/// `<name>_plot.svg` beside a history, and `compared.svg` among the runs for several.
 ///
 /// # Errors
 /// A journal that cannot be read or has no finished epoch, and as [`write()`].
-pub fn beside(journal: &Path) -> Result<PathBuf, PlotError> {
-    let runs = source::journal(journal)?;
-    let path = journal.with_file_name("plot.svg");
+pub fn beside(journals: &[PathBuf]) -> Result<PathBuf, PlotError> {
+    let names: Vec<String> = journals.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+    let runs = source::load(&names, Path::new("runs"))?;
+    let first = journals.first().map_or(Path::new(""), PathBuf::as_path);
+    let bare = first.file_name().is_none_or(|name| name != crate::run::journal::FILE_NAME);
+    let path = if journals.len() > 1 {
+        let folder = if bare { first.parent() } else { first.parent().and_then(Path::parent) };
+        folder.unwrap_or(Path::new("")).join("compared.svg")
+    } else if bare {
+        let stem = first.file_stem().unwrap_or_default().to_string_lossy();
+        first.with_file_name(format!("{}_plot.svg", stem.strip_suffix("_hist").unwrap_or(&stem)))
+    } else {
+        first.with_file_name("plot.svg")
+    };
     write(&runs, &Look::default(), &path)?;
     Ok(path)
 }

@@ -139,6 +139,7 @@ fn summarize(path: &Path) -> Option<PastRun> {
             }
         },
         losses,
+        branches: header.into_iter().flat_map(|header| &header.branches).map(|branch| branch.name.clone()).collect(),
         loss: state.epochs.last().map(|row| row.loss),
         marks: marks::read(path),
         journal: path.to_path_buf(),

@@ -32,6 +32,8 @@ pub struct PastRun {
     pub model: String,
     /// The losses of its stages, each once, in order.
     pub losses: Vec<String>,
+    /// The names of its branches.
+    pub branches: Vec<String>,
     /// Epochs that ended.
     pub epochs: u32,
     /// Epochs that were planned.

@@ -489,7 +489,10 @@ fn figures(result: &BinResult) -> String {
         (Some(mean), Some(deviation)) => format!(", 10-fold {mean:.4} ± {deviation:.4}"),
         _ => String::new(),
     };
-    format!("{}: accuracy {:.4} at threshold {:.4}{folds}", result.bin, result.accuracy, result.threshold)
+    // A bare history knows none.
+    let threshold =
+        if result.threshold.is_finite() { format!(" at threshold {:.4}", result.threshold) } else { String::new() };
+    format!("{}: accuracy {:.4}{threshold}{folds}", result.bin, result.accuracy)
 }
 
 /// Adds the finite values to a running sum.

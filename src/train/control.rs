@@ -26,6 +26,8 @@ pub struct Control {
     paused: bool,
     /// An evaluation that was asked for is being done.
     busy: bool,
+    /// It is asked where no step is near: within an evaluation, at an epoch's end.
+    within: bool,
     /// What was asked for and not begun.
     asked: Vec<Next>,
     /// What every learning rate is multiplied by.
@@ -35,7 +37,16 @@ pub struct Control {
 impl Control {
     /// Listens to `commands` and answers with events.
     pub const fn new(commands: Receiver<Command>, emit: Emit) -> Self {
-        Self { commands, emit, stop: None, paused: false, busy: false, asked: Vec::new(), rate_scale: 1.0 }
+        Self {
+            commands,
+            emit,
+            stop: None,
+            paused: false,
+            busy: false,
+            within: false,
+            asked: Vec::new(),
+            rate_scale: 1.0,
+        }
     }
 
     /// What to do now; holds here while paused. Ask again after what it says has been done.
@@ -63,10 +74,12 @@ impl Control {
 
     /// Takes what has been asked since; holds here while paused. Returns whether to end now.
     pub fn poll(&mut self) -> bool {
+        self.within = true;
         self.hear();
         while self.paused && !self.busy && self.stop != Some(StopKind::Now) {
             self.wait();
         }
+        self.within = false;
         self.stop == Some(StopKind::Now)
     }
 
@@ -86,6 +99,14 @@ impl Control {
         match self.commands.recv() {
             Ok(command) => self.take(command),
             Err(_) => self.paused = false,
+        }
+    }
+
+    /// What is done between two steps cannot be done while the run is held elsewhere.
+    fn say_that_it_waits(&self) {
+        if self.within && self.paused {
+            let message = "this is done when the run goes on: no step is near where it is paused".to_owned();
+            (self.emit)(Event::Log { level: Level::Info, message });
         }
     }
 
@@ -110,10 +131,12 @@ impl Control {
             Command::Evaluate if !self.asked.contains(&Next::Evaluate) => {
                 self.asked.push(Next::Evaluate);
                 (self.emit)(Event::EvaluationRequested);
+                self.say_that_it_waits();
             }
             Command::Save if !self.asked.contains(&Next::Save) => {
                 self.asked.push(Next::Save);
                 (self.emit)(Event::SaveRequested);
+                self.say_that_it_waits();
             }
             Command::ScaleLearningRate(factor) if RATE_SCALES.contains(&factor) => {
                 self.rate_scale = factor;
@@ -195,6 +218,15 @@ mod tests {
         assert_eq!(control.attend(), Next::Step);
         let events = [Event::Paused, Event::EvaluationRequested, Event::SaveRequested, Event::Paused, Event::Resumed];
         assert_eq!(heard.all(), events);
+    }
+
+    #[test]
+    fn a_pause_away_from_steps_says_that_wishes_wait() {
+        let (sender, mut control, heard) = control(&[Command::Pause, Command::Save, Command::Resume]);
+        assert!(!control.poll());
+        assert!(matches!(&heard.all()[2], Event::Log { message, .. } if message.contains("when the run goes on")));
+        assert_eq!(control.attend(), Next::Save);
+        drop(sender);
     }
 
     #[test]

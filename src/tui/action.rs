@@ -100,6 +100,8 @@ pub enum Past {
     Delete,
     /// The answer: yes.
     DeleteForSure,
+    /// Show it with all its keys, while another process trains it.
+    Attach,
     /// Train its schedule; asks how.
     Train,
     /// The answer: go on where it ended.
@@ -117,6 +119,15 @@ pub struct Again {
     pub name: String,
     /// From the beginning, instead of where it ended.
     pub fresh: bool,
+}
+
+/// What the program does once the front end has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Train a past run's schedule.
+    Train(Again),
+    /// Show the run of this folder, which another process trains.
+    Attach(PathBuf),
 }
 
 /// What a user asks for.
@@ -168,6 +179,8 @@ pub enum Action {
     Interrupt,
     /// Go to the background (Ctrl-Z).
     Suspend,
+    /// Draw the whole screen anew (Ctrl-L).
+    Redraw,
     /// Show or hide the help.
     Help,
     /// Close the topmost thing: a dialog, a zoomed pane, an opened run.
@@ -265,18 +278,22 @@ pub enum Effect {
     Discard(Box<PastRun>),
     /// Compare the schedules of two runs, off this thread.
     Difference(Box<PastRun>, Box<PastRun>),
-    /// End the front end, and train a past run's schedule.
-    Train(Again),
+    /// End the front end, and do something else.
+    Then(Next),
     /// Take the mouse, or give it to the terminal.
     Mouse(bool),
     /// Keep what was chosen about the screen for the next time, off this thread.
     Remember(Remembered),
     /// Write the plot of the run of this journal, off this thread; of the live run when none is given.
     Plot(Option<PathBuf>),
+    /// Write one plot of the runs of these journals, off this thread.
+    PlotTogether(Vec<PathBuf>),
     /// Read what lies behind a bin's figures, off this thread.
     Look(Wish),
     /// Go to the background.
     Suspend,
+    /// Draw the whole screen anew, whatever was written over it.
+    Redraw,
     /// End the front end.
     Leave,
 }

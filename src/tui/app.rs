@@ -116,11 +116,13 @@ impl App {
                 if self.chooses_bins() {
                     scopes.push(Scope::Bins);
                 }
-                scopes.push(match self.on_screen() {
-                    Some(_) if self.view.drill.is_some() => Scope::Drill,
-                    Some(_) => Scope::Run,
-                    None => Scope::History,
-                });
+                match self.on_screen() {
+                    Some(_) if self.view.drill.is_some() => scopes.push(Scope::Drill),
+                    Some(_) => scopes.push(Scope::Run),
+                    None if self.view.tab == Tab::History => scopes.push(Scope::History),
+                    // Nothing is trained here.
+                    None => {}
+                }
                 scopes.push(Scope::Everywhere);
                 scopes
             }
@@ -169,6 +171,7 @@ impl App {
             Action::Detach => vec![Effect::Leave],
             Action::Interrupt => self.interrupt(),
             Action::Suspend => vec![Effect::Suspend],
+            Action::Redraw => vec![Effect::Redraw],
             Action::Help => {
                 self.view.dialog = Some(Dialog::Help);
                 self.view.help_scroll = 0;
@@ -211,7 +214,8 @@ impl App {
             Action::Move(motion) => self.scroll(motion),
             Action::Plot => self.plot(),
             Action::Open => {
-                self.history.full = self.history.shown().is_some_and(Result::is_ok);
+                // A run that is still being read opens when it is there.
+                self.history.full = self.history.chosen().is_some() && !matches!(self.history.shown(), Some(Err(_)));
                 Vec::new()
             }
             Action::Refresh => self.refresh(),
@@ -287,16 +291,18 @@ impl App {
         }
     }
 
-    /// Has the run on screen plotted, or the chosen one of the list; one plot at a time.
+    /// Has the run on screen plotted, or the compared ones, or the chosen one of the list; one plot at a time.
     fn plot(&mut self) -> Vec<Effect> {
-        let journal = match self.view.tab {
-            Tab::Training => self.live.as_ref().map(|_| None),
-            Tab::History => self.history.chosen().map(|run| Some(run.journal.clone())),
+        let chosen = || self.history.chosen().map(|run| Effect::Plot(Some(run.journal.clone())));
+        let effect = match self.view.tab {
+            Tab::Training => self.live.as_ref().map(|_| Effect::Plot(None)),
+            Tab::History if self.compares() => Some(Effect::PlotTogether(self.history.compared_journals())),
+            Tab::History => chosen(),
         };
-        let Some(journal) = journal.filter(|_| !self.view.plotting) else { return Vec::new() };
+        let Some(effect) = effect.filter(|_| !self.view.plotting) else { return Vec::new() };
         self.view.plotting = true;
         self.view.notice = Some("drawing the plot".to_owned());
-        vec![Effect::Plot(journal)]
+        vec![effect]
     }
 
     /// Says what became of a plot: above the panes until the next key, and in the live run's log.
@@ -326,6 +332,11 @@ impl App {
         self.fold(record);
         if self.answers(&record.event) {
             self.view.request = None;
+        }
+        match &record.event {
+            Event::EvaluationRequested | Event::SaveRequested => self.view.waits = self.paused_within(),
+            Event::Resumed | Event::Finished { .. } => self.view.waits = false,
+            _ => {}
         }
         if let Event::DetailsWritten { bin, .. } = &record.event
             && self.details_changed(bin)
@@ -387,7 +398,13 @@ impl App {
     fn laid_out(&self, shown: &Watched, body: Rect, size: Size) -> Arrangement {
         let state = &shown.state;
         let branches = state.comparison.as_ref().map_or(0, |comparison| comparison.total());
-        let needs = Needs { stages: state.stages.len(), bins: state.bins.len(), branches, charts: self.view.order };
+        let needs = Needs {
+            stages: state.stages.len(),
+            bins: state.bins.len(),
+            branches,
+            machine: super::pane::machine::lines(state),
+            charts: self.view.order,
+        };
         run(body, size, &needs, &self.view.borders)
     }
 
@@ -458,6 +475,7 @@ impl App {
             let selected = moved(self.history.selected, last, motion);
             if selected != self.history.selected {
                 self.history.selected = selected;
+                self.history.full = false;
                 return self.open_chosen();
             }
         }

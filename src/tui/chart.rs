@@ -1,8 +1,8 @@
 //! Line charts: curves in data coordinates become axes, dots and marks in a ratatui buffer.
 //!
 //! The panes hand over curves that are thin enough to draw (see `series`). NaN is a gap. Any area is fine; a tiny one stays
-//! empty. Ticks are placed by the plotting crate `malevich`; its canvas is not used, since raw curves must lie behind
-//! smoothed ones, and marks, bands and the crosshair between and over them.
+//! empty. No plotting crate draws them: raw curves must lie behind smoothed ones, and marks, bands and the crosshair between
+//! and over them.
 //!
 //! | file | what it does |
 //! |---|---|

@@ -79,7 +79,8 @@ fn panes(body: Rect, buffer: &mut Buffer, scene: &Scene<'_>, size: Size) {
     }
 }
 
-fn pane(which: Pane, area: Rect, buffer: &mut Buffer, scene: &Scene<'_>, frame: Frame) {
+/// One pane in its frame.
+pub(super) fn pane(which: Pane, area: Rect, buffer: &mut Buffer, scene: &Scene<'_>, frame: Frame) {
     let styles = scene.styles;
     let options = &scene.app.view.charts;
     let plain = |text: &'static str| vec![Span::styled(text, styles.title)];
@@ -88,6 +89,7 @@ fn pane(which: Pane, area: Rect, buffer: &mut Buffer, scene: &Scene<'_>, frame: 
         Pane::Status => plain("status"),
         Pane::Evaluation => plain("evaluation"),
         Pane::Branches => branches::title(&scene.run.state, styles),
+        Pane::Machine => plain("machine"),
         Pane::Log => log::title(scene),
         chart => charts::title(chart, scene.run, options, styles),
     };
@@ -102,6 +104,7 @@ fn pane(which: Pane, area: Rect, buffer: &mut Buffer, scene: &Scene<'_>, frame: 
             evaluation::chosen(inner, buffer, scene.run, selected, styles);
         }
         Pane::Branches => branches::render(inner, buffer, &scene.run.state, styles),
+        Pane::Machine => machine::render(inner, buffer, &scene.run.state, styles),
         Pane::Log => log::render(inner, buffer, scene),
         chart => charts::render(chart, inner, buffer, scene.run, options, styles),
     }

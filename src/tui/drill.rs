@@ -132,6 +132,13 @@ impl App {
         live && self.view.drill.as_ref().is_some_and(|drill| drill.bin == bin)
     }
 
+    /// Forgets the terminal's own pictures: it may have lost them.
+    pub(super) fn forget_pictures(&mut self) {
+        if let Some(Ok(look)) = self.view.drill.as_mut().and_then(|drill| drill.shown.as_mut()) {
+            look.pictures = RefCell::default();
+        }
+    }
+
     /// Moves among the bins of the table, or among the hardest pairs.
     pub(super) fn move_in_bins(&mut self, motion: Motion) -> bool {
         if let Some(drill) = &mut self.view.drill {

@@ -23,7 +23,7 @@ use crate::event::{Command, Event, Level, Record};
 use crate::report::plot;
 use crate::run::history_api::HistorySource;
 
-use super::action::{Again, Effect, News};
+use super::action::{Effect, News, Next as Then};
 use super::app::App;
 use super::draw::draw;
 use super::drill::{Look, Wish};
@@ -85,7 +85,7 @@ pub(super) async fn main(
         before_frame: options.before_frame,
         state_file: options.state_file,
         dirty: true,
-        again: None,
+        then: None,
         moved: None,
         last_draw: None,
     };
@@ -99,7 +99,7 @@ pub(super) async fn main(
         (Some(events), Some(commands)) => Some(LiveRun { events, commands }),
         _ => None,
     };
-    Ok(Left { state: front.app.live.take().map(|run| run.state), signal, gone, live, again: front.again.take() })
+    Ok(Left { state: front.app.live.take().map(|run| run.state), signal, gone, live, then: front.then.take() })
 }
 
 /// The moment, in seconds since the Unix epoch.
@@ -143,8 +143,8 @@ struct Front {
     before_frame: Option<fn()>,
     /// Where what was chosen about the screen is kept.
     state_file: Option<PathBuf>,
-    /// What is to be trained after this.
-    again: Option<Again>,
+    /// What is to be done after this.
+    then: Option<Then>,
     dirty: bool,
     /// Where the mouse went since the last frame.
     moved: Option<MouseEvent>,
@@ -323,15 +323,20 @@ impl Front {
                 | Effect::Mark(..)
                 | Effect::Discard(_)
                 | Effect::Difference(..) => drop(self.requests.send(effect)),
-                Effect::Train(again) => {
-                    self.again = Some(again);
+                Effect::Then(then) => {
+                    self.then = Some(then);
                     return Ok(Next::Leave);
                 }
-                Effect::Plot(journal) => self.plot(journal.or_else(|| self.journal.clone())),
+                Effect::Plot(journal) => self.plot(journal.or_else(|| self.journal.clone()).into_iter().collect()),
+                Effect::PlotTogether(journals) => self.plot(journals),
                 Effect::Look(wish) => self.look(wish),
                 Effect::Mouse(wanted) => self.screen.mouse(wanted)?,
                 Effect::Remember(kept) => self.keep(kept),
                 Effect::Suspend => self.suspend()?,
+                Effect::Redraw => {
+                    self.screen.blank()?;
+                    self.app.forget_pictures();
+                }
                 Effect::Leave => return Ok(Next::Leave),
             }
         }
@@ -350,14 +355,16 @@ impl Front {
     }
 
     /// Writes a plot on a thread of its own, which answers when it is done.
-    fn plot(&self, journal: Option<PathBuf>) {
+    fn plot(&self, journals: Vec<PathBuf>) {
         let answers = self.answers.clone();
         let answer = move |plot| drop(answers.send(Read::Plotted(plot)));
-        let Some(journal) = journal else { return answer(Err("this run has no journal".to_owned())) };
+        if journals.is_empty() {
+            return answer(Err("this run has no journal".to_owned()));
+        }
         let work = {
             let answer = answer.clone();
             move || {
-                let drawn = std::panic::catch_unwind(|| plot::beside(&journal).map_err(|error| error.to_string()));
+                let drawn = std::panic::catch_unwind(|| plot::beside(&journals).map_err(|error| error.to_string()));
                 answer(drawn.unwrap_or_else(|_| Err("drawing it failed".to_owned())));
             }
         };
@@ -392,6 +399,7 @@ impl Front {
 
     fn reenter(&mut self) -> io::Result<()> {
         self.screen.enter()?;
+        self.app.forget_pictures();
         self.draw()
     }
 }

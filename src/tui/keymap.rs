@@ -121,7 +121,13 @@ pub(super) const BINDINGS: &[Binding] = &[
     bind(Scope::Drill, &[letter('v')], Action::ToggleKind, "pairs of two persons or of one", Some("other pairs")),
     bind(Scope::Run, &[letter('!')], Action::Warnings, "the warnings in full", Some("warnings")),
     bind(Scope::History, &[plain(KeyCode::Enter)], Action::Open, "show the chosen run in full", Some("open")),
-    bind(Scope::History, &[letter('P')], Action::Plot, "write the chosen run's plot.svg", None),
+    bind(
+        Scope::History,
+        &[letter('P')],
+        Action::Plot,
+        "write the plot of the chosen run, or of the compared ones",
+        None,
+    ),
     past(&[letter(' ')], Past::Compare, "draw the chosen run beside others, or no longer", Some("compare")),
     past(
         &[letter('/')],
@@ -141,6 +147,7 @@ pub(super) const BINDINGS: &[Binding] = &[
     ),
     past(&[letter('t')], Past::Tags, "its tags", Some("tags")),
     past(&[letter('e')], Past::Note, "its note", Some("note")),
+    past(&[letter('a')], Past::Attach, "show a run that another process trains, with all its keys", Some("attach")),
     past(&[letter('T')], Past::Train, "train its schedule: go on, or from the beginning", Some("train")),
     past(&[plain(KeyCode::Delete), letter('D')], Past::Delete, "move it to the trash; asks first", None),
     bind(Scope::History, &[letter('r')], Action::Refresh, "read the list of runs again", Some("refresh")),
@@ -288,6 +295,7 @@ pub(super) const BINDINGS: &[Binding] = &[
         None,
     ),
     bind(Scope::Always, &[control('z')], Action::Suspend, "go to the background", None),
+    bind(Scope::Always, &[control('l')], Action::Redraw, "draw the whole screen anew", None),
 ];
 
 /// The table as it is used: with the user's keys.

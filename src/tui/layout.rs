@@ -16,20 +16,20 @@
 //! +- stages --------------------------------++- status -----------------------------+
 //! +- loss ----------------------------------++- accuracy ---------------------------+
 //! +- evaluation ----------------------------------++- bins -------------------------+
-//! +- log ---------------------------------------------------------------------------+
+//! +- log -----------------------------------------------------++- machine ----------+
 //! ```
 //! Wide, from 160x45 (made for 200x60): every chart at once.
 //! ```text
 //! +- stages --------------------++- loss -------------------------------------------+
 //! +- status --------------------++- accuracy ------------++- bins ------------------+
 //! +- evaluation ----------------++- learning rate -------++- gradient norm ---------+
-//! +- log -----------------------++- images/s ------------++- thresholds ------------+
+//! +- machine, log --------------++- images/s ------------++- thresholds ------------+
 //! ```
 //! Huge, from 220x66 (made for 250x80):
 //! ```text
 //! +- stages --------------------++- loss --------------------++- accuracy ----------+
 //! +- status --------------------++- bins --------------------++- thresholds --------+
-//! +- evaluation, log -----------++- learning rate -++- gradient norm -++- images/s -+
+//! +- evaluation, machine, log --++- learning rate -++- gradient norm -++- images/s -+
 //! ```
 
 use std::collections::BTreeMap;
@@ -68,13 +68,15 @@ pub(super) enum Pane {
     Speed,
     /// The branches side by side.
     Branches,
+    /// How busy the machine is.
+    Machine,
     /// The log.
     Log,
 }
 
 impl Pane {
     /// All panes, in the order the focus takes; the first nine have that number.
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Loss,
         Self::Accuracy,
         Self::Bins,
@@ -87,6 +89,7 @@ impl Pane {
         Self::Branches,
         Self::Stages,
         Self::Status,
+        Self::Machine,
     ];
 
     /// The charts, the most important first.
@@ -180,6 +183,8 @@ pub(super) struct Needs {
     /// 0 for a run without branches; their table takes the place of a chart on a medium screen, and has none on a smaller
     /// one (a key shows it).
     pub(super) branches: usize,
+    /// Lines about the machine; 0 where it was not looked at. Medium screens and larger ones have a pane of it.
+    pub(super) machine: usize,
     /// The charts, those that matter most first.
     pub(super) charts: [Pane; Pane::CHARTS.len()],
 }
@@ -272,6 +277,7 @@ fn part(body: Rect, size: Size, needs: &Needs) -> Part {
     let bins = needs.bins.clamp(1, 12) as u16;
     // The starting point has a line too.
     let branches = if needs.branches > 0 { needs.branches.clamp(1, 12) as u16 + 1 } else { 0 };
+    let machine = if needs.machine > 0 { needs.machine.min(12) as u16 + 2 } else { 0 };
     let charts = needs.charts;
     let top = abreast("top", [Pane::Stages, Pane::Status]);
     match size {
@@ -295,6 +301,11 @@ fn part(body: Rect, size: Size, needs: &Needs) -> Part {
         Size::Medium => {
             let right = if branches > 0 { Pane::Branches } else { charts[2] };
             let table = if branches > 0 { 46 } else { 72 };
+            let foot = if machine > 0 {
+                row("foot", vec![(Fill(1), Part::Pane(Pane::Log)), (Length(40), Part::Pane(Pane::Machine))])
+            } else {
+                Part::Pane(Pane::Log)
+            };
             let bottom = vec![(Length(table), Part::Pane(Pane::Evaluation)), (Fill(1), Part::Pane(right))];
             column(
                 "rows",
@@ -302,7 +313,7 @@ fn part(body: Rect, size: Size, needs: &Needs) -> Part {
                     (Length((stages + 5).clamp(9, 11)), top),
                     (Fill(1), abreast("charts", [charts[0], charts[1]])),
                     (Length((bins.max(branches) + 3).clamp(9, 12)), row("bottom", bottom)),
-                    (Length((body.height / 6).clamp(5, 9)), Part::Pane(Pane::Log)),
+                    (Length((body.height / 6).max(machine).clamp(5, 9)), foot),
                 ],
             )
         }
@@ -314,6 +325,9 @@ fn part(body: Rect, size: Size, needs: &Needs) -> Part {
             ];
             if branches > 0 {
                 left.push((Length(branches + 3), Part::Pane(Pane::Branches)));
+            }
+            if machine > 0 {
+                left.push((Length(machine), Part::Pane(Pane::Machine)));
             }
             left.push((Fill(1), Part::Pane(Pane::Log)));
             let [a, b, c, d, e, f, g] = charts;
@@ -429,7 +443,7 @@ mod tests {
     use super::*;
 
     fn needs(stages: usize, bins: usize, branches: usize) -> Needs {
-        Needs { stages, bins, branches, charts: Pane::CHARTS }
+        Needs { stages, bins, branches, machine: (stages + bins) % 7, charts: Pane::CHARTS }
     }
 
     #[test]

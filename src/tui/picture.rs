@@ -2,7 +2,21 @@
 //! elsewhere, shades without colour.
 //!
 //! What the terminal can do is told by its environment and by the size of its cells; it is not asked, since one that does
-//! not answer would cost a second of waiting at every start, and inside tmux the answer is another terminal's.
+//! not answer would cost a second of waiting at every start, and inside tmux the answer is another terminal's. The first
+//! rule that fits decides:
+//!
+//! | what the environment says | pictures |
+//! |---|---|
+//! | `TMUX`, `STY`, or `TERM` of screen or tmux | half blocks: what lies behind is not known |
+//! | `TERM` is `xterm-kitty` or `xterm-ghostty`, `TERM_PROGRAM` is `ghostty` | kitty's protocol |
+//! | `TERM_PROGRAM` is `iTerm.app` or `WezTerm` | iTerm2's protocol |
+//! | `TERM` is `foot`, `foot-extra`, `mlterm`, `contour`, `yaft-256color`, or has `sixel` in it | sixel |
+//! | anything else, or a terminal that does not tell how many pixels its cells have | half blocks |
+//!
+//! Half blocks have 24 bits of colour where `COLORTERM` says so or the terminal is one of the above, 256 colours elsewhere.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 
@@ -189,84 +203,4 @@ fn shade(light: u32, styles: &Styles) -> &'static str {
     const LETTERS: [&str; 10] = [" ", ".", ":", "-", "=", "+", "*", "#", "%", "@"];
     let of = |steps: &[&'static str]| steps[(light as usize * steps.len() / 256).min(steps.len() - 1)];
     if styles.glyphs.unicode { of(&BLOCKS) } else { of(&LETTERS) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tui::theme::Abilities;
-
-    /// White above, red below.
-    fn face() -> Face {
-        let pixels = (0..8 * 8).flat_map(|at| if at < 32 { [255, 255, 255] } else { [200, 0, 0] }).collect();
-        Face { width: 8, height: 8, pixels }
-    }
-
-    fn drawn(means: Means, abilities: Abilities, (width, height): (u16, u16)) -> Buffer {
-        let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
-        let area = buffer.area;
-        draw(&face(), 0, area, &mut buffer, &mut Pictures::default(), means, &Styles::new(abilities));
-        buffer
-    }
-
-    const USUAL: Abilities = Abilities { color: true, unicode: true, light: false };
-
-    #[test]
-    fn half_blocks_keep_the_shape() {
-        let buffer = drawn(Means::Blocks, USUAL, (8, 9));
-        assert_eq!((buffer[(0, 0)].symbol(), buffer[(7, 3)].symbol(), buffer[(0, 4)].symbol()), ("▀", "▀", " "));
-        assert_eq!((buffer[(0, 0)].fg, buffer[(3, 3)].bg), (Color::Rgb(255, 255, 255), Color::Rgb(200, 0, 0)));
-        let buffer = drawn(Means::Palette, USUAL, (8, 4));
-        assert_eq!((buffer[(0, 0)].fg, buffer[(3, 3)].fg), (Color::Indexed(255), Color::Indexed(160)));
-    }
-
-    #[test]
-    fn without_colour_there_are_shades_and_without_unicode_letters() {
-        let plain = Abilities { color: false, unicode: true, light: false };
-        assert_eq!(drawn(Means::Blocks, plain, (8, 4))[(0, 0)].symbol(), "█");
-        let letters = Abilities { color: true, unicode: false, light: false };
-        assert_eq!(drawn(Means::Blocks, letters, (8, 4))[(0, 0)].symbol(), "@");
-    }
-
-    #[test]
-    fn a_terminal_with_pictures_of_its_own_gets_them() {
-        for (graphics, start) in
-            [(Graphics::Kitty, "\u{1b}_G"), (Graphics::Sixel, "\u{1b}P"), (Graphics::Iterm, "\u{1b}]1337")]
-        {
-            let buffer = drawn(Means::Own(graphics, (8, 16)), USUAL, (8, 4));
-            let all: String = buffer.content().iter().map(ratatui::buffer::Cell::symbol).collect();
-            assert!(all.contains(start), "{graphics:?}: {all:?}");
-        }
-    }
-
-    #[test]
-    fn the_environment_tells_what_there_is() {
-        let of = |variables: &[(&str, &str)], cell| {
-            Means::from(
-                |name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()),
-                cell,
-            )
-        };
-        let cell = Some((8, 16));
-        assert_eq!(of(&[("TERM", "xterm-kitty")], cell), Means::Own(Graphics::Kitty, (8, 16)));
-        assert_eq!(of(&[("TERM", "xterm-kitty")], None), Means::Blocks);
-        assert_eq!(of(&[("TERM", "xterm-kitty"), ("TMUX", "x")], cell), Means::Palette);
-        assert_eq!(of(&[("TERM_PROGRAM", "iTerm.app")], cell), Means::Own(Graphics::Iterm, (8, 16)));
-        assert_eq!(of(&[("TERM", "foot")], cell), Means::Own(Graphics::Sixel, (8, 16)));
-        assert_eq!(of(&[("TERM", "xterm-256color"), ("COLORTERM", "truecolor")], cell), Means::Blocks);
-        assert_eq!(of(&[("TERM", "xterm-256color")], cell), Means::Palette);
-    }
-
-    #[test]
-    fn any_size_of_anything_is_drawn() {
-        for means in [Means::Blocks, Means::Own(Graphics::Kitty, (8, 16))] {
-            for size in [(0, 0), (1, 1), (30, 1), (1, 30)] {
-                drawn(means, USUAL, size);
-            }
-        }
-        let mut buffer = Buffer::empty(Rect::new(0, 0, 4, 4));
-        let broken = Face { width: 9, height: 9, pixels: vec![1, 2] };
-        let area = Rect::new(2, 2, 40, 40);
-        draw(&broken, 0, area, &mut buffer, &mut Pictures::default(), Means::Blocks, &Styles::new(USUAL));
-    }
 }

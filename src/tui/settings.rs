@@ -129,7 +129,7 @@ impl Settings {
         Self::parse(path, &text)
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, SettingsError> {
+    pub(super) fn parse(path: &Path, text: &str) -> Result<Self, SettingsError> {
         let mut problems = Vec::new();
         if let Some(line) = text.lines().position(|line| line.len() > LONGEST_LINE) {
             let message = format!("line {} has more than {LONGEST_LINE} bytes", line + 1);

@@ -1,6 +1,7 @@
 //! The history tab: which past runs are shown and in what order, which one is chosen, and which are compared.
 
 use std::cmp::Ordering;
+use std::path::PathBuf;
 
 use crate::run::history::compare::{Change, Figures};
 use crate::run::history::filter::Filter;
@@ -232,6 +233,20 @@ impl History {
             self.baseline = Some(id);
         }
         to_read
+    }
+
+    /// The journals of the compared runs, the one first that the others are measured against.
+    pub(super) fn compared_journals(&self) -> Vec<PathBuf> {
+        let base = self.base().map(|base| base.id.as_str());
+        let others = self.compared.iter().map(|compared| compared.id.as_str()).filter(|id| Some(*id) != base);
+        let journal = |id: &str| self.all.iter().find(|run| run.id == id).map(|run| run.journal.clone());
+        base.into_iter().chain(others).filter_map(journal).collect()
+    }
+
+    /// The run that a run is a branch of.
+    pub(super) fn whole_of(&self, run: &PastRun) -> Option<&PastRun> {
+        let of = |whole: &&PastRun| whole.branches.iter().any(|branch| run.id == format!("{}-{branch}", whole.id));
+        self.all.iter().find(of)
     }
 
     /// The compared run that the others are measured against.

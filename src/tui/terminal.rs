@@ -128,6 +128,11 @@ impl Screen {
     pub(super) fn enter(&mut self) -> io::Result<()> {
         self.capture.divert()?;
         self.restorer.take()?;
+        self.blank()
+    }
+
+    /// Empties the screen; the next frame is drawn in full.
+    pub(super) fn blank(&mut self) -> io::Result<()> {
         // Not `Terminal::clear`: it asks the terminal for the cursor's place by way of standard output, which is
         // captured. The alternate screen is blank, and so is a new terminal's idea of it.
         execute!(self.terminal.backend_mut(), Clear(ClearType::All))?;

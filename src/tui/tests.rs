@@ -2,6 +2,7 @@
 
 mod charts;
 mod evaluation;
+mod every;
 mod journeys;
 mod mouse;
 mod past;

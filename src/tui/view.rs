@@ -165,6 +165,8 @@ pub(super) struct View {
     /// The chosen one of the commands that fit.
     pub(super) offered: usize,
     pub(super) request: Option<Request>,
+    /// What was asked for waits until a paused evaluation goes on.
+    pub(super) waits: bool,
     /// What became of the plot that was asked for last; until the next key, or for some seconds of a training.
     pub(super) notice: Option<String>,
     /// Seconds since that was said.
@@ -201,6 +203,7 @@ impl View {
             prompt: None,
             offered: 0,
             request: None,
+            waits: false,
             notice: None,
             notice_age: 0,
             plotting: false,

@@ -87,6 +87,13 @@ impl App {
         }
     }
 
+    /// Whether the run is paused within an evaluation: what is done between two steps waits.
+    pub(super) fn paused_within(&self) -> bool {
+        let held =
+            |state: &RunState| state.phase == Phase::Paused && state.bins.iter().any(|bin| bin.progress.is_some());
+        self.live_state().is_some_and(held)
+    }
+
     /// What the learning rate is multiplied by.
     pub(super) fn rate_scale(&self) -> f64 {
         self.live_state().and_then(|state| state.rate_scale).unwrap_or(1.0)

@@ -73,16 +73,38 @@ fn records(name: &str, history: &History, at: f64) -> Vec<Record> {
         run_id: name.to_owned(),
         name: name.to_owned(),
         bins: bins.clone(),
-        stages: vec![StagePlan { loss: "history".to_owned(), epochs: epochs as u32, ..StagePlan::default() }],
+        stages: vec![StagePlan {
+            loss: "history".to_owned(),
+            epochs: epochs as u32,
+            steps_per_epoch: 1,
+            ..StagePlan::default()
+        }],
         ..RunHeader::default()
     };
     let mut events = vec![Event::RunStarted(Box::new(header))];
-    events.push(Event::StageStarted { stage: 0, optimizer: "unknown".to_owned() });
+    events.push(Event::StageStarted { stage: 0, optimizer: String::new() });
     for epoch in 0..epochs {
         let index = epoch as u32 + 1;
+        let loss = losses.get(epoch).copied().unwrap_or(f64::NAN);
+        let learning_rate = history.values("lr").get(epoch).copied().unwrap_or(f64::NAN);
+        // A triplet stage has no accuracies, and nothing says which epochs those are: a short list is not spread out.
+        let accuracy = accuracies.filter(|list| list.len() == epochs).map(|list| list[epoch]);
+        events.push(Event::EpochStarted { stage: 0, epoch: index, index, steps: 1, learning_rate });
+        // An epoch counts as one step, so that charts have a place for it on every axis.
+        events.push(Event::Steps {
+            index,
+            step: 1,
+            loss: vec![loss as f32],
+            accuracy: accuracy.map(|accuracy| accuracy as f32).into_iter().collect(),
+            images_per_second: f64::NAN,
+            waited: 0.0,
+            memory: 0,
+            gradient_norm: None,
+        });
         for bin in &bins {
             if let Some(accuracy) = history.values(bin).get(epoch) {
-                let result = BinResult { bin: bin.clone(), accuracy: *accuracy, ..BinResult::default() };
+                let result =
+                    BinResult { bin: bin.clone(), accuracy: *accuracy, threshold: f64::NAN, ..BinResult::default() };
                 events.push(Event::BinEvaluated { index, result });
             }
         }
@@ -90,15 +112,15 @@ fn records(name: &str, history: &History, at: f64) -> Vec<Record> {
             stage: 0,
             epoch: index,
             index,
-            loss: losses.get(epoch).copied().unwrap_or(f64::NAN),
-            // A triplet stage has no accuracies, and nothing says which epochs those are: a short list is not spread out.
-            accuracy: accuracies.filter(|list| list.len() == epochs).map(|list| list[epoch]),
-            learning_rate: history.values("lr").get(epoch).copied().unwrap_or(f64::NAN),
+            loss,
+            accuracy,
+            learning_rate,
             seconds: 0.0,
             images_per_second: 0.0,
             waited: 0.0,
         });
     }
+    events.push(Event::StageEnded { stage: 0 });
     events.push(Event::Finished { outcome: Outcome::Completed, seconds: 0.0 });
     events.into_iter().map(|event| Record { at, event }).collect()
 }
@@ -119,6 +141,10 @@ mod tests {
         assert_eq!(state.bins[0].best().map(|(index, result)| (*index, result.accuracy)), Some((2, 0.97)));
         assert!(state.is_ended() && state.epochs[2].loss.is_nan());
         assert_eq!(state.epochs[1].accuracy, Some(0.2));
+        assert_eq!(state.total_steps(), 3, "every epoch has its place on the axes");
+        assert!(state.bins[0].results.iter().all(|(_, result)| result.threshold.is_nan()), "nobody knows");
+        let warned: Vec<_> = state.watch.active().collect();
+        assert!(warned.is_empty(), "{warned:?}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crossterm::event::KeyEvent;
 
 use crate::run::history_api::{Marks, PastRun};
 use crate::run::state::RunState;
-use crate::tui::action::{Action, Again, Effect, Past, Tab};
+use crate::tui::action::{Action, Again, Effect, Next, Past, Tab};
 use crate::tui::keymap;
 use crate::tui::prompt::{Purpose, Typed, Typing};
 use crate::tui::shelf::COMPARED;
@@ -60,6 +60,7 @@ impl App {
                 self.view.dialog = None;
                 self.history.chosen().map(|run| Effect::Discard(Box::new(run.clone()))).into_iter().collect()
             }
+            Past::Attach => self.attach(),
             Past::Train => {
                 self.ask_to_train();
                 Vec::new()
@@ -93,6 +94,25 @@ impl App {
         vec![Effect::Difference(Box::new(other.clone()), Box::new(chosen.clone()))]
     }
 
+    /// Leaves for a run that another process trains.
+    fn attach(&mut self) -> Vec<Effect> {
+        let Some(run) = self.history.chosen() else { return Vec::new() };
+        let own = self.live_state().and_then(|state| state.whole_header());
+        let refusal = if own.is_some_and(|header| header.run_id == run.id) {
+            "this is the run of the other tab".to_owned()
+        } else if !run.live {
+            "nobody trains it now; Enter shows it".to_owned()
+        } else if self.training() && self.role == crate::tui::Role::Trainer {
+            format!("a run is being trained here; `facetui attach {}` in another terminal shows it", run.id)
+        } else if let Some(folder) = run.journal.parent() {
+            return vec![Effect::Then(Next::Attach(folder.to_path_buf()))];
+        } else {
+            return Vec::new();
+        };
+        self.say(refusal);
+        Vec::new()
+    }
+
     fn ask_to_train(&mut self) {
         let Some(run) = self.history.chosen() else { return };
         let refusal = if self.training() {
@@ -113,7 +133,9 @@ impl App {
     fn train(&mut self, fresh: bool) -> Vec<Effect> {
         self.view.dialog = None;
         let again = |run: &PastRun| Some(Again { schedule: run.schedule()?, name: run.name.clone(), fresh });
-        self.history.chosen().and_then(again).map(Effect::Train).into_iter().collect()
+        // A branch begins where the stages before it end: there is no schedule of it alone.
+        let run = self.history.chosen().map(|run| self.history.whole_of(run).unwrap_or(run));
+        run.and_then(again).map(|again| Effect::Then(Next::Train(again))).into_iter().collect()
     }
 
     fn prompt(&mut self, purpose: Purpose, text: &str) -> Vec<Effect> {

@@ -62,7 +62,13 @@ pub(in crate::tui) fn delete(area: Rect, buffer: &mut Buffer, app: &App, styles:
 /// How a past run's schedule is trained.
 pub(in crate::tui) fn train(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) {
     let Some(run) = app.history.chosen() else { return };
-    let lines = [format!("The schedule of `{}` as it was trained then.", run.id)];
+    let lines = match app.history.whole_of(run) {
+        None => vec![format!("The schedule of `{}` as it was trained then.", run.id)],
+        Some(whole) => vec![
+            format!("This is a branch of `{}`: it begins with what", whole.id),
+            format!("the stages before it leave. All {} branches are trained.", whole.branches.len()),
+        ],
+    };
     question(area, buffer, app, styles, ("train again?", Scope::Train), &lines);
 }
 

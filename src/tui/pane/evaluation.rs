@@ -243,7 +243,10 @@ fn cell(column: Column, columns: usize, bin: &BinState, state: &RunState, styles
         }
         Column::Best => number(bin.best().map(|(_, result)| format::accuracy(result.accuracy)), styles.text),
         Column::Epoch => number(bin.best().map(|(index, _)| epoch_name(state, *index)), styles.text),
-        Column::Threshold => number(newest.map(|result| format!("{:.4}", result.threshold)), styles.text),
+        Column::Threshold => {
+            let threshold = newest.map(|result| result.threshold).filter(|threshold| threshold.is_finite());
+            number(threshold.map(|threshold| format!("{threshold:.4}")), styles.text)
+        }
         Column::Drift => {
             let drift = difference(bin, |result| result.threshold).map(|drift| {
                 let mark = if drift < 0.0 { styles.glyphs.down } else { styles.glyphs.up };

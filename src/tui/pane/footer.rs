@@ -8,7 +8,7 @@ use ratatui::text::Span;
 
 use crate::event::Outcome;
 use crate::run::state::Phase;
-use crate::tui::action::{Action, Charting, Tab};
+use crate::tui::action::{Action, Charting, Past, Tab};
 use crate::tui::app::App;
 use crate::tui::format::width;
 use crate::tui::keymap::{Binding, Scope, name};
@@ -66,6 +66,7 @@ fn label(binding: &Binding, app: &App) -> Option<Cow<'static, str>> {
         Action::ToggleStop => "stop after epoch",
         Action::TogglePause if state.is_some_and(|state| state.phase == Phase::Paused) => "resume",
         Action::Chart(Charting::Axis) => charts.axis.next().name(),
+        Action::Past(Past::Attach) if !app.history.chosen().is_some_and(|run| run.live) => return None,
         Action::Branches if app.compared().is_none() => return None,
         Action::Warnings if app.on_screen().is_none_or(|(run, _)| run.state.watch.warnings().is_empty()) => {
             return None;

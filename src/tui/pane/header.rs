@@ -69,6 +69,9 @@ pub(in crate::tui) fn notice(app: &App) -> Option<String> {
         }
         (None, Some(StopKind::AfterEpoch)) => Some(format!("stopping after {epoch}{then} - n to continue")),
         (None, Some(StopKind::Now)) => Some(format!("stopping now{then}")),
+        (None, None) if state.phase == Phase::Paused && app.view.waits => {
+            Some("what was asked waits for the paused evaluation - p to resume".to_owned())
+        }
         (None, None) if state.phase == Phase::Paused => Some("paused - p to resume".to_owned()),
         (None, None) => None,
     }

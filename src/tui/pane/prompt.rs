@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Span;
 
 use crate::tui::app::App;
-use crate::tui::format::width;
+use crate::tui::format::{cut, width};
 use crate::tui::prompt::{Purpose, Typing};
 use crate::tui::theme::Styles;
 
@@ -20,7 +20,9 @@ pub(in crate::tui) fn render(line: Rect, body: Rect, buffer: &mut Buffer, app: &
     let Some(prompt) = &app.view.prompt else { return };
     let (before, after) = prompt.halves();
     let label = format!("{}: ", prompt.purpose.label());
-    let hint = hint(prompt, app);
+    let mut hint = hint(prompt, app);
+    // What is typed has half of the line at least.
+    hint.0 = cut(&hint.0, usize::from(line.width) / 2, styles.glyphs.ellipsis);
     // The end of a long text is what is being typed.
     let room = usize::from(line.width).saturating_sub(width(&label) + width(&hint.0) + 4);
     let mut shown = before;

@@ -55,6 +55,9 @@ pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, scene: &Scene<'_>)
 /// What is trained on what, most interesting first.
 fn facts(header: &RunHeader, styles: &Styles) -> Vec<String> {
     let dot = styles.glyphs.dot;
+    if header.parameters == 0 {
+        return vec!["nothing but its history is left".to_owned()];
+    }
     vec![
         format!(
             "{} {dot} {} weights {dot} {} long",

@@ -48,7 +48,8 @@ pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, scene: &Scene<'_>)
         }
     }
     let line = row + facts.len().div_ceil(abreast) as u16;
-    if let (Some(header), true) = (&state.header, line < area.height) {
+    let known = state.header.as_ref().filter(|header| !header.device.is_empty());
+    if let (Some(header), true) = (known, line < area.height) {
         let value = format!("{}, {}", header.device, header.precision);
         let spans = vec![Span::styled(left("device", label, styles), styles.dim), Span::styled(value, styles.text)];
         put(buffer, area, line, spans, styles);

@@ -270,8 +270,18 @@ fn the_machine_with_and_without_gpus() {
         let shown = at(&app, 60, 16);
         assert!(shown.contains("cpu") && shown.contains("disk"), "{shown}");
     }
+    for (width, height) in [(120, 40), (200, 60), (250, 80)] {
+        insta::assert_snapshot!(
+            format!("machine_pane_{width}x{height}"),
+            at(&app(machine(running(), 2)), width, height)
+        );
+    }
+    assert!(!at(&app(machine(running(), 1)), 80, 24).contains("64.0 GiB"), "there is no room");
     let mut app = app(running());
-    assert!(!at(&app, 250, 80).contains("M machine"), "nothing was measured");
+    assert!(
+        !at(&app, 250, 80).contains("M machine") && !at(&app, 250, 80).contains("╭ machine"),
+        "nothing was measured"
+    );
     press(&mut app, "M");
     assert!(at(&app, 80, 24).contains("the machine was not looked at yet"));
 }
@@ -353,6 +363,18 @@ fn evaluating_and_saving_are_pending_until_they_are_confirmed() {
     for key in ["E", "S", "*", "N"] {
         assert!(press(&mut ended, key).is_empty() && ended.view.dialog.is_none(), "{key} after the end");
     }
+}
+
+#[test]
+fn what_is_asked_in_a_paused_evaluation_says_that_it_waits() {
+    let mut app = app(running().steps(260).evaluating(0, 400));
+    tell(&mut app, Event::Paused);
+    press(&mut app, "S");
+    tell(&mut app, Event::SaveRequested);
+    assert!(first_line(&app).contains("waits for the paused evaluation - p to resume"), "{}", first_line(&app));
+    tell(&mut app, Event::Resumed);
+    tell(&mut app, Event::Paused);
+    assert!(first_line(&app).contains("paused - p to resume"));
 }
 
 #[test]

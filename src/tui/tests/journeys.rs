@@ -307,3 +307,61 @@ fn a_watched_run_is_asked_nothing() {
     assert!(shown.contains("ended without a last word"), "{shown}");
     assert_eq!(press(&mut app, "C-c"), [Effect::Leave]);
 }
+
+/// Everything a user does in an evening, one after the other.
+#[test]
+fn from_the_start_to_the_plot() {
+    // Start: what is prepared is told, then the first steps come.
+    let mut app = app(Script::new().preparing());
+    app.area = ratatui::layout::Rect::new(0, 0, 120, 40);
+    assert!(first_line(&app).contains("PREPARING"));
+    let script = Script::new().preparing().start().stage(0).whole_epoch().epoch().steps(80);
+    let known = Script::new().preparing().records().len();
+    hear(&mut app, &script.clone().records()[known..]);
+    assert!(first_line(&app).contains("TRAINING"));
+    // Zoom: one pane on the screen, and a part of its axis.
+    for key in ["2", "z", "+", "+"] {
+        press(&mut app, key);
+    }
+    let shown = text(&frame(&app, 120, 40, USUAL));
+    assert!(shown.contains("2 accuracy") && shown.contains("following") && !shown.contains("1 loss"), "{shown}");
+    press(&mut app, "z");
+    // The crosshair reads out, on both charts.
+    for key in ["0", "c", "Left"] {
+        press(&mut app, key);
+    }
+    assert!(text(&frame(&app, 120, 40, USUAL)).matches("raw ").count() >= 2);
+    press(&mut app, "Esc");
+    // Stop gently, withdraw, and let it end.
+    press(&mut app, "n");
+    event(&mut app, Event::StopRequested { kind: StopKind::AfterEpoch });
+    assert!(first_line(&app).contains("stopping after epoch 2"));
+    press(&mut app, "n");
+    event(&mut app, Event::StopWithdrawn);
+    let before = script.clone().records().len();
+    hear(&mut app, &script.steps(220).evaluation().epoch_end().finish(Outcome::Completed).records()[before..]);
+    assert_eq!(app.view.dialog, Some(Dialog::Result));
+    assert!(first_line(&app).contains("FINISHED"));
+    press(&mut app, "Esc");
+    // Browse, compare two, open one, look at its bins and come back, plot both.
+    press(&mut app, "Tab");
+    app.hear(News::Listed(three_runs()));
+    for key in [" ", "Down", " "] {
+        for effect in press(&mut app, key) {
+            if let Effect::Compare(run) = effect {
+                app.hear(News::Compared { id: run.id, state: Box::new(Ok(Script::new().whole().state())) });
+            }
+        }
+    }
+    let shown = text(&frame(&app, 120, 40, USUAL));
+    assert!(shown.contains("compared") && shown.contains(" A ") && shown.contains(" B "), "{shown}");
+    app.hear(News::Opened { id: "demo-b".to_owned(), state: Box::new(Ok(Script::new().whole().state())) });
+    press(&mut app, "Enter");
+    assert!(text(&frame(&app, 120, 40, USUAL)).contains("8 evaluation"));
+    press(&mut app, "Esc");
+    let effects = press(&mut app, "P");
+    assert!(matches!(&effects[..], [Effect::PlotTogether(journals)] if journals.len() == 2), "{effects:?}");
+    app.hear(News::Plotted(Ok("runs/compared.svg".into())));
+    assert!(first_line(&app).contains("wrote `runs/compared.svg`"));
+    assert_eq!(press(&mut app, "q"), [Effect::Leave]);
+}

@@ -4,7 +4,7 @@ use super::screens::three_runs;
 use super::*;
 use crate::event::Outcome;
 use crate::run::history::compare::Change;
-use crate::tui::action::Again;
+use crate::tui::action::{Again, Next};
 use crate::tui::testing::START;
 
 fn history() -> App {
@@ -129,7 +129,8 @@ fn a_past_schedule_is_trained_again_unless_one_is_trained_here() {
     press(&mut app, "T");
     insta::assert_snapshot!("train_again_80x24", text(&frame(&app, 80, 24, USUAL)));
     let schedule = three_runs()[0].journal.with_file_name("schedule.yaml");
-    assert_eq!(press(&mut app, "n"), [Effect::Train(Again { schedule, name: "demo".to_owned(), fresh: true })]);
+    let again = Again { schedule, name: "demo".to_owned(), fresh: true };
+    assert_eq!(press(&mut app, "n"), [Effect::Then(Next::Train(again))]);
     let mut app = super::app(Script::new().preparing().start().stage(0).steps(20));
     press(&mut app, "Tab");
     app.hear(News::Listed(three_runs()));
@@ -165,4 +166,70 @@ fn tiny_screens_hold_every_dialog() {
             }
         }
     }
+}
+
+#[test]
+fn a_branch_is_trained_again_with_its_whole_run() {
+    let mut runs = three_runs();
+    runs[1].branches = vec!["softmax".to_owned(), "arcface".to_owned()];
+    runs[0].id = "demo-b-arcface".to_owned();
+    runs[0].name = "demo_arcface".to_owned();
+    let whole = runs[1].schedule().expect("a schedule");
+    let mut app = App::new(false, START, TimeZone::UTC);
+    app.hear(News::Listed(runs));
+    press(&mut app, "T");
+    insta::assert_snapshot!("train_branch_again_80x24", text(&frame(&app, 80, 24, USUAL)));
+    let again = Again { schedule: whole, name: "demo".to_owned(), fresh: false };
+    assert_eq!(press(&mut app, "r"), [Effect::Then(Next::Train(again))]);
+}
+
+#[test]
+fn a_run_that_another_process_trains_is_attached_to() {
+    let mut app = history();
+    assert!(press(&mut app, "a").is_empty());
+    assert!(text(&frame(&app, 100, 30, USUAL)).contains("nobody trains it now"));
+    let mut runs = three_runs();
+    runs[0].live = true;
+    app.hear(News::Listed(runs.clone()));
+    assert!(text(&frame(&app, 100, 30, USUAL)).contains("a attach"));
+    assert_eq!(press(&mut app, "a"), [Effect::Then(Next::Attach("runs/demo-c".into()))]);
+    // Whoever trains here would end that by leaving.
+    let mut app = super::app(Script::new().preparing().start().stage(0).steps(20));
+    press(&mut app, "Tab");
+    app.hear(News::Listed(runs.clone()));
+    assert!(press(&mut app, "a").is_empty());
+    assert!(app.view.notice.as_ref().is_some_and(|notice| notice.contains("facetui attach demo-c")));
+    app.role = crate::tui::Role::Attached;
+    assert_eq!(press(&mut app, "a"), [Effect::Then(Next::Attach("runs/demo-c".into()))]);
+}
+
+#[test]
+fn compared_runs_are_plotted_together_the_baseline_first() {
+    let mut app = history();
+    for keys in [" ", "Down", "v"] {
+        let effects = press(&mut app, keys);
+        answer(&mut app, effects);
+    }
+    let journals = [&three_runs()[1], &three_runs()[0]].map(|run| run.journal.clone());
+    assert_eq!(press(&mut app, "P"), [Effect::PlotTogether(journals.to_vec())]);
+    app.hear(News::Plotted(Ok("runs/compared.svg".into())));
+    assert!(text(&frame(&app, 100, 30, USUAL)).contains("wrote `runs/compared.svg`"));
+}
+
+#[test]
+fn a_run_that_is_opened_while_it_is_read_opens_when_it_is_there() {
+    let mut app = history();
+    press(&mut app, "Enter");
+    assert!(app.on_screen().is_none() && text(&frame(&app, 100, 30, USUAL)).contains("reading the journal"));
+    let read = || Box::new(Ok(Script::new().whole().state()));
+    app.hear(News::Opened { id: "demo-c".to_owned(), state: read() });
+    assert!(app.on_screen().is_some());
+    press(&mut app, "Esc");
+    assert!(app.on_screen().is_none());
+    // Whoever goes on to the next run meanwhile wants the list.
+    let mut app = history();
+    press(&mut app, "Enter");
+    press(&mut app, "Down");
+    app.hear(News::Opened { id: "demo-b".to_owned(), state: read() });
+    assert!(app.on_screen().is_none());
 }
