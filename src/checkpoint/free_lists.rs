@@ -39,11 +39,7 @@ pub(super) fn check(file: &mut (impl Read + Seek), length: u64, base: u64) -> Re
 }
 
 /// Numbers of eight bytes; none where the file ends before.
-fn numbers<const N: usize>(
-    file: &mut (impl Read + Seek),
-    at: u64,
-    length: u64,
-) -> Result<Option<[u64; N]>, String> {
+fn numbers<const N: usize>(file: &mut (impl Read + Seek), at: u64, length: u64) -> Result<Option<[u64; N]>, String> {
     if at.checked_add(8 * N as u64).is_none_or(|end| end > length) {
         return Ok(None);
     }

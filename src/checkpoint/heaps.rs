@@ -102,12 +102,7 @@ impl Heaps {
 }
 
 /// Adds the objects of a heap; its bytes.
-fn walk(
-    file: &mut (impl Read + Seek),
-    start: u64,
-    length: u64,
-    objects: &mut Vec<Object>,
-) -> Result<u64, String> {
+fn walk(file: &mut (impl Read + Seek), start: u64, length: u64, objects: &mut Vec<Object>) -> Result<u64, String> {
     let damaged = |what: String| format!("it is damaged: its heap at byte {start} {what}");
     if start + HEADER > length {
         return Err(damaged("is cut off".to_owned()));

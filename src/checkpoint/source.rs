@@ -7,8 +7,8 @@ use std::path::Path;
 
 use hdf5::{File, FileBuilder};
 
-use super::{CheckpointError, free_lists, scan};
 use super::heaps::{Heaps, Reference};
+use super::{CheckpointError, free_lists, scan};
 
 /// How a zip archive begins.
 const ZIP: [u8; 4] = *b"PK\x03\x04";
