@@ -23,7 +23,7 @@ const BLOCK: u64 = 16;
 pub(super) fn check(file: &mut (impl Read + Seek), length: u64, base: u64) -> Result<(), String> {
     // Heaps do not share bytes, so that all lists together are no longer.
     let mut left = length / BLOCK;
-    for start in scan::places(file, length, &START)? {
+    for start in scan::places(file, length, START)? {
         let Some([size, mut next, bytes]) = numbers(file, start + 8, length)? else { continue };
         while next != NONE && next < size {
             let at = base.checked_add(bytes).and_then(|at| at.checked_add(next));

@@ -69,7 +69,7 @@ impl Heaps {
     pub(super) fn find(file: &mut (impl Read + Seek), length: u64) -> Result<Self, String> {
         let mut objects = Vec::new();
         let mut walked = 0;
-        for start in scan::places(file, length, &START)? {
+        for start in scan::places(file, length, START)? {
             walked += walk(file, start, length, &mut objects)?;
             if walked > length {
                 return Err(format!("it is damaged: its heap at byte {start} lies in another one"));

@@ -13,14 +13,14 @@ const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
 ///
 /// # Errors
 /// The file cannot be read, in words.
-pub(super) fn places(file: &mut (impl Read + Seek), length: u64, of: &[u8; 8]) -> Result<Vec<u64>, String> {
+pub(super) fn places(file: &mut (impl Read + Seek), length: u64, of: [u8; 8]) -> Result<Vec<u64>, String> {
     let mut block = vec![0; BLOCK.min(length as usize)];
     let mut places = Vec::new();
     let mut at = 0;
     while at + of.len() as u64 <= length {
         let here = block.len().min((length - at) as usize);
         read_at(file, at, &mut block[..here])?;
-        places.extend(memmem::find_iter(&block[..here], of).map(|place| at + place as u64));
+        places.extend(memmem::find_iter(&block[..here], &of).map(|place| at + place as u64));
         // The next block begins where a name that is cut in two would.
         at += here.saturating_sub(of.len() - 1).max(1) as u64;
     }
@@ -73,10 +73,10 @@ mod tests {
         for at in [0, 3, BLOCK - 9, BLOCK - 8, BLOCK - 7, BLOCK - 1, BLOCK, 2 * BLOCK - 10, 2 * BLOCK] {
             let mut bytes = vec![0; at];
             bytes.extend(SIGNATURE);
-            let found = places(&mut Cursor::new(&bytes), bytes.len() as u64, &SIGNATURE);
+            let found = places(&mut Cursor::new(&bytes), bytes.len() as u64, SIGNATURE);
             assert_eq!(found, Ok(vec![at as u64]));
         }
-        assert_eq!(places(&mut Cursor::new(b"HDF"), 3, &SIGNATURE), Ok(Vec::new()));
+        assert_eq!(places(&mut Cursor::new(b"HDF"), 3, SIGNATURE), Ok(Vec::new()));
     }
 
     #[test]
