@@ -10,6 +10,7 @@
 mod arrays;
 pub mod atomic;
 mod extras;
+mod free_lists;
 mod heaps;
 pub mod history;
 mod image;
@@ -20,6 +21,8 @@ pub mod npy;
 mod optimizer;
 mod order;
 mod read;
+mod references;
+mod scan;
 pub mod seal;
 mod source;
 mod strings;

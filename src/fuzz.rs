@@ -13,8 +13,10 @@ use crate::data::bin::EvalBin;
 use crate::data::decode;
 use crate::data::recordio::RecordFile;
 use crate::run::journal;
+use crate::run::socket::protocol;
 use crate::run::state::RunState;
 use crate::schedule;
+use crate::tui::Settings;
 
 /// Something that reads bytes.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +41,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "model", read: model, words: HDF5, text: false },
     Target { name: "matrix", read: matrix, words: NPY, text: false },
     Target { name: "history", read: history, words: JSON, text: true },
+    Target { name: "socket", read: socket, words: SOCKET, text: true },
+    Target { name: "settings", read: settings, words: TOML, text: true },
 ];
 
 const RECORDS: &[&[u8]] = &[
@@ -165,6 +169,41 @@ const HDF5: &[&[u8]] = &[
     b"\"filters\": -1",
 ];
 
+const SOCKET: &[&[u8]] = &[
+    b"{\"hello\":{\"protocol\":1}}\n",
+    b"{\"hello\":{\"protocol\":4294967296}}\n",
+    b"{\"welcome\":{\"protocol\":1,\"version\":\"0\",\"run\":\"../x\",\"pid\":4294967295}}\n",
+    b"{\"command\":\"pause\"}\n",
+    b"{\"command\":{\"stop\":\"now\"}}\n",
+    b"{\"command\":{\"scale_learning_rate\":1e308}}\n",
+    b"{\"record\":{\"at\":1,\"event\":\"",
+    b"\"live\"\n",
+    b"{\"refused\":\"",
+    b"[[[[[[[[",
+    b"\\ud800",
+    b"\n",
+    b"\r\n",
+    b"\0",
+];
+
+const TOML: &[&[u8]] = &[
+    b"theme = \"dark\"\n",
+    b"ascii = true\n",
+    b"[colors]\n",
+    b"[keys]\n",
+    b"[[keys]]\n",
+    b"accent = \"#56b4e9\"\n",
+    b"accent = \"#\xc3\xa9\xc3\xa9\"\n",
+    b"series = [",
+    b"toggle_stop = [\"s\", \"ctrl-s\"]\n",
+    b"help = \"f255\"\n",
+    b"a.b.c.d = {",
+    b"\"\"\"",
+    b"9999-99-99T99:99:99Z",
+    b"\\u0000",
+    b"\n",
+];
+
 const NPY: &[&[u8]] = &[
     b"\x93NUMPY\x01\x00",
     b"\x93NUMPY\x03\x00",
@@ -238,6 +277,18 @@ fn matrix(bytes: &[u8]) {
 /// The history of a run as the reference keeps it.
 fn history(bytes: &[u8]) {
     let _ = History::read_if_present(&put("some_hist.json", bytes));
+}
+
+/// What both sides of a run's socket take, in pieces.
+fn socket(bytes: &[u8]) {
+    protocol::decode_any(bytes);
+}
+
+/// The front end's settings, and what is said about their mistakes.
+fn settings(bytes: &[u8]) {
+    if let Err(error) = Settings::read(&put("config.toml", bytes)) {
+        drop(format!("{:?}", miette::Report::new(error)));
+    }
 }
 
 /// Puts bytes into a file of this thread's own temporary folder.

@@ -1,13 +1,14 @@
 //! An opened `.h5` file and the limits it is read under: what is read from it never exceeds what it holds, however
 //! large its tables say they are, and nothing is read from other files that it points to.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io::Read as _;
 use std::path::Path;
 
 use hdf5::{File, FileBuilder};
 
-use super::{CheckpointError, heaps};
+use super::heaps::{Heaps, Reference};
+use super::{CheckpointError, free_lists, scan};
 
 /// How a zip archive begins.
 const ZIP: [u8; 4] = *b"PK\x03\x04";
@@ -24,6 +25,12 @@ pub(super) fn unlocked() -> FileBuilder {
 pub(super) struct Source {
     /// The file.
     pub(super) file: File,
+    /// The same file, read without HDF5.
+    plain: RefCell<fs_err::File>,
+    /// Where its texts of variable length lie.
+    heaps: Heaps,
+    /// Where its HDF5 part begins.
+    base: u64,
     /// Its length in bytes.
     length: u64,
     /// Bytes of it that may still be read.
@@ -47,11 +54,13 @@ impl Source {
         if read == 4 && start == ZIP {
             return Err(CheckpointError::Archive { path: path.to_path_buf() });
         }
-        heaps::check(&mut plain, metadata.len()).map_err(failed)?;
+        let base = scan::base(&mut plain, metadata.len()).map_err(failed)?;
+        free_lists::check(&mut plain, metadata.len(), base).map_err(failed)?;
+        let heaps = Heaps::find(&mut plain, metadata.len()).map_err(failed)?;
         let file =
             unlocked().open(path).map_err(|_ignored| failed("it is no HDF5 file, or a damaged one".to_owned()))?;
         let length = metadata.len();
-        Ok(Self { file, length, left: Cell::new(length) })
+        Ok(Self { file, plain: RefCell::new(plain), heaps, base, length, left: Cell::new(length) })
     }
 
     /// The file's length in bytes.
@@ -67,6 +76,15 @@ impl Source {
         let left = self.left.get().checked_sub(bytes);
         self.left.set(left.ok_or_else(|| format!("holds more than the whole file of {} bytes", self.length))?);
         Ok(())
+    }
+
+    /// Reads a text of variable length.
+    ///
+    /// # Errors
+    /// The file does not hold it, in words.
+    pub(super) fn text(&self, reference: Reference) -> Result<Vec<u8>, String> {
+        self.spend(if reference.is_null() { 0 } else { u64::from(reference.length) })?;
+        self.heaps.text(&mut *self.plain.borrow_mut(), self.base, reference)
     }
 
     /// Whether an object lies in this file and not in one that it points to.

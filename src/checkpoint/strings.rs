@@ -2,15 +2,15 @@
 //! UTF-8, alone or in lists, whole or cut into numbered chunks. A damaged file may hold any bytes there, so that they
 //! are read as bytes and checked before they become text.
 
-use hdf5::types::{FixedAscii, FixedUnicode, TypeDescriptor, VarLenAscii, VarLenUnicode};
+use hdf5::types::{FixedAscii, FixedUnicode, TypeDescriptor, VarLenUnicode};
 use hdf5::{Attribute, Group, H5Type, Location};
 
+use super::heaps::REFERENCE;
+use super::references;
 use super::source::Source;
 
 /// Bytes of one attribute in an object header, Keras's `HDF5_OBJECT_HEADER_LIMIT`.
 const HEADER_LIMIT: usize = 64512;
-/// Bytes that a text of variable length takes in the attribute itself.
-const REFERENCE: usize = 16;
 /// The longest text of fixed length that is read.
 const LONGEST_FIXED: usize = 65536;
 
@@ -49,8 +49,12 @@ fn values(source: &Source, attribute: &Attribute) -> Result<Vec<String>, String>
     let stored = (count as u64).checked_mul(kind.size() as u64).ok_or("is too long")?;
     source.spend(stored)?;
     let values = match kind.to_descriptor().map_err(|_ignored| "is no text")? {
-        TypeDescriptor::VarLenUnicode => bytes(attribute, VarLenUnicode::as_bytes),
-        TypeDescriptor::VarLenAscii => bytes(attribute, VarLenAscii::as_bytes),
+        TypeDescriptor::VarLenUnicode | TypeDescriptor::VarLenAscii => {
+            let references = references::of(attribute, count)?;
+            // Each has been paid for; what it refers to is as well.
+            let values = references.into_iter().map(|reference| source.text(reference));
+            values.map(|value| value.map(|value| cut(&value))).collect::<Result<Vec<_>, _>>().map(Ok)?
+        }
         TypeDescriptor::FixedAscii(size) => match size {
             // Sizes are converted by HDF5, padding with it: any type that is long enough does.
             0..=128 => bytes(attribute, FixedAscii::<128>::as_bytes),
@@ -69,18 +73,19 @@ fn values(source: &Source, attribute: &Attribute) -> Result<Vec<String>, String>
         _ => return Err("is no text".to_owned()),
     };
     let values = values.map_err(unreadable)?;
-    if kind.is::<VarLenUnicode>() || kind.is::<VarLenAscii>() {
-        source.spend(values.iter().map(|value| value.len() as u64).sum())?;
-    }
     let texts = values.into_iter().map(|value| String::from_utf8(value).map_err(|_ignored| "is no UTF-8".to_owned()));
     texts.collect()
 }
 
-/// The bytes of each text, up to the first zero byte.
+/// The bytes of each text of fixed length, up to the first zero byte.
 fn bytes<T: H5Type>(attribute: &Attribute, take: impl Fn(&T) -> &[u8]) -> hdf5::Result<Vec<Vec<u8>>> {
     let values = attribute.read_raw::<T>()?;
-    let cut = |value: &T| take(value).split(|byte| *byte == 0).next().unwrap_or_default().to_vec();
-    Ok(values.iter().map(cut).collect())
+    Ok(values.iter().map(|value| cut(take(value))).collect())
+}
+
+/// A text up to its first zero byte.
+fn cut(value: &[u8]) -> Vec<u8> {
+    value.split(|byte| *byte == 0).next().unwrap_or_default().to_vec()
 }
 
 /// Writes a text of any length as a scalar attribute.
@@ -115,6 +120,8 @@ pub(super) fn put_names(group: &Group, name: &str, names: &[String]) -> hdf5::Re
 
 #[cfg(test)]
 mod tests {
+    use hdf5::types::VarLenAscii;
+
     use super::*;
 
     fn file() -> (tempfile::TempDir, std::path::PathBuf) {
@@ -161,6 +168,34 @@ mod tests {
         std::fs::write(&path, bytes).expect("writes");
         let source = Source::open(&path).expect("opens");
         assert!(text(&source, &source.file, "x").expect_err("is refused").contains("UTF-8"));
+    }
+
+    #[test]
+    fn texts_that_the_file_does_not_hold_are_refused() {
+        let (_folder, path) = file();
+        let mut builder = hdf5::FileBuilder::new();
+        // The older format has no sums over its tables.
+        builder.with_fcpl(|plan| plan.userblock(512)).with_fapl(|access| access.libver_earliest());
+        let put = builder.create(&path).expect("creates");
+        put_names(&put, "x", &["abcdefghijkl".to_owned(), "another".to_owned()]).expect("writes");
+        put.close().expect("closes");
+        let bytes = std::fs::read(&path).expect("reads");
+        let source = Source::open(&path).expect("opens");
+        let both = vec!["abcdefghijkl".to_owned(), "another".to_owned()];
+        assert_eq!(texts(&source, &source.file, "x"), Ok(Some(both)));
+        // HDF5 would show the next one what it keeps of this one.
+        drop(source);
+        // The reference: twelve bytes, the heap, the second object: HDF5 begins with the last.
+        let is_it = |window: &[u8]| window[..4] == [12, 0, 0, 0] && window[12..] == [2, 0, 0, 0];
+        let at = bytes.windows(16).position(is_it).expect("is there");
+        for claimed in [u32::MAX, 0x7fff_ffff, 13, 11] {
+            let mut bytes = bytes.clone();
+            bytes[at..at + 4].copy_from_slice(&claimed.to_le_bytes());
+            std::fs::write(&path, bytes).expect("writes");
+            let source = Source::open(&path).expect("opens");
+            let error = texts(&source, &source.file, "x").expect_err("is refused");
+            assert!(error.contains(if claimed > 99 { "more than the whole file" } else { "does not hold" }), "{error}");
+        }
     }
 
     #[test]

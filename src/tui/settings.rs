@@ -29,7 +29,13 @@ use super::keymap::{Key, Keymap};
 use super::theme::Theme;
 
 /// Largest file that is read, in bytes.
-const LARGEST: u64 = 1 << 20;
+const LARGEST: u64 = 64 << 10;
+
+/// Longest line that is read, in bytes: a message about one draws it whole.
+const LONGEST_LINE: usize = 4 << 10;
+
+/// Most mistakes that are told.
+const MOST_PROBLEMS: usize = 50;
 
 /// Most colours of curves.
 const SERIES: usize = 24;
@@ -125,8 +131,15 @@ impl Settings {
 
     pub(super) fn parse(path: &Path, text: &str) -> Result<Self, SettingsError> {
         let mut problems = Vec::new();
+        if let Some(line) = text.lines().position(|line| line.len() > LONGEST_LINE) {
+            let message = format!("line {} has more than {LONGEST_LINE} bytes", line + 1);
+            problems.push(Problem::new(path, "", 0..0, message, ""));
+            return Err(SettingsError { path: path.to_path_buf(), problems });
+        }
         let mut wrong = |span: Range<usize>, message: String, label: &str| {
-            problems.push(Problem::new(path, text, span, message, label));
+            if problems.len() < MOST_PROBLEMS {
+                problems.push(Problem::new(path, text, span, message, label));
+            }
         };
         let file: File = toml::from_str(text).unwrap_or_else(|error| {
             wrong(error.span().unwrap_or(0..0), error.message().to_owned(), "here");

@@ -80,7 +80,7 @@ impl Track {
                 let seconds = self.at.map_or(0.0, |at| record.at - at).clamp(0.0, 10.0);
                 self.waited.add(*waited, seconds);
                 for (at, value) in loss.iter().enumerate() {
-                    self.step(f64::from(*value), (*step + at as u64 + 1).saturating_sub(loss.len() as u64));
+                    self.step(f64::from(*value), step.saturating_add(at as u64 + 1).saturating_sub(loss.len() as u64));
                 }
             }
             Event::Machine(sample) => {
