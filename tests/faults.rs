@@ -1,4 +1,4 @@
-//! Faults while a run writes its files: the real program under a library (`native/faults.cpp`, by LD_PRELOAD) that makes
+//! Faults while a run writes its files: the real program under a library (`native/faults.cpp`, by `LD_PRELOAD`) that makes
 //! system calls fail, or ends the process at one. After each fault the newest state before it is there and whole.
 //!
 //! Linux only, and only where a C++ compiler is found; `CXX` names another than `c++`.

@@ -59,10 +59,10 @@ fn a_panic_in_any_thread_ends_the_run_with_its_state() {
         ("saver:3", "saver", true),
         ("details:1", "details", true),
         ("recorder:20", "recorder", true),
-        ("bins:1", "without a name", false),
+        ("bins:1", "bins", false),
     ] {
         let output = place.command(&["panic.yaml", "--headless", "--fresh"]).env("FACETUI_TEST_PANIC", spot).output();
-        let said = text(&output.as_ref().expect("starts"));
+        let said = text(output.as_ref().expect("starts"));
         assert_eq!(output.expect("starts").status.code(), Some(1), "{spot}: {said}");
         assert!(
             said.contains("a test wanted it") && said.contains("what panicked is in `runs/panic-"),

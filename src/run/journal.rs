@@ -236,7 +236,7 @@ pub fn read_noting(path: &Path, steps: bool) -> io::Result<(Vec<Record>, Vec<u64
         match parse(&line) {
             Some(record) => records.push(record),
             None if line.ends_with(b"\n") && !line.ends_with(TORN) && !line.trim_ascii().is_empty() => {
-                damaged.push(number)
+                damaged.push(number);
             }
             None => {}
         }

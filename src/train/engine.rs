@@ -32,7 +32,7 @@ pub type Emit = Arc<dyn Fn(Event) + Send + Sync>;
 pub type Flush = Arc<dyn Fn() + Send + Sync>;
 
 /// How long a run that has ended tries to write its files, unless told.
-const PATIENCE: Duration = Duration::from_secs(3600);
+const PATIENCE: Duration = Duration::from_hours(1);
 
 /// What the engine is to do.
 pub struct Job<'a> {

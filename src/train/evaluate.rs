@@ -41,10 +41,11 @@ impl Bins {
     pub fn open(paths: &[PathBuf], size: (u32, u32), run: PathBuf, emit: &Emit) -> Self {
         let names = paths.iter().map(|path| bin_name(path)).collect();
         let paths = paths.to_vec();
-        let reading = std::thread::spawn(move || {
+        let reading = std::thread::Builder::new().name("bins".into()).spawn(move || {
             crash::test("bins");
             paths.iter().map(|path| read(path, size)).collect()
         });
+        let reading = reading.unwrap_or_else(|error| panic!("the system gives no thread for the bins: {error}"));
         let details = Details::start(Arc::clone(emit));
         Self { names, reading: Some(reading), decoded: Vec::new(), details, run }
     }

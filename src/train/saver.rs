@@ -5,7 +5,7 @@
 //! with the next job, and for a while at the end.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
@@ -187,7 +187,7 @@ impl SaveJob {
 }
 
 /// Pauses between two tries, from the first to the longest.
-const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(60)];
+const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_mins(1)];
 
 /// Most models of their own, saved on request, that wait for a disk.
 const MOST_EXTRA: usize = 2;
@@ -295,7 +295,7 @@ impl Desk {
         loop {
             let next = if self.owed.is_empty() {
                 pause = first;
-                jobs.recv().map_err(|_| RecvTimeoutError::Disconnected)
+                jobs.recv().map_err(|_closed| RecvTimeoutError::Disconnected)
             } else {
                 jobs.recv_timeout(pause)
             };
@@ -350,7 +350,7 @@ impl Desk {
             let (kind, index) = (job.kind(), job.index());
             let (path, result) = self.write_or_panic(&job);
             match result {
-                Ok(bytes) => self.written(kind, index, path, bytes, started),
+                Ok(bytes) => self.written(kind, index, &path, bytes, started),
                 Err(error) => {
                     self.tell(index, &path, &error);
                     self.owed.push(job);
@@ -364,12 +364,12 @@ impl Desk {
         failure
     }
 
-    fn written(&mut self, kind: CheckpointKind, index: u32, path: PathBuf, bytes: u64, started: Instant) {
+    fn written(&mut self, kind: CheckpointKind, index: u32, path: &Path, bytes: u64, started: Instant) {
         let seconds = started.elapsed().as_secs_f64();
         (self.emit)(Event::CheckpointWritten { kind, path: path.display().to_string(), index, bytes, seconds });
         match kind {
             CheckpointKind::Basic => {
-                if let Some(old) = self.basic.replace(path.clone())
+                if let Some(old) = self.basic.replace(path.to_owned())
                     && old != path
                 {
                     self.obsolete.push(old);

@@ -166,9 +166,7 @@ pub fn find(schedule: &Schedule) -> Search {
 pub fn mend_history(outputs: &Outputs, state: &State) -> Option<String> {
     let path = outputs.history();
     let kept = History::parse(&state.history).ok()?;
-    if kept.names().next().is_none() {
-        return None;
-    }
+    kept.names().next()?;
     let wrong = match std::fs::read_to_string(&path).map(|text| History::parse(&text)) {
         Ok(Ok(found)) if found.begins_with(&kept) => return None,
         Ok(Ok(_)) => "does not hold what the run's state holds".to_owned(),

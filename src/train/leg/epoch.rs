@@ -46,7 +46,7 @@ impl Leg {
         network: &mut Network,
         now: &mut Now<'_>,
     ) -> Result<EpochEnd, TrainError> {
-        let run = AssertUnwindSafe(|| self.to_its_end(session, network, now));
+        let run = AssertUnwindSafe(|| self.run_to_its_end(session, network, now));
         let ended = catch_unwind(run).unwrap_or_else(|panic| Err(TrainError::from_panic(&*panic)));
         if let Err(error) = &ended
             && error.diverged.is_none()
@@ -70,7 +70,7 @@ impl Leg {
         Ok(())
     }
 
-    fn to_its_end(
+    fn run_to_its_end(
         &mut self,
         session: &mut Session<'_>,
         network: &mut Network,
