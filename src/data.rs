@@ -92,5 +92,5 @@ pub fn open_all(sets: &[TrainSet], progress: &(dyn Fn(u64, u64) + Sync)) -> Resu
         let name = set.path.display().to_string();
         Ok(joined::Set { name, source: open(&set.path, progress)?, labels: set.labels })
     });
-    Ok(Arc::new(joined::Joined::new(sources.collect::<Result<_, OpenError>>()?)?))
+    Ok(Arc::new(joined::Joined::new(&sources.collect::<Result<Vec<_>, OpenError>>()?)?))
 }

@@ -323,7 +323,7 @@ pub(crate) mod tests {
         // Large and blank: its data are looked into. Of a half of them, together with as much that is none, nothing is made.
         let mut bytes = Vec::new();
         let encoder = image::codecs::png::PngEncoder::new(&mut bytes);
-        encoder.write_image(&[9; 4_200 * 4_200], 4_200, 4_200, image::ExtendedColorType::L8).expect("encodes");
+        encoder.write_image(&vec![9; 4_200 * 4_200], 4_200, 4_200, image::ExtendedColorType::L8).expect("encodes");
         assert!(decode_whole(&bytes).is_ok_and(|picture| picture.pixels.iter().all(|value| *value == 9)));
         let half = bytes.len() / 2;
         bytes[half..].fill(0);

@@ -44,7 +44,7 @@ impl Joined {
     ///
     /// # Errors
     /// More images than can be numbered.
-    pub fn new(sets: Vec<Set>) -> Result<Self, TooMany> {
+    pub fn new(sets: &[Set]) -> Result<Self, TooMany> {
         let parts = Vec::with_capacity(sets.len());
         let mut joined = Self { parts, names: Vec::new(), images: 0, notes: Vec::new() };
         let mut known: HashMap<String, u32> = HashMap::new();
@@ -188,14 +188,14 @@ mod tests {
 
     fn join(second: Labels) -> Joined {
         let (a, b) = (Named(&[("ann", 2), ("bob", 1)], 1), Named(&[("bob", 2), ("eve", 1)], 2));
-        Joined::new(vec![set("a", a, Labels::Offset), set("b", b, second)]).expect("few")
+        Joined::new(&[set("a", a, Labels::Offset), set("b", b, second)]).expect("few")
     }
 
     #[test]
     fn merging_names_with_numbers_or_nothing_is_told() {
         let told = |second: Named, labels| {
             let first = set("a", Named(&[("ann", 2), ("bob", 1)], 1), Labels::Offset);
-            Joined::new(vec![first, set("b", second, labels)]).expect("few").notes()
+            Joined::new(&[first, set("b", second, labels)]).expect("few").notes()
         };
         assert_eq!((join(Labels::Merge).notes(), join(Labels::Offset).notes()), (vec![], vec![]));
         let numbers = || Named(&[("0", 1), ("1", 1)], 2);
