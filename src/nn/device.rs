@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tch::{Cuda, Device, Kind};
+use tch::{Cuda, Device, Kind, Tensor};
 use thiserror::Error;
 
 use crate::schedule::{DeviceChoice, Precision};
@@ -46,6 +46,18 @@ pub fn load_cuda() {
             Err(error) => tracing::warn!("cannot load `{}`: {error}; going on without CUDA", library.display()),
         }
     }
+}
+
+/// A tensor of the host on the device. To a GPU it goes through pinned memory, so that neither the copy nor the caller
+/// waits for what the GPU still computes; libtorch keeps that memory until the copy is done.
+pub fn upload(host: &Tensor, device: Device) -> Tensor {
+    if device.is_cuda()
+        // The public `pin_memory` warns of its argument, which the bindings always give.
+        && let Ok(pinned) = host.f_internal_pin_memory(device)
+    {
+        return pinned.to_device_(device, host.kind(), true, false);
+    }
+    host.to_device(device)
 }
 
 /// The device of a choice.
