@@ -67,6 +67,25 @@ fn images_and_labels_are_read_with_and_without_an_index() {
 }
 
 #[test]
+fn names_beside_the_records_are_the_classes_and_others_are_not() {
+    let (file, _) = small();
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join(FILE), file).expect("writes");
+    let beside = folder.path().join(BESIDE_RECORDS);
+    let opened = |names: &str| {
+        std::fs::write(&beside, names).expect("writes");
+        let set = RecordFile::open(folder.path(), &|_, _| {}).expect("opens");
+        (set.has_names(), set.names_of_classes().join(" "))
+    };
+    // A class behind the last one with an image has no place in the set.
+    let three = opened(r#"{"version": 1, "classes": ["ann", "bob", "eve"]}"#);
+    assert_eq!(three, (true, "ann bob".to_owned()));
+    for other in [r#"{"version": 1, "classes": ["ann"]}"#, r#"{"version": 2, "classes": ["ann", "bob"]}"#, "[1", ""] {
+        assert_eq!(opened(other), (false, "0 1".to_owned()), "{other}");
+    }
+}
+
+#[test]
 fn without_a_header_every_record_is_an_image() {
     let file = [part(0, &image(&[0.0], b"a")), part(0, &image(&[5.0], b"b"))].concat();
     let set = open(&file, None).expect("opens");
