@@ -5,6 +5,9 @@ use thiserror::Error;
 
 use crate::event::Outcome;
 
+/// How the message begins when libtorch finds no memory.
+const OUT_OF_MEMORY: &str = "out of memory";
+
 /// A run cannot go on.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{message}")]
@@ -53,6 +56,11 @@ impl TrainError {
         Self { message, help: error.help().map(|help| help.to_string()), diverged: None }
     }
 
+    /// Whether libtorch found no memory.
+    pub fn is_out_of_memory(&self) -> bool {
+        self.message.starts_with(OUT_OF_MEMORY)
+    }
+
     /// Makes an error of what a panicking thread left behind: libtorch's errors come this way.
     pub fn from_panic(panic: &(dyn std::any::Any + Send)) -> Self {
         let text = panic
@@ -63,8 +71,8 @@ impl TrainError {
         let text = plain(&text);
         let lower = text.to_lowercase();
         if lower.contains("out of memory") || lower.contains("can't allocate memory") {
-            return Self::new(format!("out of memory: {text}"))
-                .with_help("lower `batch_size` in the schedule, or `--set batch_size=...`");
+            return Self::new(format!("{OUT_OF_MEMORY}: {text}"))
+                .with_help("lower `batch_size` in the schedule, or `--set batch_size=...`, or `batch_size: auto`");
         }
         Self::new(text)
     }
@@ -103,6 +111,7 @@ mod tests {
         let panic: Box<dyn std::any::Any + Send> =
             Box::new("Torch(\"CUDA out of memory. Tried to allocate 2 GiB\")".to_owned());
         let error = TrainError::from_panic(&*panic);
+        assert!(error.is_out_of_memory());
         assert!(error.help.is_some_and(|help| help.contains("batch_size")));
     }
 }

@@ -98,6 +98,7 @@ impl<'a> Session<'a> {
             device: device::describe(device.place),
             images: data.len() as u64,
             classes: data.classes() as u64,
+            batch_size: found_batch(schedule),
         };
         let ledger = Ledger { identity, ..Ledger::default() };
         Ok(Self { schedule, emit, control, data, loader, bins, device, flush, ledger })
@@ -180,6 +181,12 @@ impl<'a> Session<'a> {
             left_out: LeftOut { classes: left_out.classes as u64, images: left_out.images as u64 },
         })
     }
+}
+
+/// The batch size that was found for a schedule which left it to facetui.
+fn found_batch(schedule: &Schedule) -> Option<u64> {
+    let stage = || schedule.all_stages().find(|stage| stage.auto_batch).map(|stage| stage.batch_size);
+    if schedule.auto_batch { Some(schedule.batch_size) } else { stage() }
 }
 
 /// The order of a stage's images in a training set.
