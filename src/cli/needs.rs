@@ -11,17 +11,17 @@ use crate::{checkpoint, data};
 /// The memory of every stage; nothing where the network or the training set cannot be looked at, which the run says.
 pub(super) fn text(schedule: &Schedule) -> String {
     let Some((graph, embedding)) = network(&schedule.model) else { return String::new() };
-    let Ok(classes) = data::count_classes(&schedule.data.train) else { return String::new() };
+    let Ok((classes, images)) = data_of(schedule) else { return String::new() };
     let Ok((device, compute)) = memory::place(schedule) else { return String::new() };
     let plan = Plan { graph: &graph, embedding, classes: classes as u64, compute, device };
     let available = memory::available_on(device);
     let mut text = String::new();
     let settled;
     let schedule = if schedule.has_auto_batch() {
-        let Some(images) = auto_batch::foretold(&plan, schedule, u64::MAX, available) else {
+        let Some(images) = auto_batch::foretold(&plan, schedule, images, available) else {
             return "batch_size: auto: not even two images a step would fit into the memory that is free\n".to_owned();
         };
-        let _ = writeln!(text, "batch_size: auto would take {images} images a step, or as many as the set has");
+        let _ = writeln!(text, "batch_size: auto would take {images} images a step");
         settled = schedule.with_batch(images);
         &settled
     } else {
@@ -36,6 +36,15 @@ pub(super) fn text(schedule: &Schedule) -> String {
         list(&mut text, &plan, &branch.stages, &name, &mut optimizer.clone(), available);
     }
     text
+}
+
+/// Classes of the training set, and its images where they are asked for: listing them may take a while.
+fn data_of(schedule: &Schedule) -> Result<(usize, u64), data::OpenError> {
+    if schedule.has_auto_batch() {
+        let source = data::open_all(&schedule.data.train, &|_, _| {})?;
+        return Ok((source.classes(), source.len() as u64));
+    }
+    Ok((data::count_classes(&schedule.data.train)?, u64::MAX))
 }
 
 fn list(text: &mut String, plan: &Plan, stages: &[Stage], of: &str, optimizer: &mut Optimizer, available: Option<u64>) {

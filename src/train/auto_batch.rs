@@ -45,7 +45,7 @@ pub fn find(schedule: &Schedule, start: &Start, device: Device, emit: &Emit) -> 
         compute: device.compute,
         device: device.place,
     };
-    let available = memory::available_on(device.place);
+    let available = device.free;
     let too_little = || {
         let free = available.map_or_else(|| "the memory".to_owned(), memory::in_words);
         TrainError::new(format!("`batch_size: auto`: not even a step of two images fits into {free} that is free"))

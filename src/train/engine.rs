@@ -18,6 +18,7 @@ use super::line;
 use super::model;
 use super::outputs::Outputs;
 use super::session::{Device, Session};
+use super::shortage;
 use super::standing::{Line, Standing};
 use super::state::State;
 use super::unfinished::Unfinished;
@@ -107,6 +108,9 @@ fn train(job: Job<'_>, commands: &Receiver<Command>, emit: &Emit) -> Result<Outc
     classes::note(schedule, run_id, &outputs, &*session.data)?;
     for (level, message) in line.standing.take_notes() {
         emit(Event::Log { level, message });
+    }
+    if let Ok(start) = line.standing.start() {
+        shortage::foresee(&session, (&start.graph, start.embedding));
     }
     let standing = if ended || schedule.stages.is_empty() {
         line.standing

@@ -106,7 +106,7 @@ impl Leg {
                 Some(network) if error.is_out_of_memory() => {
                     let kept = self.standing.optimizer.as_ref().map(|kept| kept.rule);
                     let rule = stage.optimizer.or(kept).unwrap_or(Optimizer::FIRST);
-                    shortage::explained(&error, stage, &rule, network, session.data.classes(), session.device)
+                    shortage::explained(&error, (number, stage), &rule, network, session)
                 }
                 _ => error,
             });

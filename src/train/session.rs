@@ -11,6 +11,7 @@ use super::details::Moment;
 use super::engine::{Emit, Flush, bin_name};
 use super::error::TrainError;
 use super::evaluate::Bins;
+use super::memory;
 use super::model::Start;
 use super::state::{Identity, Ledger};
 use crate::data;
@@ -51,6 +52,8 @@ pub struct Device {
     pub place: tch::Device,
     /// Number format of activations.
     pub compute: Kind,
+    /// Bytes that were free there before the run took any, its own kept blocks included.
+    pub free: Option<u64>,
 }
 
 impl Device {
@@ -63,7 +66,8 @@ impl Device {
         let place = device::choose(schedule.device).map_err(|error| {
             TrainError::new(error.to_string()).with_help("use `device: auto`, or `--set device=cpu`")
         })?;
-        Ok(Self { place, compute: device::compute_kind(schedule.precision, place) })
+        let free = memory::available_on(place);
+        Ok(Self { place, compute: device::compute_kind(schedule.precision, place), free })
     }
 }
 
