@@ -111,7 +111,7 @@ fn auto_takes_what_fits_and_a_run_that_goes_on_keeps_it() {
     let sizes: Vec<u64> = journals[0]
         .iter()
         .filter_map(|record| match &record.event {
-            Event::RunStarted(header) => Some(header),
+            Event::RunStarted(header) => Some(&**header),
             Event::Continued(continuation) => Some(&continuation.header),
             _ => None,
         })

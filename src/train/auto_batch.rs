@@ -68,13 +68,13 @@ pub fn find(schedule: &Schedule, start: &Start, device: Device, emit: &Emit) -> 
         }
     }
     let needs = hungriest(&plan, &schedule.with_batch(size)).map_or(0, |stage| plan.of(stage, &rule(stage)).total());
-    let free = available.map_or_else(String::new, |bytes| format!(" of {} that were free", memory::in_words(bytes)));
+    let free = available.map_or_else(String::new, |bytes| format!(", of {} that were free", memory::in_words(bytes)));
     let tried = match &tried[..] {
         [] => String::new(),
-        sizes => format!("; a step of {} ran out of memory", sizes.join(", and one of ")),
+        sizes => format!(", and a step of {} ran out of memory", sizes.join(", and one of ")),
     };
     let message = format!(
-        "`batch_size: auto` takes {size} images a step: {}{free} at the peak, a step was tried{tried}; learning rates stay \
+        "`batch_size: auto` takes {size} images a step: {} at the peak{free}; a step was tried{tried}; learning rates stay \
          as they are",
         memory::in_words(needs)
     );

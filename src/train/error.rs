@@ -91,7 +91,8 @@ fn plain(text: &str) -> String {
     let ends = ["\\nException raised", "\nException raised", "\\nframe #0", "\nframe #0"];
     let text = &text[..ends.iter().filter_map(|end| text.find(end)).min().unwrap_or(text.len())];
     // "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: ..."
-    let text = text.strip_prefix("[enforce fail at ").and_then(|rest| rest.split_once(". ")).map_or(text, |(_, rest)| rest);
+    let text =
+        text.strip_prefix("[enforce fail at ").and_then(|rest| rest.split_once(". ")).map_or(text, |(_, rest)| rest);
     text.replace("\\n", " ").trim().to_owned()
 }
 

@@ -52,9 +52,8 @@ pub fn explained(
     let whole = bounded(stage, session);
     let free = session.device.free;
     let asked = asked(&error.message).map_or_else(String::new, |bytes| format!("; {bytes} more were asked for"));
-    let there = free.map_or_else(String::new, |bytes| {
-        format!(", and {} were free when the run began", in_words(bytes))
-    });
+    let there =
+        free.map_or_else(String::new, |bytes| format!(", and {} were free when the run began", in_words(bytes)));
     let message = format!(
         "out of memory with {} images a step: stage {} takes about {} at its peak{there}{asked} ({})",
         whole.batch_size,
