@@ -51,6 +51,7 @@ pub fn explained(
     let plan = plan(session, graph, *embedding);
     let whole = bounded(stage, session);
     let free = session.device.free;
+    let needs = plan.of(&whole, optimizer).total();
     let asked = asked(&error.message).map_or_else(String::new, |bytes| format!("; {bytes} more were asked for"));
     let there =
         free.map_or_else(String::new, |bytes| format!(", and {} were free when the run began", in_words(bytes)));
@@ -58,7 +59,7 @@ pub fn explained(
         "out of memory with {} images a step: stage {} takes about {} at its peak{there}{asked} ({})",
         whole.batch_size,
         number + 1,
-        in_words(plan.of(&whole, optimizer).total()),
+        in_words(needs),
         error.message.trim_start_matches("out of memory: ")
     );
     let fits = free.map(|bytes| plan.batch_that_fits(&whole, optimizer, spared(bytes)));
@@ -72,8 +73,9 @@ pub fn explained(
     if !stage.auto_batch {
         ways.push(format!("{} finds the largest that does", set("auto")));
     }
-    if stage.sample.is_none() && stage.loss.can_sample() {
-        ways.push("`sample: 0.1` in the stage helps where classes are very many".to_owned());
+    let sampled = Stage { sample: Some(0.1), ..whole.clone() };
+    if stage.sample.is_none() && stage.loss.can_sample() && plan.of(&sampled, optimizer).total() < needs / 10 * 9 {
+        ways.push("`sample: 0.1` in the stage takes less for its many classes".to_owned());
     }
     TrainError::new(message)
         .with_help(format!("{}; with `--resume-changed` the run goes on from its newest state", ways.join(", ")))
