@@ -88,6 +88,9 @@ pub fn open_all(sets: &[TrainSet], progress: &(dyn Fn(u64, u64) + Sync)) -> Resu
     if let [one] = sets {
         return open(&one.path, progress);
     }
-    let sources = sets.iter().map(|set| Ok((open(&set.path, progress)?, set.labels)));
-    Ok(Arc::new(joined::Joined::new(sources.collect::<Result<_, OpenError>>()?)?))
+    let sources = sets.iter().map(|set| {
+        let name = set.path.display().to_string();
+        Ok(joined::Set { name, source: open(&set.path, progress)?, labels: set.labels })
+    });
+    Ok(Arc::new(joined::Joined::new(&sources.collect::<Result<Vec<_>, OpenError>>()?)?))
 }

@@ -103,6 +103,25 @@ branches:
 }
 
 #[test]
+fn the_names_of_the_classes_lie_beside_the_models_of_each_branch() {
+    let place = place(
+        "cmp",
+        "branches:\n  - {name: one, loss: softmax, epochs: 1}\n  - {name: two, loss: arcface, epochs: 1}\n",
+    );
+    for (number, name) in ["zoe", "bob", "eve", "ann"].into_iter().enumerate() {
+        let folder = |name: &str| place.path(&format!("demo/faces_112x112_folders/{name}"));
+        std::fs::rename(folder(&number.to_string()), folder(name)).expect("renames");
+    }
+    place.runs(&["cmp.yaml", "--headless"]);
+    let names = place.read("checkpoints/cmp_classes.json");
+    assert!(names.find("ann") < names.find("bob") && names.find("eve") < names.find("zoe"), "{names}");
+    for branch in ["one", "two"] {
+        assert!(place.path(&format!("checkpoints/cmp_{branch}.h5")).is_file());
+        assert_eq!(place.read(&format!("checkpoints/cmp_{branch}_classes.json")), names);
+    }
+}
+
+#[test]
 fn json_lines_end_in_the_whole_table_and_a_saved_model_may_be_the_start() {
     let place = place("begin", "stages: [{loss: softmax, epochs: 1}]\n");
     place.runs(&["begin.yaml", "--headless"]);

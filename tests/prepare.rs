@@ -462,6 +462,7 @@ fn named_classes_keep_their_numbers_and_other_sizes_are_said_once() {
         std::fs::write(path, png.into_inner()).expect("writes");
     }
     place.runs(&["prepare", "records", "people", "-o", "set"]);
+    place.runs(&["prepare", "folders", "people", "-o", "numbers"]);
     place.write(
         "run.yaml",
         "name: a\nmodel: {backbone: mobilefacenet, embedding: 16, width: 0.1}\ndata: {train: people, bins: []}\n\
@@ -490,7 +491,31 @@ fn named_classes_keep_their_numbers_and_other_sizes_are_said_once() {
     }
     let kept = place.read("checkpoints/a_classes.json");
     assert!(kept.find("\"bob\"") < kept.find("\"eve\""), "{kept}");
-    assert!(!place.path("checkpoints/b_classes.json").exists());
+    assert_eq!(place.read("checkpoints/b_classes.json"), kept, "records of named folders keep the names");
+    // Names meet names, and what meets numbers is told.
+    let joined = |sets: &[&str]| -> serde_json::Value {
+        let output = place.run(&[&["data", "--merge", "--json"], sets].concat());
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    };
+    let found = joined(&["people", "set"]);
+    assert_eq!((&found["classes"], &found["images"], &found["warnings"]), (&2.into(), &24.into(), &[(); 0][..].into()));
+    let found = joined(&["people", "numbers"]);
+    assert_eq!(found["classes"], 4);
+    assert!(
+        found["warnings"][0].as_str().is_some_and(|text| text.contains("class 0 is `bob` in one and `0`")),
+        "{found}"
+    );
+    let said = place.runs(&["data", "people", "numbers", "--merge"]);
+    assert!(
+        said.starts_with("`people`, `numbers`: 24 images of 4 classes")
+            && said.contains("warning: `numbers` is merged")
+    );
+    assert!(!place.runs(&["data", "people", "numbers"]).contains("warning"));
+    let bin = place.run(&["data", "people", "demo/pose.bin"]);
+    assert!(bin.status.code() == Some(2) && plain(&bin).contains("--bin"), "{}", plain(&bin));
+    let sets = "data.train=[people, {path: numbers, labels: merge}]";
+    place.runs(&["run.yaml", "--headless", "--set", "name=d", "--set", sets]);
+    assert_eq!(logs("d").iter().filter(|line| line.contains("`numbers` is merged")).count(), 1, "{:?}", logs("d"));
     // Another person, whose name comes first, does not move the others.
     std::fs::rename(place.path("away/ann"), place.path("people/ann")).expect("renames");
     assert!(place.runs(&["data", "people"]).contains("classes by name: 0 ann, 1 bob, 2 eve"));

@@ -3,7 +3,7 @@
 //!
 //! Each case is measured several times, the cases taking turns, and the median is printed: machines are noisy. The
 //! share beside a figure is of raw decoding on as many cores in the same run, by libjpeg-turbo where it is found
-//! (`turbo.rs`), else by facetui's decoder. `peers.py` measures PyTorch and TensorFlow on the same folders.
+//! (`turbo.rs`), else by facetui's decoder. How many images libjpeg-turbo decodes to the same bytes is printed first. `peers.py` measures PyTorch and TensorFlow on the same folders.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
@@ -115,6 +115,17 @@ impl Bench {
     }
 }
 
+/// How many images have the pixels that libjpeg-turbo gives.
+fn alike(turbo: &Turbo, held: &[Vec<u8>]) -> usize {
+    let [mut ours, mut theirs] = [(); 2].map(|()| vec![0; decode::image_bytes(SIZE)]);
+    let same = held.iter().filter(|bytes| {
+        turbo.decode_all(std::slice::from_ref(*bytes), SIZE, &mut theirs);
+        decode::decode_into(bytes, SIZE, &mut ours).expect("decodes");
+        ours == theirs
+    });
+    same.count()
+}
+
 fn median(rates: &[f64]) -> f64 {
     let mut sorted = rates.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -148,6 +159,9 @@ fn main() {
         println!(
             "libjpeg-turbo is not here: name its libturbojpeg.so.0 in FACETUI_TURBOJPEG (benches/loader/turbo.rs)"
         );
+    }
+    if let Some(turbo) = &turbo {
+        println!("{} of {} images have the pixels of libjpeg-turbo", alike(turbo, &held), held.len());
     }
     let all = sched_getaffinity(None).expect("the system says");
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

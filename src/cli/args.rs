@@ -163,8 +163,12 @@ enum Subcommands {
     Compare(compare::Request),
     /// Say what is in a data set or a bin: images, classes, sizes, what cannot be read, what is there twice
     Data {
-        /// A folder of class folders, a folder with train.rec, a .rec file, or a bin
-        path: PathBuf,
+        /// A folder of class folders, a folder with train.rec, a .rec file, or a bin; several sets are looked at as one
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        /// Classes of the same name in several sets are one
+        #[arg(long)]
+        merge: bool,
         /// A bin whose images are looked for in the set (may be repeated)
         #[arg(long = "bin", value_name = "BIN")]
         bins: Vec<PathBuf>,
@@ -226,7 +230,9 @@ impl Arguments {
             (Some(Subcommands::Plot { names, output, split, title, size, log, runs }), _) => {
                 Action::Plot(plot::Request { names, output, runs, split, look: Look { title, size, log } })
             }
-            (Some(Subcommands::Data { path, bins, json }), _) => Action::Data(data::Request { path, bins, json }),
+            (Some(Subcommands::Data { paths, merge, bins, json }), _) => {
+                Action::Data(data::Request { paths, merge, bins, json })
+            }
             (Some(Subcommands::Prepare { what }), _) => Action::Prepare(what),
             (Some(Subcommands::Models { json }), _) => Action::Models { json },
             (Some(Subcommands::Export(arguments)), _) => Action::Export(arguments.into_request()),

@@ -9,6 +9,7 @@ use super::{Failure, say};
 use crate::data::bin::EvalBin;
 use crate::data::survey::{self, BinSurvey, Survey, Unreadable};
 use crate::data::{self, recordio};
+use crate::schedule::{Labels, TrainSet};
 
 /// Columns of the longest bar.
 const BAR: u64 = 40;
@@ -16,8 +17,10 @@ const BAR: u64 = 40;
 /// What to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// A data set, or a bin.
-    pub path: PathBuf,
+    /// Data sets, or one bin.
+    pub paths: Vec<PathBuf>,
+    /// Whether classes of the same name in several sets are one.
+    pub merge: bool,
     /// Bins that are looked for in the data set.
     pub bins: Vec<PathBuf>,
     /// As JSON.
@@ -26,25 +29,28 @@ pub struct Request {
 
 /// Looks at it and prints what is in it.
 pub(super) fn data(request: &Request) -> Result<(), Failure> {
-    if request.path.is_file() && !recordio::is_record_set(&request.path) {
-        if !request.bins.is_empty() {
+    let is_bin = |path: &&PathBuf| path.is_file() && !recordio::is_record_set(path);
+    if let Some(path) = request.paths.iter().find(is_bin) {
+        if !request.bins.is_empty() || request.paths.len() > 1 {
             return Err(Failure::Usage(miette::miette!(
-                help = "give the training set, and the bin with --bin",
-                "`{}` is a file, and --bin looks for bins in a training set",
-                request.path.display()
+                help = "give training sets as they are and bins with --bin, or one bin alone",
+                "`{}` is a file and no set of records, and only training sets are looked at together",
+                path.display()
             )));
         }
-        let bin = EvalBin::open(&request.path).map_err(|error| Failure::Run(error.into()))?;
+        let bin = EvalBin::open(path).map_err(|error| Failure::Run(error.into()))?;
         let found = survey::survey_bin(&bin);
-        return print(request, &found, || bin_text(&request.path, &found));
+        return print(request, &found, || bin_text(path, &found));
     }
     let bins = request.bins.iter().map(|bin| EvalBin::open(bin)).collect::<Result<Vec<_>, _>>();
     let bins = bins.map_err(|error| Failure::Run(error.into()))?;
     let progress = Progress::new();
-    let source = data::open(&request.path, &|done, total| progress.count("images listed", done, total))
+    let labels = if request.merge { Labels::Merge } else { Labels::Offset };
+    let sets: Vec<_> = request.paths.iter().map(|path| TrainSet { path: path.clone(), labels }).collect();
+    let source = data::open_all(&sets, &|done, total| progress.count("images listed", done, total))
         .map_err(|error| Failure::Run(error.into()))?;
     let found = survey::survey(&*source, &bins, &|done, total| progress.count("images read", done, total));
-    print(request, &found, || set_text(&request.path, &found))
+    print(request, &found, || set_text(&request.paths, &found))
 }
 
 fn print(request: &Request, found: &impl serde::Serialize, text: impl Fn() -> String) -> Result<(), Failure> {
@@ -57,14 +63,18 @@ fn print(request: &Request, found: &impl serde::Serialize, text: impl Fn() -> St
     Ok(())
 }
 
-fn set_text(path: &Path, found: &Survey) -> String {
+fn set_text(paths: &[PathBuf], found: &Survey) -> String {
+    let names: Vec<String> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
     let mut text = format!(
-        "`{}`: {} images of {} classes, {:.1} MB\n",
-        path.display(),
+        "{}: {} images of {} classes, {:.1} MB\n",
+        names.join(", "),
         found.images,
         found.present_classes,
         found.bytes as f64 / 1e6
     );
+    for warning in &found.warnings {
+        let _ = writeln!(text, "warning: {warning}");
+    }
     if found.classes > found.present_classes {
         let _ =
             writeln!(text, "{} numbers below {} have no image", found.classes - found.present_classes, found.classes);

@@ -9,6 +9,7 @@ mod native;
 use tch::{Device, Kind, Tensor};
 
 use super::random::{Stream, Use};
+use crate::nn::device::upload;
 
 /// Side of the random crop of level 3, of images of 112.
 const CROP: (i64, i64) = (100, 112);
@@ -50,7 +51,7 @@ pub fn to_device(images: &[u8], size: (u32, u32), variations: &[Variation], leve
         return native::apply(images, size, variations, level);
     }
     let shape = [variations.len() as i64, i64::from(size.1), i64::from(size.0), 3];
-    apply(&Tensor::from_slice(images).view(shape).to_device(device), variations, level)
+    apply(&upload(&Tensor::from_slice(images).view(shape), device), variations, level)
 }
 
 /// Varies a batch: bytes (B, H, W, 3) to (B, 3, H, W) in fp32, `(x - 0.5) * 2`, channels-last.
@@ -58,7 +59,7 @@ pub fn apply(images: &Tensor, variations: &[Variation], level: u8) -> Tensor {
     let mut x = images.permute([0, 3, 1, 2]).to_kind(Kind::Float) * (1.0 / 255.0);
     let column = |value: &dyn Fn(&Variation) -> f32| {
         let values: Vec<f32> = variations.iter().map(value).collect();
-        Tensor::from_slice(&values).to_device(images.device()).view([-1, 1, 1, 1])
+        upload(&Tensor::from_slice(&values), images.device()).view([-1, 1, 1, 1])
     };
     if level >= 1 {
         x += column(&|variation| variation.brightness);

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::source::{ImageError, ImageRead, Source};
 
+/// The file that holds the names of a set of records, beside `train.rec`.
+pub const BESIDE_RECORDS: &str = "classes.json";
+
 /// Bytes of such a file that are read: 16 million names fit.
 const LARGEST: u64 = 1 << 30;
 

@@ -2,10 +2,12 @@
 //!
 //! The usual case, an image that already has that size, is decoded straight into the caller's buffer. Grey images
 //! get three equal channels, transparency is dropped, other sizes are resized bilinearly. A picture whose header claims
-//! absurd dimensions is refused before memory is asked for it.
+//! absurd dimensions, or more than its data can hold, is refused before memory is asked for it.
 //!
 //! Baseline JPEGs go to facetui's own decoder (`crates/jpeg`), one a thread, which gives the pixels of libjpeg-turbo; the rest (progressive,
 //! CMYK, odd samplings) to the crate `image`.
+
+mod claim;
 
 use std::cell::RefCell;
 use std::io::Cursor;
@@ -38,6 +40,18 @@ pub enum DecodeError {
     Format {
         /// How the bytes begin.
         start: Vec<u8>,
+    },
+    /// Fewer data than an image of its size has at least.
+    #[error(
+        "its header claims {width}x{height} pixels, more than its {length} bytes can hold: the file is damaged or was cut"
+    )]
+    Claim {
+        /// Pixels of a row, as the header has it.
+        width: u32,
+        /// Rows.
+        height: u32,
+        /// Bytes of the file.
+        length: usize,
     },
     /// The decoder's own words.
     #[error("not decodable: {0}")]
@@ -164,7 +178,14 @@ fn decoder(bytes: &[u8]) -> Result<(impl ImageDecoder + '_, ImageFormat), Decode
     limits.max_image_height = Some(LONGEST_SIDE);
     limits.max_alloc = Some(MOST_MEMORY);
     reader.limits(limits);
-    Ok((reader.into_decoder().map_err(broken)?, format))
+    // Reads the header alone.
+    let decoder = reader.into_decoder().map_err(broken)?;
+    let (width, height) = decoder.dimensions();
+    let suffices = if format == ImageFormat::Png { claim::png_suffices } else { claim::jpeg_suffices };
+    if !suffices(bytes, (width, height)) {
+        return Err(DecodeError::Claim { width, height, length: bytes.len() });
+    }
+    Ok((decoder, format))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "handed to map_err")]
@@ -270,6 +291,49 @@ pub(crate) mod tests {
         }
         let text = decode_into(&bytes[..bytes.len() - 40], (24, 24), &mut pixels).expect_err("is cut").to_string();
         assert_eq!(text, "not decodable: its data end early");
+    }
+
+    #[test]
+    fn what_the_data_cannot_hold_is_refused_and_the_emptiest_images_are_not() {
+        let side = 1_500;
+        let blank = RgbImage::new(side, side);
+        for kind in [jpeg_encoder::SamplingFactor::F_1_1, jpeg_encoder::SamplingFactor::F_2_2] {
+            let mut bytes = Vec::new();
+            let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 1);
+            encoder.set_progressive(true);
+            encoder.set_optimized_huffman_tables(true);
+            encoder.set_sampling_factor(kind);
+            encoder.encode(&blank, side as u16, side as u16, jpeg_encoder::ColorType::Rgb).expect("encodes");
+            assert_eq!(decode_whole(&bytes).expect("is whole").pixels.len(), blank.len());
+            let frame = bytes.windows(2).position(|pair| pair == [0xff, 0xc2]).expect("is progressive");
+            bytes[frame + 5..frame + 9].copy_from_slice(&[0x2e, 0xe0, 0x2e, 0xe0]);
+            let text = decode_whole(&bytes).expect_err("is too short").to_string();
+            assert!(
+                text.contains("claims 12000x12000 pixels, more than its") && text.contains("bytes can hold"),
+                "{text}"
+            );
+        }
+        for image in [DynamicImage::from(blank.clone()), DynamicImage::from(GrayImage::new(side, side))] {
+            let mut bytes = Vec::new();
+            let (best, none) = (image::codecs::png::CompressionType::Best, image::codecs::png::FilterType::NoFilter);
+            let encoder = image::codecs::png::PngEncoder::new_with_quality(&mut bytes, best, none);
+            encoder.write_image(image.as_bytes(), side, side, image.color().into()).expect("encodes");
+            assert_eq!(decode_whole(&bytes).expect("is whole").pixels.len(), blank.len());
+        }
+        // Large and blank: its data are looked into. Of a half of them, together with as much that is none, nothing is made.
+        let mut bytes = Vec::new();
+        let encoder = image::codecs::png::PngEncoder::new(&mut bytes);
+        encoder.write_image(&vec![9; 4_200 * 4_200], 4_200, 4_200, image::ExtendedColorType::L8).expect("encodes");
+        assert!(decode_whole(&bytes).is_ok_and(|picture| picture.pixels.iter().all(|value| *value == 9)));
+        let half = bytes.len() / 2;
+        bytes[half..].fill(0);
+        assert!(matches!(decode_whole(&bytes), Err(DecodeError::Claim { width: 4_200, .. })));
+        let found = include_bytes!("../../fuzz/corpus/image/claims_8216x7192.png");
+        let text = decode_whole(found).expect_err("is too short").to_string();
+        assert_eq!(
+            text,
+            "its header claims 8216x7192 pixels, more than its 109 bytes can hold: the file is damaged or was cut"
+        );
     }
 
     #[test]

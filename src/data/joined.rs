@@ -11,6 +11,17 @@ pub struct Joined {
     parts: Vec<Part>,
     names: Vec<String>,
     images: usize,
+    notes: Vec<String>,
+}
+
+/// A source that is to be joined to others.
+pub struct Set {
+    /// What messages call it.
+    pub name: String,
+    /// Its images.
+    pub source: Arc<dyn Source>,
+    /// What becomes of its classes.
+    pub labels: Labels,
 }
 
 struct Part {
@@ -33,23 +44,30 @@ impl Joined {
     ///
     /// # Errors
     /// More images than can be numbered.
-    pub fn new(sources: Vec<(Arc<dyn Source>, Labels)>) -> Result<Self, TooMany> {
-        let mut joined = Self { parts: Vec::with_capacity(sources.len()), names: Vec::new(), images: 0 };
+    pub fn new(sets: &[Set]) -> Result<Self, TooMany> {
+        let parts = Vec::with_capacity(sets.len());
+        let mut joined = Self { parts, names: Vec::new(), images: 0, notes: Vec::new() };
         let mut known: HashMap<String, u32> = HashMap::new();
-        for (source, rule) in sources {
-            let mut labels = Vec::with_capacity(source.classes());
-            for name in source.names_of_classes() {
+        for (number, set) in sets.iter().enumerate() {
+            let mut labels = Vec::with_capacity(set.source.classes());
+            let mut merged = 0;
+            for name in set.source.names_of_classes() {
                 let next = joined.names.len() as u32;
-                let label = if rule == Labels::Merge { known.get(&name).copied().unwrap_or(next) } else { next };
+                let label = if set.labels == Labels::Merge { known.get(&name).copied().unwrap_or(next) } else { next };
                 if label == next {
                     joined.names.push(name.clone());
                     known.entry(name).or_insert(label);
+                } else {
+                    merged += 1;
                 }
                 labels.push(label);
             }
+            if set.labels == Labels::Merge {
+                joined.notes.extend(doubt(set, &sets[..number], merged));
+            }
             let first = joined.images;
-            joined.images += source.len();
-            joined.parts.push(Part { source, first, labels });
+            joined.images += set.source.len();
+            joined.parts.push(Part { source: Arc::clone(&set.source), first, labels });
         }
         if u32::try_from(joined.images).is_err() {
             return Err(TooMany(joined.images));
@@ -62,6 +80,36 @@ impl Joined {
         let at = self.parts.partition_point(|part| part.first <= index).saturating_sub(1);
         (&self.parts[at], index - self.parts[at].first)
     }
+}
+
+/// Why `merged` classes that `set` shares with the sets before it may not be what was meant; none when all is well.
+fn doubt(set: &Set, before: &[Set], merged: usize) -> Option<String> {
+    let (named, classes) = (set.source.has_names(), set.source.classes());
+    let advice =
+        "give all of them names (`facetui prepare records` keeps those of folders), or leave `labels: merge` out";
+    if let Some(other) = before.iter().find(|other| other.source.has_names() != named) {
+        let (with, without) = if named { (set, other) } else { (other, set) };
+        let (label, name) = example(&*with.source)?;
+        return Some(format!(
+            "`{}` is merged by the names of its classes, but those of `{}` have names and those of `{}` only numbers: \
+             class {label} is `{name}` in one and `{label}` in the other; {merged} of its {classes} classes were merged, \
+             the others are new: {advice}",
+            set.name, with.name, without.name
+        ));
+    }
+    let first = set.source.names_of_classes().into_iter().next()?;
+    (merged == 0 && !before.is_empty()).then(|| {
+        format!(
+            "`{}` is merged by the names of its classes, but none of its {classes}, as `{first}`, is in the sets before it: \
+             all of them are new",
+            set.name
+        )
+    })
+}
+
+/// The first class whose name is not its number.
+fn example(source: &dyn Source) -> Option<(usize, String)> {
+    source.names_of_classes().into_iter().enumerate().find(|(label, name)| *name != label.to_string())
 }
 
 impl Source for Joined {
@@ -84,6 +132,10 @@ impl Source for Joined {
 
     fn has_names(&self) -> bool {
         self.parts.iter().any(|part| part.source.has_names())
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.notes.clone()
     }
 
     fn name(&self, index: usize) -> String {
@@ -118,6 +170,9 @@ mod tests {
         fn names_of_classes(&self) -> Vec<String> {
             self.0.iter().map(|(name, _)| (*name).to_owned()).collect()
         }
+        fn has_names(&self) -> bool {
+            example(self).is_some()
+        }
         fn name(&self, index: usize) -> String {
             format!("{}-{index}", self.1)
         }
@@ -127,9 +182,31 @@ mod tests {
         }
     }
 
+    fn set(name: &str, source: Named, labels: Labels) -> Set {
+        Set { name: name.to_owned(), source: Arc::new(source), labels }
+    }
+
     fn join(second: Labels) -> Joined {
         let (a, b) = (Named(&[("ann", 2), ("bob", 1)], 1), Named(&[("bob", 2), ("eve", 1)], 2));
-        Joined::new(vec![(Arc::new(a), Labels::Offset), (Arc::new(b), second)]).expect("few")
+        Joined::new(&[set("a", a, Labels::Offset), set("b", b, second)]).expect("few")
+    }
+
+    #[test]
+    fn merging_names_with_numbers_or_nothing_is_told() {
+        let told = |second: Named, labels| {
+            let first = set("a", Named(&[("ann", 2), ("bob", 1)], 1), Labels::Offset);
+            Joined::new(&[first, set("b", second, labels)]).expect("few").notes()
+        };
+        assert_eq!((join(Labels::Merge).notes(), join(Labels::Offset).notes()), (vec![], vec![]));
+        let numbers = || Named(&[("0", 1), ("1", 1)], 2);
+        assert_eq!(told(numbers(), Labels::Offset), Vec::<String>::new());
+        let notes = told(numbers(), Labels::Merge);
+        assert_eq!(notes.len(), 1);
+        for words in ["of `a` have names and those of `b`", "class 0 is `ann` in one and `0`", "0 of its 2 classes"] {
+            assert!(notes[0].contains(words), "{notes:?}");
+        }
+        let notes = told(Named(&[("Ann", 1)], 2), Labels::Merge);
+        assert!(notes.len() == 1 && notes[0].contains("none of its 1, as `Ann`"), "{notes:?}");
     }
 
     #[test]

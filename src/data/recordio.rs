@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::classes::{BESIDE_RECORDS, Classes};
 use super::source::{ImageError, Source};
 pub use error::RecordError;
 use frame::{Frames, HEADER};
@@ -50,6 +51,8 @@ pub struct RecordFile {
     frames: Frames,
     index: Index,
     classes: usize,
+    /// The names of the classes; none where they have numbers alone.
+    names: Option<Vec<String>>,
     from_cache: bool,
 }
 
@@ -108,7 +111,8 @@ impl RecordFile {
         {
             tracing::warn!("the index of `{}` could not be kept in `{}`: {error}", path.display(), cache.display());
         }
-        let set = Self { path, frames, index, classes, from_cache };
+        let names = read_names(&path, classes);
+        let set = Self { path, frames, index, classes, names, from_cache };
         if let Some(declared) = set.declared_classes()
             && declared != classes
         {
@@ -180,6 +184,14 @@ impl Source for RecordFile {
         self.index.labels.clone()
     }
 
+    fn names_of_classes(&self) -> Vec<String> {
+        self.names.clone().unwrap_or_else(|| (0..self.classes).map(|label| label.to_string()).collect())
+    }
+
+    fn has_names(&self) -> bool {
+        self.names.is_some()
+    }
+
     fn number(&self, index: usize) -> u64 {
         u64::from(self.index.numbers[index])
     }
@@ -190,6 +202,29 @@ impl Source for RecordFile {
 
     fn encoded(&self, index: usize, bytes: &mut Vec<u8>) -> Result<(), ImageError> {
         Ok(self.read_bytes(index, bytes).map_err(std::io::Error::other)?)
+    }
+}
+
+/// The names of the classes of the set at `path`, which `prepare` keeps beside it; none where there are none, or not those
+/// of its classes, which is told.
+fn read_names(path: &Path, classes: usize) -> Option<Vec<String>> {
+    let file = path.with_file_name(BESIDE_RECORDS);
+    match Classes::read(&file) {
+        Ok(None) => None,
+        Ok(Some(mut found)) if found.classes.len() >= classes => {
+            // Classes behind the last one that has an image.
+            found.classes.truncate(classes);
+            Some(found.classes)
+        }
+        Ok(Some(found)) => {
+            let names = found.classes.len();
+            tracing::warn!("`{}` names {names} classes of {classes}: they go by their numbers", file.display());
+            None
+        }
+        Err(reason) => {
+            tracing::warn!("{reason}: the classes go by their numbers");
+            None
+        }
     }
 }
 

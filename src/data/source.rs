@@ -68,6 +68,11 @@ pub trait Source: Send + Sync {
         false
     }
 
+    /// What the user should know of how the set was put together, in words.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// How messages name image `index`: its path, or what stands for one.
     fn name(&self, index: usize) -> String;
 

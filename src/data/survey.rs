@@ -80,6 +80,8 @@ pub struct Survey {
     pub most: u64,
     /// The names of the classes by label, where they are not their numbers; the first ones.
     pub class_names: Vec<String>,
+    /// What is doubtful in how several sets were put together.
+    pub warnings: Vec<String>,
     /// Classes by their number of images.
     pub histogram: Vec<Bucket>,
     /// Bytes of all images that can be read.
@@ -292,6 +294,7 @@ pub fn survey(source: &dyn Source, bins: &[EvalBin], progress: &(dyn Fn(u64, u64
         } else {
             Vec::new()
         },
+        warnings: source.notes(),
         histogram: histogram(&counts),
         bytes: found.bytes,
         sizes: found.sizes,

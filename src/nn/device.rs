@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tch::{Cuda, Device, Kind};
+use tch::{Cuda, Device, Kind, Tensor};
 use thiserror::Error;
 
 use crate::schedule::{DeviceChoice, Precision};
@@ -48,8 +48,8 @@ pub fn load_cuda() {
     }
 }
 
-/// Free bytes of a GPU's memory, and all of them, as CUDA tells; none where it does not.
-pub fn gpu_memory(number: usize) -> Option<(u64, u64)> {
+/// Free bytes of a GPU's memory, as CUDA tells; none where it does not.
+pub fn gpu_memory(number: usize) -> Option<u64> {
     #[cfg(unix)]
     {
         use libloading::os::unix::Library;
@@ -57,7 +57,7 @@ pub fn gpu_memory(number: usize) -> Option<(u64, u64)> {
         type Info = unsafe extern "C" fn(*mut usize, *mut usize) -> i32;
         let number = i32::try_from(number).ok()?;
         let program = Library::this();
-        let (mut free, mut all, mut before) = (0, 0, 0);
+        let (mut free, mut all, mut before) = (0_usize, 0_usize, 0);
         #[expect(unsafe_code, reason = "CUDA is C")]
         // SAFETY: the functions are those of CUDA's run-time library, which libtorch's second half brought; the pointers
         // are to numbers of ours.
@@ -67,10 +67,22 @@ pub fn gpu_memory(number: usize) -> Option<(u64, u64)> {
             let info = program.get::<Info>(b"cudaMemGetInfo").ok()?;
             get(&raw mut before) != 0 || set(number) != 0 || info(&raw mut free, &raw mut all) != 0 || set(before) != 0
         };
-        (!failed).then_some((free as u64, all as u64))
+        (!failed).then_some(free as u64)
     }
     #[cfg(not(unix))]
     None
+}
+
+/// A tensor of the host on the device. To a GPU it goes through pinned memory, so that neither the copy nor the caller
+/// waits for what the GPU still computes; libtorch keeps that memory until the copy is done.
+pub fn upload(host: &Tensor, device: Device) -> Tensor {
+    if device.is_cuda()
+        // The public `pin_memory` warns of its argument, which the bindings always give.
+        && let Ok(pinned) = host.f_internal_pin_memory(device)
+    {
+        return pinned.to_device_(device, host.kind(), true, false);
+    }
+    host.to_device(device)
 }
 
 /// The device of a choice.

@@ -51,7 +51,8 @@ pub fn keep(schedule: &Schedule, data: Arc<dyn Source>, emit: &Emit) -> Result<A
     Ok(data)
 }
 
-/// Writes the names beside the run's files and into its folder, when the classes have some.
+/// Writes the names beside the files of a run (`outputs`; the whole one's or a branch's own) and into its folder, when
+/// the classes have some.
 ///
 /// # Errors
 /// They cannot be written beside the checkpoints.

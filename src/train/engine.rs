@@ -237,6 +237,7 @@ fn train_branch(
         let outputs = Outputs::new(&schedule.checkpoints, &name)?;
         if let Some((path, state)) = within {
             let line = state.restore(path, session.device)?;
+            classes::note(schedule, &branch_id, &outputs, &*session.data)?;
             let trained = line::train(session, &outputs, line, &branch.stages, last, &again)?;
             figures = trained.progress;
             return trained.outcome.map(|(outcome, _)| ended(&outputs, outcome));
@@ -253,6 +254,7 @@ fn train_branch(
         let start = standing.start()?;
         let header = session.header(&own, &branch_id, (&start.graph, start.embedding))?;
         (session.emit)(Event::RunStarted(Box::new(header)));
+        classes::note(schedule, &branch_id, &outputs, &*session.data)?;
         let trained = line::train(session, &outputs, Line::new(standing, 0.0), &branch.stages, last, &again)?;
         figures = trained.progress;
         trained.outcome.map(|(outcome, _)| ended(&outputs, outcome))

@@ -91,7 +91,8 @@ fn plain(text: &str) -> String {
     let ends = ["\\nException raised", "\nException raised", "\\nframe #0", "\nframe #0"];
     let text = &text[..ends.iter().filter_map(|end| text.find(end)).min().unwrap_or(text.len())];
     // "batch normalisation failed: [enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: ..."
-    let check = text.split_once("[enforce fail at ").and_then(|(before, rest)| Some((before, rest.split_once(". ")?.1)));
+    let check =
+        text.split_once("[enforce fail at ").and_then(|(before, rest)| Some((before, rest.split_once(". ")?.1)));
     let text = check.map_or_else(|| text.to_owned(), |(before, after)| format!("{before}{after}"));
     text.replace("\\n", " ").trim().to_owned()
 }

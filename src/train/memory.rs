@@ -183,7 +183,7 @@ pub fn available() -> Option<u64> {
 /// Bytes of memory that are left for a run on a device.
 pub fn available_on(device: Device) -> Option<u64> {
     match device {
-        Device::Cuda(number) => device::gpu_memory(number).map(|(free, _)| free),
+        Device::Cuda(number) => device::gpu_memory(number),
         _ => available(),
     }
 }

@@ -89,6 +89,9 @@ impl<'a> Session<'a> {
             progress(Event::Preparing { what: "listing images".to_owned(), done, total });
         })
         .map_err(|error| TrainError::from_diagnostic(&error))?;
+        for message in data.notes() {
+            emit(Event::Log { level: Level::Warning, message });
+        }
         let data = classes::keep(schedule, data, &emit)?;
         let size = input_size(start);
         let bins = Bins::open(&schedule.data.bins, size, schedule.runs.join(run_id), &emit);

@@ -1,4 +1,5 @@
-//! A data set as `train.rec`, `train.idx` and `property`, as mxnet and `InsightFace`'s loaders read them.
+//! A data set as `train.rec`, `train.idx` and `property`, as mxnet and `InsightFace`'s loaders read them, and the names of
+//! the classes beside them where they have some.
 //!
 //! Record 0 is a header with two labels: the number of the first record that is no image, and of the first that is
 //! none at all. Records 1 to n are the images, class by class; then comes one record for each class, whose two labels
@@ -15,6 +16,7 @@ use rayon::prelude::*;
 
 use super::marker::Marker;
 use super::{Made, PrepareError, Progress, io, write_file};
+use crate::data::classes::{BESIDE_RECORDS, Classes};
 use crate::data::decode;
 use crate::data::recordio::FILE;
 use crate::data::recordio::frame::{Frames, frame};
@@ -30,6 +32,11 @@ const BATCH: usize = 1024;
 pub fn records(source: &dyn Source, to: &Path, progress: Progress<'_>) -> Result<Made, PrepareError> {
     let total = source.len() as u64;
     let marker = Marker::claim(to, "records", source)?;
+    let names = to.join(BESIDE_RECORDS);
+    if source.has_names() && !names.exists() {
+        let text = serde_json::to_vec_pretty(&Classes::of(source)).map_err(std::io::Error::from).map_err(io(&names))?;
+        write_file(&names, &text, true)?;
+    }
     if marker.complete() {
         return Ok(Made { total, written: 0 });
     }

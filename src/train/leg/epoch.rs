@@ -10,6 +10,7 @@ use crate::data::loader::Batch;
 use crate::data::random::{Stream, Use};
 use crate::event::{Event, Level};
 use crate::nn::Network;
+use crate::nn::device::upload;
 use crate::train::control::Next;
 use crate::train::details::Moment;
 use crate::train::engine::Emit;
@@ -214,7 +215,7 @@ impl Leg {
 
 /// A batch on the device: images (B, 3, H, W) in [-1, 1], augmented, channels-last, and labels (B).
 pub(in crate::train) fn to_device(batch: &Batch, size: (u32, u32), place: Device, level: u8) -> (Tensor, Tensor) {
-    let labels = Tensor::from_slice(&batch.labels).to_device(place);
+    let labels = upload(&Tensor::from_slice(&batch.labels), place);
     (augment::to_device(&batch.images, size, &batch.variations, level, place), labels)
 }
 

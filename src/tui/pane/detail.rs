@@ -80,7 +80,11 @@ fn facts_of(detail: &Detail, styles: &Styles) -> Vec<Span<'static>> {
             format!("{} same, {} different", format::grouped(detail.positives), format::grouped(detail.negatives)),
         ),
     ];
-    for rate in &result.rates {
+    let few = !result.rates.is_empty() && result.rates.iter().all(|rate| rate.tar.is_none());
+    if few {
+        parts.push(("TAR", "too few pairs".to_owned()));
+    }
+    for rate in result.rates.iter().filter(|_| !few) {
         let tar = rate.tar.map_or_else(|| "too few pairs".to_owned(), format::accuracy);
         parts.push(("TAR", format!("{tar} at {:.0e}", rate.far)));
     }

@@ -76,7 +76,10 @@ pub(super) fn histogram(area: Rect, buffer: &mut Buffer, detail: &Detail, styles
     let mark = if styles.glyphs.unicode { "│" } else { "|" };
     let x = area.x + line as u16;
     for y in area.y + 1..area.bottom() - 1 {
-        buffer[(x, y)].set_symbol(mark).set_style(styles.warning);
+        let cell = &mut buffer[(x, y)];
+        // A hanging bar's cell is drawn in reverse.
+        cell.reset();
+        cell.set_symbol(mark).set_style(styles.warning);
     }
     // The labels: the ends, and the threshold where it lies.
     let row = area.height - 1;
