@@ -16,7 +16,13 @@ fn main() {
     }
     println!("cargo::rustc-link-arg=-Wl,-rpath,{folder}");
     let Some(include) = Path::new(&folder).parent().map(|root| root.join("include")) else { return };
-    cc::Build::new()
+    let mut build = cc::Build::new();
+    // libtorch's `parallel_for` is a header's: without OpenMP it is a plain loop.
+    let parallel = build.is_flag_supported("-fopenmp").unwrap_or(false);
+    if parallel {
+        build.flag("-fopenmp");
+    }
+    build
         .cpp(true)
         .std("c++17")
         .opt_level(3)
@@ -30,5 +36,15 @@ fn main() {
         .file("src/native/augment.cpp")
         .file("src/native/counters.cpp")
         .file("src/native/norm_act.cpp")
+        .file("src/native/sgd.cpp")
         .compile("facetui_native");
+    if parallel {
+        // The OpenMP that libtorch brings: two of them would have twice the threads.
+        if Path::new(&folder).join("libgomp.so.1").exists() {
+            println!("cargo::rustc-link-search=native={folder}");
+            println!("cargo::rustc-link-lib=dylib:+verbatim=libgomp.so.1");
+        } else {
+            println!("cargo::rustc-link-lib=dylib=gomp");
+        }
+    }
 }

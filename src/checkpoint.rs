@@ -13,6 +13,7 @@ mod extras;
 mod free_lists;
 mod heaps;
 pub mod history;
+mod image;
 mod layers;
 mod matching;
 pub mod names;

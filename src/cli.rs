@@ -1,6 +1,7 @@
 //! The command line: arguments become one [`Action`], an action becomes an exit code.
 //!
 //! Exit codes: 0 the run ended or was stopped on request, 1 something failed, 2 the arguments or the schedule are wrong,
+//! 3 the run ended and its last files could not be written,
 //! 143 and 130 SIGTERM or SIGINT ended the run before its schedule was done.
 
 mod again;

@@ -95,6 +95,16 @@ pub enum Outcome {
     },
 }
 
+/// What of a run is written by itself, and can fail by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Saved {
+    /// Checkpoints and the history.
+    Files,
+    /// The journal.
+    Journal,
+}
+
 /// How loud a log line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -235,6 +245,22 @@ pub enum Event {
         bytes: u64,
         /// Seconds it took, beside the training.
         seconds: f64,
+    },
+    /// Something of the run could not be written. It is kept in memory and tried again; training goes on.
+    SavingFailed {
+        /// What.
+        of: Saved,
+        /// Where it was to go.
+        path: String,
+        /// Position of the epoch in the history, from 1; 0 where none is meant.
+        index: u32,
+        /// What the system says.
+        reason: String,
+    },
+    /// What could not be written is written.
+    SavingRestored {
+        /// What.
+        of: Saved,
     },
     /// A stage ended.
     StageEnded {

@@ -23,6 +23,7 @@
 
 pub mod checkpoint;
 pub mod cli;
+pub mod crash;
 pub mod data;
 pub mod eval;
 pub mod event;

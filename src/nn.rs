@@ -14,5 +14,6 @@ mod native;
 pub mod network;
 pub mod parameters;
 pub mod regularization;
+pub mod sgd;
 
 pub use network::{HeadWeights, Mode, Network};

@@ -33,9 +33,9 @@ fn every_backbone_learns_a_batch_by_heart() {
         let loss = Loss::Softmax { label_smoothing: 0.0 };
         let mut losses = Vec::new();
         for _ in 0..10 {
-            let learnt = step::learn(&network, &loss, &images, &labels, false);
+            let mut learnt = step::learn(&network, &loss, &images, &labels, false);
             tch::no_grad(|| {
-                let _ = network.parameters.flat.g_sub_(&(learnt.gradient * 0.05));
+                let _ = network.parameters.flat.g_sub_(&(learnt.gradient() * 0.05));
             });
             network.parameters.refresh();
             losses.push(learnt.result.loss.double_value(&[]));

@@ -311,3 +311,25 @@ fn fifty_kills_over_ten_runs() {
     eprintln!("{kills} kills over 10 runs");
     assert!(kills >= 50, "{kills} kills");
 }
+
+#[test]
+fn a_damaged_history_and_a_damaged_line_of_the_journal_are_named() {
+    let place = interrupted();
+    let lists = place.read("checkpoints/piece_hist.json");
+    place.write("checkpoints/piece_hist.json", &lists[..lists.len() / 2]);
+    let runs = std::fs::read_dir(place.path("runs")).expect("runs").flatten();
+    let journal = runs.map(|run| run.path().join("journal.jsonl")).find(|path| path.exists()).expect("a journal");
+    let text = std::fs::read_to_string(&journal).expect("reads");
+    let number = text.lines().position(|line| line.contains(r#""event":"preparing""#)).expect("such a line") + 1;
+    let damaged: Vec<String> = (1..)
+        .zip(text.lines())
+        .map(|(at, line)| if at == number { line.replace("preparing", "prepaping") } else { line.to_owned() })
+        .collect();
+    std::fs::write(&journal, damaged.join("\n") + "\n").expect("writes");
+    let said = place.runs(&["piece.yaml", "--headless"]);
+    assert!(said.contains("piece_hist.json` is damaged") && said.contains("written again from the state"), "{said}");
+    assert!(said.contains(&format!("are damaged and passed over: {number}")), "{said}");
+    place.write("alone.yaml", &(COMMON.to_owned() + STAGES));
+    place.runs(&["alone.yaml", "--headless"]);
+    same(&place, "alone", "piece");
+}

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Every room, from the bottom to the top.
 const ROOMS: &[&str] = &[
+    "crash",
     "event",
     "schedule",
     "graph",

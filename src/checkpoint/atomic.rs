@@ -1,12 +1,16 @@
 //! Writing a file whole or not at all: into a temporary one beside it, synced, renamed over it, the folder synced.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use super::CheckpointError;
 
 /// Temporary files begin with this; a killed process may leave one behind.
 const PREFIX: &str = ".facetui-";
+
+/// Temporary files that were of no use and could not be removed: it is tried again with the next file that is written.
+static STUCK: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// Has `write` fill a temporary file beside `path`, then puts it in `path`'s place. Whatever goes wrong, the file that
 /// was at `path` stays as it was. Returns the number of bytes.
@@ -23,6 +27,7 @@ pub fn write_atomically<E: From<CheckpointError>>(
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     remove_leftovers(folder);
+    remove_stuck();
     let temporary = tempfile::Builder::new()
         .prefix(&format!("{PREFIX}{}-", std::process::id()))
         .suffix(".partial")
@@ -30,14 +35,55 @@ pub fn write_atomically<E: From<CheckpointError>>(
         .permissions(std::fs::Permissions::from_mode(0o666))
         .tempfile_in(folder)
         .map_err(failed)?;
-    write(temporary.path())?;
+    let filled = fill(temporary.path(), path, folder, write);
+    let temporary = temporary.into_temp_path();
+    if filled.is_ok() {
+        // Nothing lies there any more.
+        let _ = temporary.keep();
+    } else {
+        let stays = temporary.to_path_buf();
+        if temporary.close().is_err() && stays.exists() {
+            STUCK.lock().unwrap_or_else(PoisonError::into_inner).push(stays);
+        }
+    }
+    filled
+}
+
+/// Gives the file `from` the name `to` too, in the same folder, in the place of whatever has it.
+///
+/// # Errors
+/// The folder cannot be written, or its file system has no second names. What has the name keeps it then.
+pub fn link(from: &Path, to: &Path) -> std::io::Result<()> {
+    let temporary = to.with_file_name(format!("{PREFIX}{}-link.partial", std::process::id()));
+    let _ = std::fs::remove_file(&temporary);
+    let linked = std::fs::hard_link(from, &temporary).and_then(|()| std::fs::rename(&temporary, to));
+    // Where both are one file already, renaming does nothing.
+    let _ = std::fs::remove_file(&temporary);
+    linked
+}
+
+/// Fills the temporary file, syncs it and puts it in its place.
+fn fill<E: From<CheckpointError>>(
+    temporary: &Path,
+    path: &Path,
+    folder: &Path,
+    write: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<u64, E> {
+    let failed = |error: std::io::Error| CheckpointError::write(path, error);
+    write(temporary)?;
     // `write` may have made the file anew under the same name: sync what lies there now.
-    let file = fs_err::File::open(temporary.path()).map_err(failed)?;
+    let file = fs_err::File::open(temporary).map_err(failed)?;
     file.sync_all().map_err(failed)?;
     let bytes = file.metadata().map_err(failed)?.len();
-    temporary.into_temp_path().persist(path).map_err(|error| failed(error.error))?;
+    std::fs::rename(temporary, path).map_err(failed)?;
     fs_err::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
     Ok(bytes)
+}
+
+/// Removes what could not be removed before.
+fn remove_stuck() {
+    let mut stuck = STUCK.lock().unwrap_or_else(PoisonError::into_inner);
+    stuck.retain(|path| std::fs::remove_file(path).is_err_and(|error| error.kind() != std::io::ErrorKind::NotFound));
 }
 
 /// Removes the temporary files of processes that are gone.

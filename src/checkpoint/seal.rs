@@ -13,6 +13,8 @@ use fs_err::File;
 const MAGIC: &[u8; 16] = b"facetui seal 1\r\n";
 /// Its length.
 const LENGTH: u64 = 32;
+/// Bytes written at a time.
+const PIECE: usize = 1 << 18;
 
 /// What a file's seal says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,20 +27,23 @@ pub enum Seal {
     None,
 }
 
-/// Puts a seal behind a file that has none.
+/// Writes `bytes` into the file at `path`, which is made or emptied, and puts a seal behind them.
 ///
 /// # Errors
-/// The file cannot be read or written.
-pub fn seal(path: &Path) -> io::Result<()> {
-    let mut file = fs_err::OpenOptions::new().read(true).write(true).open(path)?;
-    let length = file.metadata()?.len();
-    let sum = checksum(&mut file, length)?;
+/// The file cannot be written.
+pub fn copy_sealed(bytes: &[u8], path: &Path) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    // Piece by piece: each is in the processor's cache for the checksum and the copy.
+    let mut sum = crc32fast::Hasher::new();
+    for piece in bytes.chunks(PIECE) {
+        sum.update(piece);
+        file.write_all(piece)?;
+    }
     let mut seal = Vec::with_capacity(LENGTH as usize);
     seal.extend_from_slice(MAGIC);
-    seal.extend_from_slice(&length.to_le_bytes());
-    seal.extend_from_slice(&sum.to_le_bytes());
+    seal.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+    seal.extend_from_slice(&sum.finalize().to_le_bytes());
     seal.extend_from_slice(&[0; 4]);
-    file.seek(SeekFrom::End(0))?;
     file.write_all(&seal)
 }
 
@@ -89,7 +94,7 @@ mod tests {
         let content: Vec<u8> = (0..300u32).map(|at| (at * 7) as u8).collect();
         std::fs::write(&path, &content).expect("writes");
         assert_eq!(check(&path).expect("reads"), Seal::None);
-        seal(&path).expect("seals");
+        copy_sealed(&content, &path).expect("seals");
         assert_eq!(check(&path).expect("reads"), Seal::Whole);
         let sealed = std::fs::read(&path).expect("reads");
         for at in 0..sealed.len() - 4 {

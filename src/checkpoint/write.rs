@@ -6,10 +6,9 @@ use hdf5::File;
 
 use super::arrays::{self, folder_in};
 use super::atomic::write_atomically;
-use super::seal::seal;
-use super::source::unlocked;
+use super::seal::copy_sealed;
 use super::strings::{put_names, put_text};
-use super::{CheckpointError, SavedModel, extras, optimizer, order, training};
+use super::{CheckpointError, SavedModel, extras, image, optimizer, order, training};
 use crate::graph::keras;
 
 /// The Keras whose layout is written; every reader takes it.
@@ -20,14 +19,17 @@ const KERAS_VERSION: &str = "2.12.0";
 /// # Errors
 /// The folder cannot be written, or the disk is full.
 pub fn write(path: &Path, model: &SavedModel) -> Result<u64, CheckpointError> {
-    write_atomically(path, |temporary| {
-        fill(temporary, model).map_err(|error| CheckpointError::write(path, error))?;
-        seal(temporary).map_err(|error| CheckpointError::write(path, error))
-    })
+    let failed = |error: &dyn std::fmt::Display| CheckpointError::write(path, error);
+    let file = fill(model).map_err(|error| failed(&error))?;
+    let written = image::with_bytes(&file, |bytes| {
+        write_atomically(path, |temporary| copy_sealed(bytes, temporary).map_err(|error| failed(&error)))
+    });
+    written.map_err(|error| failed(&error))?
 }
 
-fn fill(path: &Path, model: &SavedModel) -> hdf5::Result<()> {
-    let file = unlocked().create(path)?;
+/// The file, in memory.
+fn fill(model: &SavedModel) -> hdf5::Result<File> {
+    let file = image::create()?;
     put_text(&file, "keras_version", KERAS_VERSION)?;
     put_text(&file, "backend", "tensorflow")?;
     let config = keras::to_json(&model.graph);
@@ -39,7 +41,7 @@ fn fill(path: &Path, model: &SavedModel) -> hdf5::Result<()> {
         optimizer::put(&file, &model.graph, state)?;
     }
     extras::put(&file, &model.extras, &model.evaluation)?;
-    file.close()
+    Ok(file)
 }
 
 fn put_weights(file: &File, model: &SavedModel, layers: &[String]) -> hdf5::Result<()> {

@@ -46,6 +46,7 @@ pub(super) fn again(again: Again) -> Result<(), Failure> {
         unfinished: if fresh { resume::Wish::Fresh } else { resume::Wish::Unsaid },
         detach: false,
         grace: None,
+        patience: None,
     })
 }
 

@@ -52,6 +52,10 @@ struct RunArguments {
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=31_536_000))]
     grace: Option<u64>,
 
+    /// Minutes that a run which has ended tries to write files that the disk did not take, before it ends with exit code 3
+    #[arg(long, value_name = "MINUTES", default_value_t = 60, value_parser = clap::value_parser!(u64).range(..=525_600))]
+    keep_trying: u64,
+
     #[command(flatten)]
     unfinished: UnfinishedArguments,
 }
@@ -88,6 +92,7 @@ impl RunArguments {
             unfinished: self.unfinished.wish(),
             detach: self.detach,
             grace: self.grace.map(Duration::from_secs),
+            patience: Some(Duration::from_secs(self.keep_trying * 60)),
         }
     }
 }

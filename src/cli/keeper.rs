@@ -45,6 +45,8 @@ pub(super) struct Keeper {
     asked: u32,
     /// When the gentle stop becomes one at once.
     deadline: Option<Instant>,
+    /// Whether a deadline has passed.
+    over: bool,
     /// The signal that asked first.
     signal: Option<i32>,
     /// Standard output and error, as far as they were terminals.
@@ -67,7 +69,8 @@ impl Keeper {
         let (notes, id, folder) = (launched.notes.clone(), launched.id.clone(), launched.folder.clone());
         let (events, commands, threads) = launched.split();
         let terminals = [std::io::stdout().is_terminal(), std::io::stderr().is_terminal()];
-        let keeper = Self { commands, notes, id, folder, grace, asked: 0, deadline: None, signal: None, terminals };
+        let keeper =
+            Self { commands, notes, id, folder, grace, asked: 0, deadline: None, over: false, signal: None, terminals };
         (keeper, events, threads)
     }
 
@@ -80,8 +83,6 @@ impl Keeper {
         state: RunState,
         signal: Option<i32>,
     ) -> Result<Kept, Failure> {
-        // The engine's panics come as events; the default hook would print them between the lines.
-        quiet_engine_panics();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -116,8 +117,11 @@ impl Keeper {
                 _ = terminate.recv() => SignalKind::terminate(),
                 _ = hang_up.recv() => SignalKind::hangup(),
                 () = until(deadline) => {
-                    self.deadline = None;
-                    self.notes.say(Level::Warning, "the time for the epoch is over: stopping now".to_owned());
+                    let again = std::mem::replace(&mut self.over, true);
+                    self.deadline = if again { None } else { self.later() };
+                    let what = if again { "the time for its files is over too" } else { "the time for the epoch is over: stopping now" };
+                    self.notes.say(Level::Warning, what.to_owned());
+                    // Once more, it gives up files that a disk does not take.
                     self.ask(StopKind::Now);
                     continue;
                 }
@@ -172,6 +176,11 @@ impl Keeper {
         }
     }
 
+    /// When what is asked for now must be done.
+    fn later(&self) -> Option<Instant> {
+        Instant::now().checked_add(self.grace.unwrap_or(GRACE))
+    }
+
     fn ask(&self, kind: StopKind) {
         // An engine that has just ended hears nothing, and needs not.
         let _ = self.commands.send(Command::Stop(kind));
@@ -212,13 +221,4 @@ async fn until(moment: Option<Instant>) {
         Some(moment) => sleep_until(moment).await,
         None => std::future::pending().await,
     }
-}
-
-fn quiet_engine_panics() {
-    let print = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        if std::thread::current().name() != Some("engine") {
-            print(panic);
-        }
-    }));
 }

@@ -36,7 +36,7 @@ enum Answer {
 /// An unfinished run that nothing was said about and nobody can be asked about; a refusal.
 pub(super) fn plan(schedule: &Schedule, request: &Request) -> Result<Plan, Failure> {
     if request.unfinished == Wish::Fresh {
-        return Ok(Plan { resume: None, fresh: true });
+        return Ok(Plan { fresh: true, ..Plan::default() });
     }
     let mut found = match find(schedule) {
         Search::Nothing | Search::Finished => return Ok(Plan::default()),
@@ -55,7 +55,7 @@ pub(super) fn plan(schedule: &Schedule, request: &Request) -> Result<Plan, Failu
     found.changed = request.unfinished == Wish::GoOn;
     if changes.is_empty() || found.changed {
         say(&format!("going on with `{}` from {place}\n", found.run_id));
-        return Ok(Plan { resume: Some(*found), fresh: false });
+        return Ok(Plan { resume: Some(*found), ..Plan::default() });
     }
     let shown = difference(&changes);
     if !asks() {
@@ -70,9 +70,9 @@ pub(super) fn plan(schedule: &Schedule, request: &Request) -> Result<Plan, Failu
     match ask() {
         Answer::GoOn => {
             found.changed = true;
-            Ok(Plan { resume: Some(*found), fresh: false })
+            Ok(Plan { resume: Some(*found), ..Plan::default() })
         }
-        Answer::Fresh => Ok(Plan { resume: None, fresh: true }),
+        Answer::Fresh => Ok(Plan { fresh: true, ..Plan::default() }),
         Answer::Nothing => Err(Failure::Told(0)),
     }
 }

@@ -1,6 +1,7 @@
 //! Trains a schedule under the terminal front end, or with lines where there is no terminal.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::keeper::{Keeper, Kept, LOG_FILE};
 use super::{Failure, again, attach, detach, paths, resume, say, warn};
+use crate::crash;
 use crate::event::{Outcome, Record};
 use crate::report::summary;
 use crate::run::history::RunFolders;
@@ -18,6 +20,9 @@ use crate::run::launch;
 use crate::run::state::{Phase, RunState};
 use crate::schedule::{self, Loaded};
 use crate::tui;
+
+/// The exit code of a run whose last files could not be written.
+const UNSAVED: u8 = 3;
 
 /// A run that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +41,8 @@ pub struct Request {
     pub detach: bool,
     /// How long a signal leaves for the epoch.
     pub grace: Option<Duration>,
+    /// How long a run that has ended tries to write what a disk does not take.
+    pub patience: Option<Duration>,
 }
 
 /// Trains the schedule of a file.
@@ -65,13 +72,16 @@ pub(super) fn start(loaded: Loaded, text: &str, request: &Request) -> Result<(),
     let settings = if lines { tui::Settings::default() } else { settings()? };
     let claim = launch::claim(&loaded.schedule).map_err(failed)?;
     let plan = resume::plan(&loaded.schedule, request)?;
+    let plan = launch::Plan { patience: request.patience, ..plan };
     let launched = launch::launch(loaded.schedule, text, claim, plan).map_err(failed)?;
+    crash::watch(&launched.folder);
     again::keep(&launched.folder, &name, &request.overrides);
     if detached {
         detach::report(&launched.id, &launched.folder)?;
     }
     let earlier = launched.earlier;
     let (keeper, mut events, threads) = Keeper::of(launched, request.grace);
+    let mut threads = Some(threads);
     let kept = if lines {
         // What an earlier part of the run printed is not printed again.
         let mut state = RunState::default();
@@ -82,15 +92,23 @@ pub(super) fn start(loaded: Loaded, text: &str, request: &Request) -> Result<(),
         }
         keeper.keep(events, request.json, state, None)?
     } else {
-        on_screen(keeper, events, runs.clone(), settings)?
+        on_screen(keeper, events, runs.clone(), settings, &mut threads)?
     };
-    if kept.state.is_ended() {
+    if (kept.state.is_ended() || crash::happened().is_some())
+        && let Some(threads) = threads.take()
+    {
         threads.join();
-        if let Some(then) = kept.then {
+        if let Some(then) = kept.then
+            && crash::happened().is_none()
+        {
             return attach::next(then, &runs);
         }
     }
+    if let Some(report) = crash::report() {
+        say_error(&format!("what panicked is in `{}`", report.display()));
+    }
     match (&kept.state.phase, kept.signal) {
+        (Phase::Ended(_), _) if kept.state.has_unsaved_files() => Err(Failure::Told(UNSAVED)),
         (Phase::Ended(Outcome::Stopped), Some(signal)) => Err(Failure::Told(128 + signal as u8)),
         (Phase::Ended(Outcome::Completed | Outcome::Stopped), _) => Ok(()),
         (Phase::Ended(Outcome::Failed { .. }), _) => Err(Failure::Told(1)),
@@ -130,12 +148,30 @@ pub(super) fn settings() -> Result<tui::Settings, Failure> {
     read.map(Option::unwrap_or_default).map_err(|error| Failure::Usage(error.into()))
 }
 
+/// Waits for the end of a run whose screen panicked: the engine was told.
+fn unseen_end(folder: &Path, threads: &mut Option<launch::Threads>) -> Kept {
+    say_error("the screen failed: the run ends, with its state saved");
+    if let Some(threads) = threads.take() {
+        threads.join();
+    }
+    let records = journal::read(&journal::path(folder), true).unwrap_or_default();
+    let state = RunState::replay(&records);
+    say(&summary::text(&state));
+    Kept { state, signal: None, then: None }
+}
+
+/// Says something where libraries print.
+fn say_error(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// Shows the run, and goes on without a screen where that ends before the run does.
 fn on_screen(
     keeper: Keeper,
     events: UnboundedReceiver<Arc<Record>>,
     runs: PathBuf,
     settings: tui::Settings,
+    threads: &mut Option<launch::Threads>,
 ) -> Result<Kept, Failure> {
     let options = tui::TuiOptions {
         log_file: Some(keeper.folder.join(LOG_FILE)),
@@ -145,8 +181,9 @@ fn on_screen(
         ..tui::TuiOptions::default()
     };
     let live = tui::LiveRun { events, commands: keeper.commands.clone() };
-    let left = tui::run(Some(live), Box::new(RunFolders::new(runs)), options)
-        .map_err(|error| Failure::Run(miette::Report::new(error)))?;
+    let shown = catch_unwind(AssertUnwindSafe(|| tui::run(Some(live), Box::new(RunFolders::new(runs)), options)));
+    let Ok(shown) = shown else { return Ok(unseen_end(&keeper.folder, threads)) };
+    let left = shown.map_err(|error| Failure::Run(miette::Report::new(error)))?;
     let state = left.state.unwrap_or_default();
     let signal = left.signal.or(left.gone.map(|_| SignalKind::hangup().as_raw_value()));
     match (left.live, signal) {

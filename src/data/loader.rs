@@ -13,6 +13,7 @@ use crossbeam_channel::{Receiver, Sender};
 use super::augment::Variation;
 use super::sampler::EpochPlan;
 use super::source::Source;
+use crate::crash;
 
 /// How the loader works.
 #[derive(Debug, Clone)]
@@ -264,6 +265,7 @@ fn decode(source: &dyn Source, size: (u32, u32), job: Job) {
     if Arc::strong_count(&job.plan) == 1 {
         return;
     }
+    crash::test("decode");
     let images = job.plan.step(job.step);
     let one = size.0 as usize * size.1 as usize * 3;
     let mut pixels = job.buffer;
@@ -273,9 +275,8 @@ fn decode(source: &dyn Source, size: (u32, u32), job: Job) {
     let mut resized = None;
     for image in images {
         let place = labels.len() * one;
-        let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            source.read(*image as usize, size, &mut scratch, &mut pixels[place..place + one])
-        }));
+        let read =
+            crash::expected(|| source.read(*image as usize, size, &mut scratch, &mut pixels[place..place + one]));
         match read {
             Ok(Ok(read)) => {
                 resized = resized.or(read.resized_from.map(|found| (*image, found)));

@@ -123,9 +123,7 @@ fn decode(size: (u32, u32), job: Job) {
     let (mut scratch, mut bad) = (Vec::new(), Vec::new());
     for (at, item) in items.iter().enumerate() {
         let place = (at - bad.len()) * one;
-        let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            item.read(size, &mut scratch, &mut images[place..place + one])
-        }));
+        let read = crate::crash::expected(|| item.read(size, &mut scratch, &mut images[place..place + one]));
         match read {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => bad.push((at, error.to_string())),

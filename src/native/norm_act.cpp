@@ -1,5 +1,6 @@
 // Batch normalisation and what follows it (PReLU, ReLU, ReLU6, or a residual sum) as one operation with its own backward
-// pass, for channels-last float32 maps on the CPU.
+// pass, for channels-last float32 maps on the CPU. A residual sum before it is taken in as well: the sum is a second result,
+// made while its statistics are read, and its other gradient is added where the normalisation's is written.
 //
 // libtorch runs the parts one after the other, each a pass over the whole activation, keeps the result of the batch norm
 // for the backward pass of the activation, and its backward pass of PReLU is not vectorised. Here a training step reads or
@@ -12,6 +13,7 @@
 #include <cmath>
 #include <cstring>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -50,6 +52,11 @@ VERSIONS void sum_rows(const float* __restrict x, int64_t rows, int64_t c, const
       square[i] += d * d;
     }
   }
+}
+
+// s = x + v.
+VERSIONS void sum_maps(const float* __restrict x, const float* __restrict v, float* __restrict s, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) s[i] = x[i] + v[i];
 }
 
 // y = act(a * x + b) (+ other).
@@ -121,6 +128,27 @@ VERSIONS void grad_apply_none(const float* __restrict x, const float* __restrict
     for (int64_t i = 0; i < c; ++i) dx[i] = a[i] * dy[i] + p[i] * x[i] + q[i];
 }
 
+// The same plus `more`, a gradient that comes another way.
+VERSIONS void grad_apply_more(const float* __restrict x, const float* __restrict dy, const float* __restrict more,
+                              float* __restrict dx, int64_t rows, int64_t c, const float* __restrict a,
+                              const float* __restrict b, const float* __restrict slope, float top,
+                              const float* __restrict p, const float* __restrict q) {
+  for (int64_t r = 0; r < rows; ++r, x += c, dy += c, dx += c, more += c)
+    for (int64_t i = 0; i < c; ++i) {
+      const float z = a[i] * x[i] + b[i];
+      const float g = z >= top ? 0.f : dy[i];
+      const float dz = z > 0.f ? g : slope[i] * g;
+      dx[i] = a[i] * dz + p[i] * x[i] + q[i] + more[i];
+    }
+}
+
+VERSIONS void grad_apply_none_more(const float* __restrict x, const float* __restrict dy, const float* __restrict more,
+                                   float* __restrict dx, int64_t rows, int64_t c, const float* __restrict a,
+                                   const float* __restrict p, const float* __restrict q) {
+  for (int64_t r = 0; r < rows; ++r, x += c, dy += c, dx += c, more += c)
+    for (int64_t i = 0; i < c; ++i) dx[i] = a[i] * dy[i] + p[i] * x[i] + q[i] + more[i];
+}
+
 // Rows a thread takes at least: below about 32 kB another thread costs more than it helps.
 int64_t grain(int64_t c) { return std::max<int64_t>(1, 8192 / std::max<int64_t>(1, c)); }
 
@@ -156,23 +184,33 @@ const float* data_or(const Tensor& t, const std::vector<float>& otherwise) {
 // A per-channel vector as plain floats.
 Tensor plain(const Tensor& t) { return t.defined() ? t.detach().reshape({-1}).contiguous() : t; }
 
+// Results: act(norm(x)), or norm(x) + other; with `before`, act(norm(x + before)) and x + before.
 struct NormAct : public Function<NormAct> {
-  static Tensor forward(AutogradContext* ctx, const Tensor& x_in, const Maybe& gamma_in, const Maybe& beta_in,
-                        const Maybe& slope_in, const Maybe& other_in, const Tensor& mean, const Tensor& variance,
-                        int64_t act, bool train, double momentum, double epsilon) {
+  static variable_list forward(AutogradContext* ctx, const Tensor& x_in, const Maybe& before_in, const Maybe& gamma_in,
+                               const Maybe& beta_in, const Maybe& slope_in, const Maybe& other_in, const Tensor& mean,
+                               const Tensor& variance, int64_t act, bool train, double momentum, double epsilon) {
     const Tensor gamma = gamma_in.value_or(Tensor()), beta = beta_in.value_or(Tensor());
     const Tensor slope = slope_in.value_or(Tensor()), other = other_in.value_or(Tensor());
     const auto format = at::MemoryFormat::ChannelsLast;
-    const Tensor x = x_in.contiguous(format);
-    const auto [rows, c] = rows_of(x);
+    const Tensor first = x_in.contiguous(format);
+    const Tensor before = before_in ? before_in->detach().contiguous(format) : Tensor();
+    const auto rows_channels = rows_of(first);
+    const int64_t rows = rows_channels.first, c = rows_channels.second;
+    const Tensor x = before.defined() ? at::empty_like(first, first.options(), format) : first;
+    const float* firsts = first.const_data_ptr<float>();
+    const float* befores = before.defined() ? before.const_data_ptr<float>() : nullptr;
+    float* summed = before.defined() ? x.data_ptr<float>() : nullptr;
     const float* xs = x.const_data_ptr<float>();
     std::vector<float> center(c), inverse(c);
     float* moving_mean = mean.data_ptr<float>();
     float* moving_variance = variance.data_ptr<float>();
     if (train) {
       // Shifted by the first row, so that a large mean costs no digits of the variance.
-      const std::vector<float> shift(xs, xs + c);
+      std::vector<float> shift(firsts, firsts + c);
+      if (befores)
+        for (int64_t i = 0; i < c; ++i) shift[i] += befores[i];
       const auto sums = sum_channels(rows, c, 2, [&](int64_t r, int64_t n, float* s) {
+        if (befores) sum_maps(firsts + r * c, befores + r * c, summed + r * c, n * c);
         sum_rows(xs + r * c, n, c, shift.data(), s, s + c);
       });
       for (int64_t i = 0; i < c; ++i) {
@@ -211,13 +249,16 @@ struct NormAct : public Function<NormAct> {
     const float* os = added.defined() ? added.const_data_ptr<float>() : nullptr;
     const float top = act == kRelu6 ? 6.f : INFINITY;
     at::parallel_for(0, rows, grain(c), [&](int64_t begin, int64_t end) {
-      const int64_t at = begin * c, n = end - begin;
-      if (os) {
-        apply_add(xs + at, os + at, ys + at, n, c, a, b);
-      } else if (act == kNone) {
-        apply_none(xs + at, ys + at, n, c, a, b);
-      } else {
-        apply_act(xs + at, ys + at, n, c, a, b, ss, top);
+      for (int64_t r = begin; r < end; r += kBlock) {
+        const int64_t at = r * c, n = std::min(kBlock, end - r);
+        if (befores && !train) sum_maps(firsts + at, befores + at, summed + at, n * c);
+        if (os) {
+          apply_add(xs + at, os + at, ys + at, n, c, a, b);
+        } else if (act == kNone) {
+          apply_none(xs + at, ys + at, n, c, a, b);
+        } else {
+          apply_act(xs + at, ys + at, n, c, a, b, ss, top);
+        }
       }
     });
     ctx->save_for_backward({x, scale, s});
@@ -227,7 +268,10 @@ struct NormAct : public Function<NormAct> {
     ctx->saved_data["beta"] = beta.defined();
     ctx->saved_data["other"] = other.defined();
     if (slope.defined()) ctx->saved_data["slope"] = slope.sizes().vec();
-    return y;
+    ctx->saved_data["before"] = before.defined();
+    ctx->set_materialize_grads(false);
+    if (before.defined()) return {y, x};
+    return {y};
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
@@ -236,8 +280,13 @@ struct NormAct : public Function<NormAct> {
     const Tensor &x = saved[0], &scale = saved[1], &s = saved[2];
     const int64_t act = ctx->saved_data["act"].toInt();
     const bool train = ctx->saved_data["train"].toBool();
+    const Tensor none;
+    const bool before = ctx->saved_data["before"].toBool();
+    const Tensor more = before && grads[1].defined() ? grads[1].contiguous(format) : none;
+    if (!grads[0].defined()) return {more, before ? more : none, none, none, none, none, none, none, none, none, none, none};
     const Tensor dy = grads[0].contiguous(format);
-    const auto [rows, c] = rows_of(x);
+    const auto rows_channels = rows_of(x);
+    const int64_t rows = rows_channels.first, c = rows_channels.second;
     const float *xs = x.const_data_ptr<float>(), *ds = dy.const_data_ptr<float>();
     const float* a = scale.const_data_ptr<float>();
     const float *b = a + c, *center = a + 2 * c, *inverse = a + 3 * c;
@@ -266,7 +315,7 @@ struct NormAct : public Function<NormAct> {
       for (int64_t i = 0; i < c; ++i) dslope.data_ptr<float>()[i] = static_cast<float>(sums[2 * c + i]);
       dslope = dslope.view(ctx->saved_data["slope"].toIntVector());
     }
-    if (ctx->needs_input_grad(0)) {
+    if (ctx->needs_input_grad(0) || (before && ctx->needs_input_grad(1))) {
       std::vector<float> p(c, 0.f), q(c, 0.f);
       if (train) {
         for (int64_t i = 0; i < c; ++i) {
@@ -278,18 +327,22 @@ struct NormAct : public Function<NormAct> {
       }
       dx = at::empty_like(x, x.options(), format);
       float* out = dx.data_ptr<float>();
+      const float* ms = more.defined() ? more.const_data_ptr<float>() : nullptr;
       at::parallel_for(0, rows, grain(c), [&](int64_t begin, int64_t end) {
         const int64_t at = begin * c, n = end - begin;
-        if (act == kNone) {
+        if (ms && act == kNone) {
+          grad_apply_none_more(xs + at, ds + at, ms + at, out + at, n, c, a, p.data(), q.data());
+        } else if (ms) {
+          grad_apply_more(xs + at, ds + at, ms + at, out + at, n, c, a, b, ss, top, p.data(), q.data());
+        } else if (act == kNone) {
           grad_apply_none(xs + at, ds + at, out + at, n, c, a, p.data(), q.data());
         } else {
           grad_apply(xs + at, ds + at, out + at, n, c, a, b, ss, top, p.data(), q.data());
         }
       });
     }
-    const Tensor none;
     const Tensor dother = ctx->saved_data["other"].toBool() ? dy : none;
-    return {dx, dgamma, dbeta, dslope, dother, none, none, none, none, none, none};
+    return {dx, before ? dx : none, dgamma, dbeta, dslope, dother, none, none, none, none, none, none};
   }
 };
 
@@ -302,15 +355,19 @@ extern "C" {
 // The message of the last failure on this thread.
 const char* facetui_last_error() { return last_error.c_str(); }
 
-// act(batch_norm(x)) or batch_norm(x) + other: a new tensor, or null with a message. Pointers are `at::Tensor*`; gamma, beta,
-// slope and other may be null. `mean` and `variance` are updated in training.
-Tensor* facetui_norm_act(const Tensor* x, const Tensor* gamma, const Tensor* beta, const Tensor* slope,
-                         const Tensor* other, const Tensor* mean, const Tensor* variance, int64_t act, int train,
-                         double momentum, double epsilon) {
+// act(batch_norm(x)) or batch_norm(x) + other; with `before`, act(batch_norm(x + before)), and x + before goes to `sum`. A new
+// tensor, or null with a message. Pointers are `at::Tensor*`; before, gamma, beta, slope and other may be null, and `sum` is
+// where the second result's pointer goes. `mean` and `variance` are updated in training.
+Tensor* facetui_norm_act(const Tensor* x, const Tensor* before, const Tensor* gamma, const Tensor* beta,
+                         const Tensor* slope, const Tensor* other, const Tensor* mean, const Tensor* variance,
+                         int64_t act, int train, double momentum, double epsilon, Tensor** sum) {
   try {
     const auto or_none = [](const Tensor* t) { return t ? Maybe(*t) : Maybe(); };
-    return new Tensor(NormAct::apply(*x, or_none(gamma), or_none(beta), or_none(slope), or_none(other), *mean, *variance,
-                                     act, train != 0, momentum, epsilon));
+    auto results = NormAct::apply(*x, or_none(before), or_none(gamma), or_none(beta), or_none(slope), or_none(other), *mean,
+                                  *variance, act, train != 0, momentum, epsilon);
+    auto result = std::make_unique<Tensor>(std::move(results[0]));
+    if (results.size() > 1) *sum = new Tensor(std::move(results[1]));
+    return result.release();
   } catch (const std::exception& error) {
     last_error = error.what();
   } catch (...) {

@@ -1,12 +1,13 @@
 //! Chains of layers that are computed as one operation, with fewer passes over memory and fewer results kept for the
 //! backward pass. The graph stays as it is; this is a plan of how to walk it.
 //!
-//! A batch normalisation goes together with the activation or the residual sum behind it ([`native`](super::native)).
+//! A batch normalisation goes together with the activation or the residual sum behind it, and with the sum before it
+//! ([`native`](super::native)). A convolution pads its map by itself where Keras has a layer of zeros for that.
 //! Files that both Kerases open say `hard_sigmoid` in three layers, `x + 3`, ReLU6, `* 1/6`, and hard swish in four: the
 //! same times `x`. Alone, every one of them would keep its map.
 
 use super::native::Act;
-use crate::graph::layer::{Activation, Layer, WeightSpec};
+use crate::graph::layer::{Activation, Layer, Padding, WeightSpec};
 use crate::graph::{Graph, Node, NodeId};
 
 /// What runs in the place of a node.
@@ -18,13 +19,31 @@ pub(super) enum Fused {
     HardSigmoid(NodeId),
     /// `x * relu6(x + 3) / 6` of this node's result.
     HardSwish(NodeId),
+    /// This convolution of another node's result, with zeros around it: rows above and below, columns left and right.
+    Padded {
+        /// What is padded.
+        input: NodeId,
+        /// How many zeros on either side of (height, width).
+        zeros: [usize; 2],
+    },
     /// A batch normalisation, and what this node does with its result; the node itself when it stands alone.
     Norm {
         /// The normalisation's node.
         norm: NodeId,
         /// This node's part.
         then: Then,
+        /// The sum that it normalises, made here.
+        sum: Option<Sum>,
     },
+}
+
+/// A residual sum that is made by the normalisation behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sum {
+    /// Its node.
+    pub(super) node: NodeId,
+    /// What is added up.
+    pub(super) parts: [NodeId; 2],
 }
 
 /// What comes behind a normalisation.
@@ -41,9 +60,10 @@ impl Fused {
     pub(super) fn inputs(&self, graph: &Graph) -> Vec<NodeId> {
         match *self {
             Self::Skipped => Vec::new(),
-            Self::HardSigmoid(input) | Self::HardSwish(input) => vec![input],
-            Self::Norm { norm, then } => {
+            Self::HardSigmoid(input) | Self::HardSwish(input) | Self::Padded { input, .. } => vec![input],
+            Self::Norm { norm, then, sum } => {
                 let mut inputs = graph.nodes()[norm].inputs.clone();
+                inputs.extend(sum.iter().flat_map(|sum| sum.parts));
                 inputs.extend(if let Then::Add(other) = then { Some(other) } else { None });
                 inputs
             }
@@ -63,6 +83,13 @@ pub(super) fn find(graph: &Graph, kept: NodeId) -> Vec<Option<Fused>> {
     }
     let only_here = |node: NodeId| uses[node] == 1 && node != kept && node != graph.output();
     let mut fused = vec![None; nodes.len()];
+    for at in 0..nodes.len() {
+        if let Some((pad, input, zeros)) = padded(graph, at)
+            && only_here(pad)
+        {
+            (fused[pad], fused[at]) = (Some(Fused::Skipped), Some(Fused::Padded { input, zeros }));
+        }
+    }
     for (at, node) in nodes.iter().enumerate() {
         if let Some([first, second, x]) = hard_sigmoid(graph, at)
             && only_here(first)
@@ -100,10 +127,48 @@ fn norms(graph: &Graph, kept: NodeId, fused: &mut [Option<Fused>]) {
         };
         if let Some((user, then)) = behind {
             fused[norm] = Some(Fused::Skipped);
-            fused[user] = Some(Fused::Norm { norm, then });
+            fused[user] = Some(Fused::Norm { norm, then, sum: None });
         } else {
-            fused[norm] = Some(Fused::Norm { norm, then: Then::Act(Act::None) });
+            fused[norm] = Some(Fused::Norm { norm, then: Then::Act(Act::None), sum: None });
         }
+    }
+    for at in 0..nodes.len() {
+        if let Some(Fused::Norm { norm, then: then @ Then::Act(_), sum: None }) = fused[at]
+            && let [node] = *nodes[norm].inputs
+            && node != kept
+            && fused[node].is_none()
+            && let Some(parts) = sum(graph, node)
+            // Everybody else finds it there.
+            && users[node].iter().all(|user| *user == norm || *user > at)
+        {
+            fused[node] = Some(Fused::Skipped);
+            fused[at] = Some(Fused::Norm { norm, then, sum: Some(Sum { node, parts }) });
+        }
+    }
+}
+
+/// What a residual sum of two maps adds up.
+fn sum(graph: &Graph, at: NodeId) -> Option<[NodeId; 2]> {
+    match (&graph.nodes()[at].layer, graph.nodes()[at].inputs.as_slice()) {
+        (Layer::Add, &[one, other]) if one != other && same_shape(graph, one, other) => Some([one, other]),
+        _ => None,
+    }
+}
+
+/// For a convolution without padding of its own: the node of zeros before it, what that pads, and how far.
+fn padded(graph: &Graph, at: NodeId) -> Option<(NodeId, NodeId, [usize; 2])> {
+    let (Layer::Conv2D { window, .. } | Layer::DepthwiseConv2D { window, .. }) = &graph.nodes()[at].layer else {
+        return None;
+    };
+    let pad = *graph.nodes()[at].inputs.first()?;
+    match graph.nodes()[pad].layer {
+        // libtorch's convolutions pad both sides alike.
+        Layer::ZeroPadding2D { padding: [top, bottom, left, right] }
+            if window.padding == Padding::Valid && top == bottom && left == right =>
+        {
+            Some((pad, *graph.nodes()[pad].inputs.first()?, [top, left]))
+        }
+        _ => None,
     }
 }
 
@@ -229,6 +294,51 @@ mod tests {
     }
 
     #[test]
+    fn resnets_sums_and_paddings_are_taken_in() {
+        use crate::graph::backbone::{Options, build};
+        let options = Options { embedding_size: 16, dropout: 0.1, width: 0.1 };
+        let graph = build("resnet50v2", &options).expect("builds");
+        let plan = find(&graph, graph.output());
+        let sums = plan.iter().filter(|fused| matches!(fused, Some(Fused::Norm { sum: Some(_), .. })));
+        assert_eq!(sums.count(), 16);
+        // The first convolution and the middle ones of the blocks; the padding before the pooling stays.
+        assert_eq!(plan.iter().filter(|fused| matches!(fused, Some(Fused::Padded { .. }))).count(), 17);
+    }
+
+    #[test]
+    fn results_are_those_of_the_layers_one_by_one() {
+        use crate::graph::backbone::{Options, build};
+        let options = Options { embedding_size: 8, dropout: 0.0, width: 0.1 };
+        let graph = build("resnet50v2", &options).expect("builds");
+        let weights = crate::nn::init::weights(&graph, 1);
+        let output = graph.output();
+        let fused = Network::new(graph.clone(), output, &weights, Device::Cpu, Kind::Float);
+        let mut plain = Network::new(graph, output, &weights, Device::Cpu, Kind::Float);
+        plain.unfuse();
+        tch::manual_seed(2);
+        let images = Tensor::rand([6, 112, 112, 3], (Kind::Float, Device::Cpu)).permute([0, 3, 1, 2]) * 2.0 - 1.0;
+        let wish = Tensor::rand([6, 8], (Kind::Float, Device::Cpu)) - 0.5;
+        for mode in [Mode::Infer, Mode::Train] {
+            let [ours, wanted] = [&fused, &plain].map(|network| {
+                let embeddings = network.embed(&images, mode);
+                let leaves = network.parameters.leaves(0..output + 1);
+                let target = (&embeddings * &wish).sum(Kind::Float);
+                let gradients = Tensor::run_backward(&[target], &leaves, false, false);
+                (embeddings, gradients)
+            });
+            // A number beside a bend of an activation lies on its other side now and then, so gradients agree as a whole.
+            let apart = |ours: &Tensor, wanted: &Tensor| {
+                (ours - wanted).norm().double_value(&[]) / wanted.norm().double_value(&[])
+            };
+            let whole = |gradients: &[Tensor]| {
+                Tensor::cat(&gradients.iter().map(|gradient| gradient.reshape([-1])).collect::<Vec<_>>(), 0)
+            };
+            let found = [apart(&ours.0, &wanted.0), apart(&whole(&ours.1), &whole(&wanted.1))];
+            assert!(found[0] < 1e-3 && found[1] < 3e-2, "{mode:?}: {found:?}");
+        }
+    }
+
+    #[test]
     fn a_norm_that_others_need_stays() {
         let mut graph = Graph::new("fork");
         let norm = Layer::BatchNormalization { momentum: 0.99, epsilon: 1e-3, center: true, scale: true };
@@ -239,7 +349,9 @@ mod tests {
         let sum = graph.add("sum", Layer::Add, &[first, relu]).expect("fits");
         let twice = graph.add("twice", norm, &[sum]).expect("fits");
         let double = graph.add("double", Layer::Add, &[twice, twice]).expect("fits");
-        let alone = |norm| Some(Fused::Norm { norm, then: Then::Act(Act::None) });
-        assert_eq!(find(&graph, double), [None, alone(first), None, None, alone(twice), None]);
+        let alone = |norm| Some(Fused::Norm { norm, then: Then::Act(Act::None), sum: None });
+        let summed =
+            Fused::Norm { norm: twice, then: Then::Act(Act::None), sum: Some(Sum { node: sum, parts: [first, relu] }) };
+        assert_eq!(find(&graph, double), [None, alone(first), None, Some(Fused::Skipped), Some(summed), None]);
     }
 }

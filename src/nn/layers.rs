@@ -95,6 +95,17 @@ pub(super) fn forward(layer: &Layer, inputs: &[&Tensor], weights: &[Tensor], sha
     }
 }
 
+/// A convolution without padding of its own whose map gets zeros on both sides of (height, width).
+pub(super) fn convolve_padded(layer: &Layer, x: &Tensor, weights: &[Tensor], zeros: [usize; 2]) -> Tensor {
+    let (window, groups, use_bias, activation) = match layer {
+        Layer::Conv2D { window, groups, use_bias, activation, .. } => (window, *groups as i64, use_bias, activation),
+        Layer::DepthwiseConv2D { window, use_bias, activation, .. } => (window, x.size()[1], use_bias, activation),
+        _ => return x.shallow_clone(),
+    };
+    let bias = use_bias.then(|| &weights[1]);
+    activate(*activation, &spatial::convolve_within(x, &weights[0], bias, window, zeros, groups))
+}
+
 /// `x @ kernel + bias` over the last axis, without an activation: the logits of a softmax head.
 pub(super) fn dense(x: &Tensor, weights: &[Tensor], use_bias: bool) -> Tensor {
     let product = keras_order(x).matmul(&weights[0]);

@@ -42,6 +42,7 @@ pub(super) struct Norm<'a> {
 unsafe extern "C" {
     fn facetui_norm_act(
         x: *const C_tensor,
+        before: *const C_tensor,
         gamma: *const C_tensor,
         beta: *const C_tensor,
         slope: *const C_tensor,
@@ -52,6 +53,7 @@ unsafe extern "C" {
         train: c_int,
         momentum: f64,
         epsilon: f64,
+        sum: *mut *mut C_tensor,
     ) -> *mut C_tensor;
     fn facetui_last_error() -> *const c_char;
 }
@@ -67,13 +69,41 @@ pub(super) fn takes(x: &Tensor) -> bool {
 /// # Panics
 /// As tch's own methods do, on a failure in libtorch.
 pub(super) fn norm_act(x: &Tensor, norm: &Norm, act: Act, slope: Option<&Tensor>, other: Option<&Tensor>) -> Tensor {
+    call(x, None, norm, act, slope, other).0
+}
+
+/// `act(batch_norm(x + before))` and `x + before`, both maps as [`norm_act`] takes and gives them.
+///
+/// # Panics
+/// As tch's own methods do, on a failure in libtorch.
+pub(super) fn sum_norm_act(
+    x: &Tensor,
+    before: &Tensor,
+    norm: &Norm,
+    act: Act,
+    slope: Option<&Tensor>,
+) -> (Tensor, Tensor) {
+    let (result, sum) = call(x, Some(before), norm, act, slope, None);
+    (result, sum.unwrap_or_else(|| x + before))
+}
+
+fn call(
+    x: &Tensor,
+    before: Option<&Tensor>,
+    norm: &Norm,
+    act: Act,
+    slope: Option<&Tensor>,
+    other: Option<&Tensor>,
+) -> (Tensor, Option<Tensor>) {
+    let mut sum = std::ptr::null_mut();
     let pointer = |tensor: Option<&Tensor>| tensor.map_or(std::ptr::null(), Tensor::as_ptr);
     #[expect(unsafe_code, reason = "C++")]
     // SAFETY: every pointer is null or an `at::Tensor*` that lives through the call; the shapes agree, since the graph
-    // has been checked, and `takes` has accepted `x`. The result is a new `at::Tensor`, which tch comes to own.
+    // has been checked, and `takes` has accepted `x`. The results are new `at::Tensor`s, which tch comes to own.
     unsafe {
         let result = facetui_norm_act(
             x.as_ptr(),
+            pointer(before),
             pointer(norm.gamma),
             pointer(norm.beta),
             pointer(slope),
@@ -84,12 +114,13 @@ pub(super) fn norm_act(x: &Tensor, norm: &Norm, act: Act, slope: Option<&Tensor>
             c_int::from(norm.train),
             1.0 - norm.momentum,
             norm.epsilon,
+            &raw mut sum,
         );
         if result.is_null() {
             let message = CStr::from_ptr(facetui_last_error()).to_string_lossy();
             panic!("batch normalisation failed: {message}");
         }
-        Tensor::from_ptr(result)
+        (Tensor::from_ptr(result), (!sum.is_null()).then(|| Tensor::from_ptr(sum)))
     }
 }
 
@@ -186,6 +217,60 @@ mod tests {
                     for ((name, ours), (_, wanted)) in run(true).iter().zip(&run(false)) {
                         close(&format!("{name}, {act:?}, {shape:?}, train {train}"), ours, wanted, most);
                     }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_sum_before_is_taken_in_and_both_results_carry_gradients() {
+        let shape = [3, 5, 7, 9];
+        let leaf = |tensor: Tensor| tensor.set_requires_grad(true);
+        let (gamma, beta) = (noise(&[5], 4) + 0.5, (noise(&[5], 5) - 0.5) * 4.0);
+        for act in [Act::None, Act::PRelu, Act::Relu, Act::Relu6] {
+            // Which of the two results are used further on.
+            for (train, uses) in
+                [(true, [true, true]), (false, [true, true]), (true, [true, false]), (true, [false, true])]
+            {
+                let run = |native: bool| {
+                    let (x, before) = (leaf((noise(&shape, 1) - 0.5) * 8.0), leaf((noise(&shape, 2) - 0.5) * 8.0));
+                    let (gamma, beta, slope) = (leaf(gamma.copy()), leaf(beta.copy()), leaf(noise(&[5], 6)));
+                    let (mean, variance) = (noise(&[5], 7), noise(&[5], 8) + 0.5);
+                    let norm = Norm {
+                        gamma: Some(&gamma),
+                        beta: Some(&beta),
+                        mean: &mean,
+                        variance: &variance,
+                        momentum: 0.9,
+                        epsilon: 1e-3,
+                        train,
+                    };
+                    let slope_used = (act == Act::PRelu).then_some(&slope);
+                    let (y, sum) = if native {
+                        sum_norm_act(&x, &before, &norm, act, slope_used)
+                    } else {
+                        let sum = &x + &before;
+                        (plain(&sum, &norm, act, slope_used, None), sum)
+                    };
+                    let parts =
+                        [(&y, 3), (&sum, 9)].map(|(map, seed)| (map * (noise(&shape, seed) - 0.5)).sum(Kind::Float));
+                    let used = parts.iter().zip(uses).filter(|(_, used)| *used).map(|(part, _)| part.shallow_clone());
+                    used.reduce(|one, other| one + other).expect("one is used").backward();
+                    let mut results = vec![("result", y.detach()), ("sum", sum.detach())];
+                    results.extend([
+                        ("input", x.grad()),
+                        ("before", before.grad()),
+                        ("mean", mean),
+                        ("variance", variance),
+                    ]);
+                    if uses[0] {
+                        results.extend([("gamma", gamma.grad()), ("beta", beta.grad())]);
+                        results.extend(slope_used.map(|slope| ("slope", slope.grad())));
+                    }
+                    results
+                };
+                for ((name, ours), (_, wanted)) in run(true).iter().zip(&run(false)) {
+                    close(&format!("{name}, {act:?}, train {train}, uses {uses:?}"), ours, wanted, 1e-5);
                 }
             }
         }

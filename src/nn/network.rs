@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use tch::{Device, Kind, Tensor};
 
-use super::fusion::{self, Fused, Then};
+use super::fusion::{self, Fused, Sum, Then};
 use super::native::{self, Act, Norm};
 use super::parameters::Parameters;
 use super::{layers, regularization};
@@ -54,18 +54,15 @@ impl Network {
     ) -> Self {
         let parameters = Parameters::new(&graph, weights, seed, embedding, device, compute);
         let fused = fusion::find(&graph, embedding);
-        let mut last_use: Vec<NodeId> = (0..graph.nodes().len()).collect();
-        for (at, node) in graph.nodes().iter().enumerate() {
-            let inputs = fused[at].map_or_else(|| node.inputs.clone(), |fused| fused.inputs(&graph));
-            for input in inputs {
-                last_use[input] = at;
-            }
-        }
-        let mut released = vec![Vec::new(); graph.nodes().len()];
-        for (node, last) in last_use.iter().enumerate() {
-            released[*last].push(node);
-        }
+        let released = released(&graph, &fused);
         Self { graph, embedding, parameters, device, compute, released, fused }
+    }
+
+    /// Runs every layer by itself from now on, as Keras does: what the fused ones are compared with.
+    #[cfg(test)]
+    pub(super) fn unfuse(&mut self) {
+        self.fused.fill(None);
+        self.released = released(&self.graph, &self.fused);
     }
 
     /// The graph.
@@ -102,7 +99,11 @@ impl Network {
                 Some(Fused::Skipped) => None,
                 Some(Fused::HardSigmoid(input)) => results[input].as_ref().map(Tensor::hardsigmoid),
                 Some(Fused::HardSwish(input)) => results[input].as_ref().map(Tensor::hardswish),
-                Some(Fused::Norm { norm, then }) => Some(self.run_norm(at, norm, then, &results, mode)),
+                Some(Fused::Padded { input, zeros }) => results[input].as_ref().map(|x| self.run_padded(at, x, zeros)),
+                Some(Fused::Norm { norm, then: Then::Act(act), sum: Some(sum) }) => {
+                    Some(self.run_sum_norm(at, norm, act, sum, &mut results, mode))
+                }
+                Some(Fused::Norm { norm, then, .. }) => Some(self.run_norm(at, norm, then, &results, mode)),
                 None if matches!(node.layer, Layer::Input { .. }) => Some(images.to_kind(self.compute)),
                 None => Some(self.run(at, &inputs(&node.inputs, &results), mode)),
             };
@@ -134,29 +135,69 @@ impl Network {
         if keeps { Mode::Infer } else { mode }
     }
 
+    /// A convolution with zeros around its map.
+    fn run_padded(&self, at: NodeId, x: &Tensor, zeros: [usize; 2]) -> Tensor {
+        layers::convolve_padded(&self.graph.nodes()[at].layer, x, self.weights(at), zeros)
+    }
+
+    /// A sum, its batch normalisation and the activation at the node `at`: the activation's result, and the sum.
+    fn run_sum_norm(
+        &self,
+        at: NodeId,
+        norm: NodeId,
+        act: Act,
+        sum: Sum,
+        results: &mut [Option<Tensor>],
+        mode: Mode,
+    ) -> Tensor {
+        let [Some(one), Some(other)] = sum.parts.map(|part| results[part].as_ref()) else { return Tensor::new() };
+        let (result, whole) = match self.norm(norm, mode) {
+            Some(normal) if native::takes(one) => native::sum_norm_act(one, other, &normal, act, self.slope(at, act)),
+            _ => {
+                let whole = one + other;
+                results[sum.node] = Some(whole);
+                return self.run_norm(at, norm, Then::Act(act), results, mode);
+            }
+        };
+        results[sum.node] = Some(whole);
+        result
+    }
+
+    /// The slope of the activation at a node, where it learns one.
+    fn slope(&self, at: NodeId, act: Act) -> Option<&Tensor> {
+        if act == Act::PRelu { self.weights(at).first() } else { None }
+    }
+
+    /// A batch normalisation's weights and settings.
+    fn norm(&self, at: NodeId, mode: Mode) -> Option<Norm<'_>> {
+        let (Layer::BatchNormalization { momentum, epsilon, center, scale }, weights) =
+            (&self.graph.nodes()[at].layer, self.weights(at))
+        else {
+            return None;
+        };
+        let [.., mean, variance] = weights else { return None };
+        Some(Norm {
+            gamma: scale.then(|| &weights[0]),
+            beta: center.then(|| &weights[usize::from(*scale)]),
+            mean,
+            variance,
+            momentum: *momentum,
+            epsilon: *epsilon,
+            train: self.mode(at, mode) == Mode::Train,
+        })
+    }
+
     /// A batch normalisation and what the node `at` does with its result: in one pass where [`native`] can, else one
     /// after the other.
     fn run_norm(&self, at: NodeId, norm: NodeId, then: Then, results: &[Option<Tensor>], mode: Mode) -> Tensor {
         let node = &self.graph.nodes()[norm];
         let sources = inputs(&node.inputs, results);
         let other = if let Then::Add(other) = then { results[other].as_ref() } else { None };
-        let weights = self.weights(norm);
-        if let (Layer::BatchNormalization { momentum, epsilon, center, scale }, &[x]) = (&node.layer, &sources[..])
-            && let [.., mean, variance] = weights
+        if let (Some(normal), &[x]) = (self.norm(norm, mode), &sources[..])
             && native::takes(x)
         {
-            let norm = Norm {
-                gamma: scale.then(|| &weights[0]),
-                beta: center.then(|| &weights[usize::from(*scale)]),
-                mean,
-                variance,
-                momentum: *momentum,
-                epsilon: *epsilon,
-                train: self.mode(norm, mode) == Mode::Train,
-            };
             let act = if let Then::Act(act) = then { act } else { Act::None };
-            let slope = if act == Act::PRelu { self.weights(at).first() } else { None };
-            return native::norm_act(x, &norm, act, slope, other);
+            return native::norm_act(x, &normal, act, self.slope(at, act), other);
         }
         let normal = self.run(norm, &sources, mode);
         if at == norm {
@@ -233,6 +274,23 @@ pub struct HeadWeights {
     pub trainable: bool,
     /// Of the rows, then of the bias.
     pub regularizers: Vec<Option<Regularizer>>,
+}
+
+/// For each node, the nodes whose results are not needed after it.
+fn released(graph: &Graph, fused: &[Option<Fused>]) -> Vec<Vec<NodeId>> {
+    let nodes = graph.nodes();
+    let mut last_use: Vec<NodeId> = (0..nodes.len()).collect();
+    for (at, node) in nodes.iter().enumerate() {
+        let inputs = fused[at].map_or_else(|| node.inputs.clone(), |fused| fused.inputs(graph));
+        for input in inputs {
+            last_use[input] = at;
+        }
+    }
+    let mut released = vec![Vec::new(); nodes.len()];
+    for (node, last) in last_use.iter().enumerate() {
+        released[*last].push(node);
+    }
+    released
 }
 
 fn inputs<'a>(nodes: &[NodeId], results: &'a [Option<Tensor>]) -> Vec<&'a Tensor> {

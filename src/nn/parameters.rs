@@ -2,7 +2,7 @@
 //! weights of frozen layers, and views of both in the shapes libtorch computes with.
 //!
 //! The views of trainable weights are autograd leaves. libtorch returns their gradients one by one;
-//! [`Parameters::flatten_gradients`] puts them into one vector that lies as the buffer does. In bf16 the leaves of the
+//! [`Parameters::gradient_pieces`] makes vectors of them that lie as the buffer does. In bf16 the leaves of the
 //! basic model's convolutions, dense layers and `PReLU`s are views of a second buffer that [`Parameters::refresh`] casts once
 //! a step; a head stays in fp32.
 //!
@@ -254,23 +254,18 @@ impl Parameters {
         start.map_or((total, 0), |segment| (segment.offset, total - segment.offset))
     }
 
-    /// Puts the gradients of [`Parameters::leaves`] into `flat`, fp32, which lies as those weights do. Undefined gradients
-    /// (of weights the loss does not reach) are zero.
-    pub fn flatten_gradients(&self, nodes: Range<NodeId>, gradients: &[Tensor], flat: &Tensor) {
+    /// The gradients of [`Parameters::leaves`] as fp32 vectors that lie as their weights do, one after the other. Undefined
+    /// gradients (of weights the loss does not reach) are zero.
+    pub fn gradient_pieces(&self, nodes: Range<NodeId>, gradients: &[Tensor]) -> Vec<Tensor> {
         let segments = self.segments.iter().filter(|segment| segment.trainable && nodes.contains(&segment.node));
-        let pieces: Vec<Tensor> = segments
-            .zip(gradients)
-            .map(|(segment, gradient)| {
-                if gradient.defined() {
-                    segment.layout.flatten(gradient).to_kind(Kind::Float)
-                } else {
-                    Tensor::zeros([segment.len], (Kind::Float, self.flat.device()))
-                }
-            })
-            .collect();
-        if !pieces.is_empty() {
-            let _ = Tensor::cat_out(flat, &pieces, 0);
-        }
+        let pieces = segments.zip(gradients).map(|(segment, gradient)| {
+            if gradient.defined() {
+                segment.layout.flatten(gradient).to_kind(Kind::Float)
+            } else {
+                Tensor::zeros([segment.len], (Kind::Float, self.flat.device()))
+            }
+        });
+        pieces.collect()
     }
 
     /// How long each trainable weight of the nodes `nodes` is, in the order of the buffer.

@@ -68,7 +68,7 @@ impl Follower {
             };
             self.at += count as u64;
             self.lines.push(&bytes[..count], |line| {
-                if let Some(record) = line.ok().and_then(|line| serde_json::from_slice(line).ok()) {
+                if let Some(record) = line.ok().and_then(super::journal::parse) {
                     take(record);
                 }
             });

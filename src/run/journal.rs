@@ -6,12 +6,19 @@ use std::path::{Path, PathBuf};
 
 use fs_err::File;
 
-use crate::event::{Event, Point, Record};
+use crate::event::{Event, Level, Point, Record};
+
+/// What comes before a line's checksum, the CRC-32 of all before it in eight digits, its last member.
+const SUM: &[u8] = b",\"crc\":\"";
+
+/// What ends a line that was torn, when a run goes on behind it.
+const TORN: &[u8] = b" #torn\n";
 
 /// The journal's name in a run's folder.
 pub const FILE_NAME: &str = "journal.jsonl";
 
-/// Most bytes that wait for a disk that takes nothing; the journal is given up beyond that.
+/// Most bytes that wait for a disk that takes nothing. Beyond that steps and the like are left out; beyond twice that
+/// everything.
 const MOST_WAITING: usize = 64 << 20;
 
 /// Appends records to a journal. A line is handed to the operating system at once and synced to the disk when an
@@ -19,9 +26,17 @@ const MOST_WAITING: usize = 64 << 20;
 /// and goes first when it takes something again.
 #[derive(Debug)]
 pub struct JournalWriter {
-    file: File,
+    folder: PathBuf,
+    /// None after it failed: it is opened anew, since the disk that is there again may not be the one that went away.
+    file: Option<File>,
+    /// How long the file is, as far as it was written here.
+    length: u64,
+    /// Whole lines that wait.
     waiting: Vec<u8>,
-    given_up: bool,
+    /// Bytes of the first of them that were taken.
+    begun: usize,
+    /// Lines that were left out.
+    left_out: u64,
 }
 
 impl JournalWriter {
@@ -30,25 +45,19 @@ impl JournalWriter {
     /// # Errors
     /// The folder cannot be written.
     pub fn open(folder: &Path) -> io::Result<Self> {
-        let path = folder.join(FILE_NAME);
-        let mut file = fs_err::OpenOptions::new().read(true).create(true).append(true).open(path)?;
-        if file.metadata()?.len() > 0 {
-            let mut last = [0];
-            file.seek(SeekFrom::End(-1))?;
-            file.read_exact(&mut last)?;
-            if last != *b"\n" {
-                file.write_all(b"\n")?;
-            }
-        }
-        Ok(Self { file, waiting: Vec::new(), given_up: false })
+        let (file, length) = open_behind_lines(folder)?;
+        let (folder, file) = (folder.to_path_buf(), Some(file));
+        Ok(Self { folder, file, length, waiting: Vec::new(), begun: 0, left_out: 0 })
+    }
+
+    /// The run's folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// How long the journal is when everything that waits is written, in bytes.
-    ///
-    /// # Errors
-    /// The file is gone.
-    pub fn end(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len() + self.waiting.len() as u64)
+    pub const fn end(&self) -> u64 {
+        self.length + (self.waiting.len() - self.begun) as u64
     }
 
     /// Makes sure that all of it is on the disk.
@@ -57,7 +66,15 @@ impl JournalWriter {
     /// The disk is gone.
     pub fn sync(&mut self) -> io::Result<()> {
         self.write_out()?;
-        self.file.sync_data()
+        self.sync_file()
+    }
+
+    fn sync_file(&mut self) -> io::Result<()> {
+        let synced = self.file.as_ref().map_or(Ok(()), File::sync_data);
+        if synced.is_err() {
+            self.file = None;
+        }
+        synced
     }
 
     /// Appends one record.
@@ -73,29 +90,32 @@ impl JournalWriter {
     /// # Errors
     /// As [`Self::append`].
     pub fn append_line(&mut self, line: &[u8], record: &Record) -> io::Result<()> {
-        if self.given_up {
-            return Err(io::Error::other("too much waited for the disk"));
+        let most = if is_progress(line) { MOST_WAITING } else { 2 * MOST_WAITING };
+        if self.waiting.len() + line.len() > most {
+            self.left_out += 1;
+        } else {
+            self.waiting.extend_from_slice(line);
         }
-        self.waiting.extend_from_slice(line);
         self.write_out()?;
         let border = matches!(
             record.event,
             Event::EpochEnded { .. } | Event::BranchEnded { .. } | Event::Finished { .. } | Event::RunStarted(_)
         );
-        if border {
-            self.file.sync_data()?;
-        }
-        Ok(())
+        if border { self.sync_file() } else { Ok(()) }
     }
 
     /// Writes what waits. A part of it may have been taken when this fails; the rest follows where that ends.
     fn write_out(&mut self) -> io::Result<()> {
-        let mut written = 0;
+        if self.file.is_none() {
+            self.reopen()?;
+        }
+        let Some(file) = &mut self.file else { return Ok(()) };
         let mut outcome = Ok(());
+        let mut written = self.begun;
         while written < self.waiting.len() {
-            match self.file.write(&self.waiting[written..]) {
+            match file.write(&self.waiting[written..]) {
                 Ok(0) => outcome = Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => written += count,
+                Ok(count) => (written, self.length) = (written + count, self.length + count as u64),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => outcome = Err(error),
             }
@@ -103,21 +123,84 @@ impl JournalWriter {
                 break;
             }
         }
-        self.waiting.drain(..written);
-        if self.waiting.len() > MOST_WAITING {
-            self.given_up = true;
-            self.waiting = Vec::new();
+        // A line that was begun stays until it is whole: another file would need all of it.
+        let whole = self.waiting[..written].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        self.waiting.drain(..whole);
+        self.begun = written - whole;
+        if outcome.is_err() {
+            self.file = None;
+        } else if self.left_out > 0 {
+            let message = format!("{} lines were left out of the journal while it could not be written", self.left_out);
+            self.left_out = 0;
+            let at = super::launch::now();
+            self.waiting.extend(line(&Record { at, event: Event::Log { level: Level::Warning, message } }));
+            return self.write_out();
         }
         outcome
     }
+
+    /// Opens the file anew, and goes on where it ends.
+    fn reopen(&mut self) -> io::Result<()> {
+        let path = path(&self.folder);
+        let there =
+            fs_err::OpenOptions::new().append(true).open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
+        match there {
+            Ok((length, file)) if length == self.length => self.file = Some(file),
+            // It is gone, or was changed: whole lines behind whatever lies there.
+            _ => {
+                fs_err::create_dir_all(&self.folder)?;
+                let (file, length) = open_behind_lines(&self.folder)?;
+                (self.file, self.length, self.begun) = (Some(file), length, 0);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Opens the journal of a folder for appending behind its last line, which is ended where it was torn. Returns its length.
+fn open_behind_lines(folder: &Path) -> io::Result<(File, u64)> {
+    let mut file = fs_err::OpenOptions::new().read(true).create(true).append(true).open(path(folder))?;
+    let mut length = file.metadata()?.len();
+    if length > 0 {
+        let mut last = [0];
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+        if last != *b"\n" {
+            let end = if last == *b"}" { &b"\n"[..] } else { TORN };
+            file.write_all(end)?;
+            length += end.len() as u64;
+        }
+    }
+    Ok((file, length))
 }
 
 /// A record as the journal's line, its end included.
 pub fn line(record: &Record) -> Vec<u8> {
     // Plain data without maps of strange keys cannot fail to be written.
     let mut line = serde_json::to_vec(record).unwrap_or_default();
+    // Version 1 of the checksum: of all that comes before its comma.
+    if line.pop() == Some(b'}') {
+        let sum = crc32fast::hash(&line);
+        line.extend_from_slice(SUM);
+        line.extend_from_slice(format!("{sum:08x}\"}}").as_bytes());
+    }
     line.push(b'\n');
     line
+}
+
+/// The record of a line, with its end or without; none when it is no record, or not as it was written. Lines of versions
+/// without a checksum are taken as they are.
+pub fn parse(line: &[u8]) -> Option<Record> {
+    let line = line.trim_ascii_end();
+    if let Some(place) = line.len().checked_sub(SUM.len() + 10)
+        && line[place..].starts_with(SUM)
+    {
+        let stated = std::str::from_utf8(&line[place + SUM.len()..line.len() - 2]).ok()?;
+        if stated != format!("{:08x}", crc32fast::hash(&line[..place])) {
+            return None;
+        }
+    }
+    serde_json::from_slice(line).ok()
 }
 
 /// Reads what counts of a journal: lines that are no records (a torn last line) are passed over, and what a run that
@@ -127,19 +210,35 @@ pub fn line(record: &Record) -> Vec<u8> {
 /// # Errors
 /// The file cannot be read.
 pub fn read(path: &Path, steps: bool) -> io::Result<Vec<Record>> {
+    read_noting(path, steps).map(|(records, _)| records)
+}
+
+/// As [`read`], with the numbers, from 1, of the lines that are damaged and were passed over. The last line, and those that
+/// were torn when a run was killed, are not among them.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn read_noting(path: &Path, steps: bool) -> io::Result<(Vec<Record>, Vec<u64>)> {
     let mut records = Vec::new();
+    let mut damaged = Vec::new();
+    let mut number = 0;
     let mut reader = BufReader::with_capacity(1 << 20, File::open(path)?);
     let mut line = Vec::new();
     loop {
         line.clear();
         if reader.read_until(b'\n', &mut line)? == 0 {
-            return Ok(effective(records));
+            return Ok((effective(records), damaged));
         }
+        number += 1;
         if !steps && is_progress(&line) {
             continue;
         }
-        if let Ok(record) = serde_json::from_slice(&line) {
-            records.push(record);
+        match parse(&line) {
+            Some(record) => records.push(record),
+            None if line.ends_with(b"\n") && !line.ends_with(TORN) && !line.trim_ascii().is_empty() => {
+                damaged.push(number);
+            }
+            None => {}
         }
     }
 }
@@ -228,7 +327,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::event::Level;
 
     fn log(message: &str) -> Record {
         Record { at: 1.0, event: Event::Log { level: Level::Info, message: message.to_owned() } }
@@ -256,8 +354,38 @@ mod tests {
         std::fs::write(&path, torn).expect("writes");
         let mut writer = JournalWriter::open(folder.path()).expect("opens");
         writer.append(&log("two")).expect("appends");
-        assert_eq!(writer.end().expect("a length"), std::fs::metadata(&path).expect("there").len());
+        assert_eq!(writer.end(), std::fs::metadata(&path).expect("there").len());
         assert_eq!(read(&path, true).expect("reads"), [log("one"), log("two")]);
+    }
+
+    #[test]
+    fn what_a_disk_did_not_take_follows_when_it_is_back() {
+        let place = tempfile::tempdir().expect("a folder");
+        let folder = place.path().join("run");
+        std::fs::create_dir(&folder).expect("makes");
+        let mut writer = JournalWriter::open(&folder).expect("opens");
+        writer.append(&log("one")).expect("appends");
+        // The mount is gone, and a file is in its place.
+        let away = place.path().join("away");
+        std::fs::rename(&folder, &away).expect("moves");
+        std::fs::write(&folder, "").expect("writes");
+        writer.file = None;
+        assert!(writer.append(&log("two")).is_err() && writer.append(&log("three")).is_err());
+        std::fs::remove_file(&folder).and_then(|()| std::fs::rename(&away, &folder)).expect("moves back");
+        // A part of a line was taken before.
+        let two = line(&log("two"));
+        let mut file = fs_err::OpenOptions::new().append(true).open(path(&folder)).expect("opens");
+        file.write_all(&two[..7]).expect("writes");
+        (writer.begun, writer.length) = (7, writer.length + 7);
+        writer.append(&log("four")).expect("appends");
+        let all = [log("one"), log("two"), log("three"), log("four")];
+        assert_eq!(read(&path(&folder), true).expect("reads"), all);
+        assert_eq!(writer.end(), std::fs::metadata(path(&folder)).expect("there").len());
+        // The disk that is back has lost it all.
+        writer.file = None;
+        std::fs::remove_dir_all(&folder).expect("removes");
+        writer.append(&log("five")).expect("appends");
+        assert_eq!(read(&path(&folder), true).expect("reads"), [log("five")]);
     }
 
     #[test]
@@ -278,6 +406,36 @@ mod tests {
         writer.append(&log("steps")).expect("appends");
         assert_eq!(read(&path(folder.path()), false).expect("reads"), [log("steps")]);
         assert_eq!(read(&path(folder.path()), true).expect("reads").len(), 2);
+    }
+
+    #[test]
+    fn every_changed_byte_of_a_line_is_noticed_and_older_lines_are_read() {
+        let whole = line(&log("a \\ \" line"));
+        assert_eq!(parse(&whole), Some(log("a \\ \" line")));
+        for at in 0..whole.len() - 1 {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1;
+            // What makes the checksum no checksum any more leaves a member that nobody knows.
+            let is_sum = damaged[whole.len() - 19..].starts_with(SUM);
+            assert!(parse(&damaged).is_none() || !is_sum, "byte {at}");
+        }
+        let older = br#"{"at":1.0,"event":"log","level":"info","message":"one"}"#;
+        assert_eq!(parse(older), Some(log("one")));
+    }
+
+    #[test]
+    fn a_damaged_line_is_named_and_passed_over() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut writer = JournalWriter::open(folder.path()).expect("opens");
+        for text in ["one", "two", "three"] {
+            writer.append(&log(text)).expect("appends");
+        }
+        let path = path(folder.path());
+        let text = std::fs::read_to_string(&path).expect("reads").replace("\"two\"", "\"twp\"");
+        std::fs::write(&path, text + "{\"at\":1").expect("writes");
+        drop(JournalWriter::open(folder.path()).and_then(|mut writer| writer.append(&log("four"))));
+        let (records, damaged) = read_noting(&path, true).expect("reads");
+        assert_eq!((records, damaged), (vec![log("one"), log("three"), log("four")], vec![2]));
     }
 
     #[test]

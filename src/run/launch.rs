@@ -2,10 +2,11 @@
 //! the engine and everyone who watches. The recorder hands each event on and writes it to the journal; a slow screen, client
 //! or disk never holds the engine.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::Sender;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -16,10 +17,16 @@ use super::presence::Presence;
 pub use super::recorder::Notes;
 use super::recorder::{Book, Journals, record};
 use super::socket::hub::Hub;
-use crate::event::{Command, Point, Record};
+use crate::event::{Command, Level, Point, Record};
 use crate::schedule::Schedule;
 use crate::train;
 use crate::train::unfinished::Unfinished;
+
+/// Panics that the recorder bears.
+const MOST_PANICS: u32 = 16;
+
+/// Most damaged lines of a journal that are named.
+const MOST_NAMED: usize = 20;
 
 /// A run that goes on in this process.
 #[derive(Debug)]
@@ -70,6 +77,8 @@ pub struct Plan {
     pub resume: Option<Unfinished>,
     /// Whether files of the same name are moved aside also where they would be gone on with.
     pub fresh: bool,
+    /// How long a run that has ended tries to write what a disk does not take; none for the usual time.
+    pub patience: Option<Duration>,
 }
 
 /// Starts training a schedule whose checkpoints were claimed. `source` is the schedule's text, kept beside the journal.
@@ -77,7 +86,7 @@ pub struct Plan {
 /// # Errors
 /// The run's folder cannot be made, or its journal cannot be read.
 pub fn launch(schedule: Schedule, source: &str, claim: Claim, plan: Plan) -> Result<Launched, LaunchError> {
-    let Plan { resume, fresh } = plan;
+    let Plan { resume, fresh, patience } = plan;
     let (id, folder) = match &resume {
         None => make_folder(&schedule.runs, &schedule.name)?,
         Some(found) => {
@@ -86,25 +95,39 @@ pub fn launch(schedule: Schedule, source: &str, claim: Claim, plan: Plan) -> Res
             (found.run_id.clone(), folder)
         }
     };
-    let before = resume.as_ref().map_or_else(|| Ok(Vec::new()), |found| earlier(&folder, found.point()))?;
+    let (before, damaged) =
+        resume.as_ref().map_or_else(|| Ok(Default::default()), |found| earlier(&folder, found.point()))?;
     let journals = Journals::open(schedule.runs.clone(), &folder, source)?;
     let (commands, command_receiver) = crossbeam_channel::unbounded();
     let (event_sender, event_receiver) = crossbeam_channel::unbounded();
     let (notes, note_receiver) = Notes::channel();
     let (flush_sender, flush_receiver) = crossbeam_channel::unbounded();
     let (subscriber, events) = unbounded_channel();
+    if !damaged.is_empty() {
+        let numbers: Vec<String> = damaged.iter().take(MOST_NAMED).map(u64::to_string).collect();
+        let more = if damaged.len() > MOST_NAMED { ", ..." } else { "" };
+        let (journal, numbers) = (super::journal::path(&folder), numbers.join(", "));
+        let message = format!("lines of `{}` are damaged and passed over: {numbers}{more}", journal.display());
+        notes.say(Level::Warning, message);
+    }
     let earlier = before.len();
     for record in before {
         // The receiver is still here.
         let _ = subscriber.send(Arc::new(record));
     }
-    let hub = Arc::new(Hub::new(journals.end()?));
+    let hub = Arc::new(Hub::new(journals.end()));
     let presence = Presence::announce(&id, &folder, &claim, &hub, &commands, &notes);
-    let book = Book::new(journals, subscriber, hub);
+    let mut book = Book::new(journals, subscriber, hub);
     // The recorder keeps one end of the notes' channel, so that it is never seen to close.
     let ears = (event_receiver, note_receiver, notes.clone());
     let recorder = std::thread::Builder::new().name("recorder".into()).spawn(move || {
-        record(&ears.0, &ears.1, flush_receiver, book);
+        // After a panic it goes on with the next record: the run ends in order, and its end is recorded.
+        for _ in 0..MOST_PANICS {
+            let flushes = flush_receiver.clone();
+            if catch_unwind(AssertUnwindSafe(|| record(&ears.0, &ears.1, flushes, &mut book))).is_ok() {
+                break;
+            }
+        }
         if let Some(presence) = presence {
             presence.end();
         }
@@ -126,22 +149,22 @@ pub fn launch(schedule: Schedule, source: &str, claim: Claim, plan: Plan) -> Res
         let sampler = Sampler::start(schedule.checkpoints.clone(), move |event| say(event));
         // Given up when the last file is written.
         let _claim = claim;
-        let job = train::engine::Job { schedule: &schedule, run_id: &run_id, resume, fresh, flush };
+        let job = train::engine::Job { schedule: &schedule, run_id: &run_id, resume, fresh, flush, patience };
         train::engine::perform(job, &command_receiver, &emit);
         drop(sampler);
     })?;
     Ok(Launched { events, commands, folder, earlier, id, notes, recorder, engine })
 }
 
-/// What the journal of a run that goes on at `point` holds up to there.
-fn earlier(folder: &Path, point: Point) -> std::io::Result<Vec<Record>> {
+/// What the journal of a run that goes on at `point` holds up to there, and the numbers of its damaged lines.
+fn earlier(folder: &Path, point: Point) -> std::io::Result<(Vec<Record>, Vec<u64>)> {
     let path = super::journal::path(folder);
     if !path.exists() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Vec::new()));
     }
-    let mut records = super::journal::read(&path, true)?;
+    let (mut records, damaged) = super::journal::read_noting(&path, true)?;
     super::journal::keep(&mut records, point);
-    Ok(records)
+    Ok((records, damaged))
 }
 
 /// Seconds since the Unix epoch, to the millisecond.

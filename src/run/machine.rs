@@ -11,6 +11,7 @@ use nvml_wrapper::enum_wrappers::device::TemperatureSensor;
 use nvml_wrapper::error::NvmlError;
 use sysinfo::System;
 
+use crate::crash;
 use crate::event::{Event, GpuSample, MachineSample};
 
 /// Between two looks.
@@ -30,6 +31,7 @@ impl Sampler {
         let work = move || {
             let mut machine = Machine::open(folder);
             while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+                crash::test("machine");
                 emit(Event::Machine(Box::new(machine.sample())));
             }
         };

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 use tokio::sync::mpsc::UnboundedSender;
@@ -10,7 +11,11 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::journal::{self, JournalWriter};
 use super::launch::now;
 use super::socket::hub::Hub;
-use crate::event::{Continuation, Event, Level, Point, Record};
+use crate::crash;
+use crate::event::{Continuation, Event, Level, Point, Record, Saved};
+
+/// Pauses between the last tries to write the journal, in milliseconds.
+const LAST_TRIES: [u64; 6] = [100, 200, 500, 1000, 2000, 4000];
 
 /// Most notes that wait for the recorder.
 const MOST_NOTES: usize = 256;
@@ -47,7 +52,7 @@ impl Journals {
     }
 
     /// How long the whole run's journal is, in bytes.
-    pub(super) fn end(&self) -> std::io::Result<u64> {
+    pub(super) const fn end(&self) -> u64 {
         self.whole.end()
     }
 
@@ -141,6 +146,7 @@ impl Book {
     }
 
     fn take(&mut self, record: Record) {
+        crash::test("recorder");
         let line = journal::line(&record);
         let record = Arc::new(record);
         self.ended |= matches!(record.event, Event::Finished { .. });
@@ -148,17 +154,38 @@ impl Book {
         let _ = self.subscriber.send(Arc::clone(&record));
         self.hub.publish(&line);
         let written = self.journals.append(&line, &record);
-        let (level, message) = match written {
-            Err(error) if !self.failing => (
-                Level::Error,
-                format!("the journal cannot be written: {error}; training goes on, what is missing waits"),
-            ),
-            Ok(()) if self.failing => (Level::Info, "the journal is written again".to_owned()),
+        self.tell(written);
+    }
+}
+
+impl Book {
+    /// Tells when the journal cannot be written any more, and when it can again.
+    fn tell(&mut self, written: std::io::Result<()>) {
+        let of = Saved::Journal;
+        let event = match written {
+            Err(error) if !self.failing => {
+                let path = journal::path(self.journals.whole.folder()).display().to_string();
+                Event::SavingFailed { of, path, index: 0, reason: error.to_string() }
+            }
+            Ok(()) if self.failing => Event::SavingRestored { of },
             _ => return,
         };
         self.failing = !self.failing;
         if !self.ended {
-            self.take(Record { at: now(), event: Event::Log { level, message } });
+            self.take(Record { at: now(), event });
+        }
+    }
+
+    /// Gives a disk that took nothing some more time to take what waits.
+    fn finish(&mut self) {
+        for pause in LAST_TRIES {
+            match self.journals.sync() {
+                Ok(()) => return,
+                Err(_) => std::thread::sleep(Duration::from_millis(pause)),
+            }
+        }
+        if let Err(error) = self.journals.sync() {
+            tracing::error!("the end of the journal is lost: {error}");
         }
     }
 }
@@ -169,7 +196,7 @@ pub(super) fn record(
     events: &Receiver<Record>,
     notes: &Receiver<Record>,
     mut flushes: Receiver<Sender<()>>,
-    mut book: Book,
+    book: &mut Book,
 ) {
     loop {
         crossbeam_channel::select! {
@@ -188,7 +215,8 @@ pub(super) fn record(
                         book.take(record);
                     }
                     // A journal that cannot be written is told with the next record; nobody waits for it.
-                    let _ = book.journals.sync();
+                    let synced = book.journals.sync();
+                    book.tell(synced);
                     let _ = done.send(());
                 }
                 // The engine has ended.
@@ -196,6 +224,7 @@ pub(super) fn record(
             },
         }
     }
+    book.finish();
 }
 
 #[cfg(test)]

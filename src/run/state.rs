@@ -7,12 +7,13 @@ mod timeline;
 
 use std::collections::VecDeque;
 
-pub use self::parts::{BinState, CheckpointFile, CurrentEpoch, EpochRow, LogLine, Phase, StageProgress};
+pub use self::parts::{BinState, CheckpointFile, CurrentEpoch, EpochRow, LogLine, Phase, StageProgress, Unsaved};
 pub use self::timeline::Timeline;
 use super::comparison::{self, Comparison};
 use super::watch::Watch;
 use crate::event::{
-    BinResult, CheckpointKind, Continuation, Event, Level, MachineSample, Outcome, Point, Record, RunHeader, StopKind,
+    BinResult, CheckpointKind, Continuation, Event, Level, MachineSample, Outcome, Point, Record, RunHeader, Saved,
+    StopKind,
 };
 
 /// Log lines that are kept in memory; the journal holds them all.
@@ -66,6 +67,8 @@ pub struct RunState {
     pub rate_scale: Option<f64>,
     /// Files written, the newest of each path.
     pub checkpoints: Vec<CheckpointFile>,
+    /// What cannot be written at the moment.
+    pub unsaved: Vec<Unsaved>,
     /// Images that could not be read, in all.
     pub bad_images: u64,
     /// How busy the machine is, newest last; some minutes of it.
@@ -135,6 +138,7 @@ impl RunState {
             stop: self.stop,
             rate_scale: self.rate_scale,
             checkpoints: std::mem::take(&mut self.checkpoints),
+            unsaved: std::mem::take(&mut self.unsaved),
             bad_images: self.bad_images,
             memory: self.memory,
             machine: std::mem::take(&mut self.machine),
@@ -294,6 +298,15 @@ impl RunState {
                     self.log(record.at, Level::Info, format!("wrote `{path}`"));
                 }
             }
+            Event::SavingFailed { of, path, index, reason } => self.saving_failed(record.at, *of, path, *index, reason),
+            Event::SavingRestored { of } => {
+                self.unsaved.retain(|unsaved| unsaved.of != *of);
+                let what = match of {
+                    Saved::Files => "everything that could not be written is written",
+                    Saved::Journal => "the journal is written again",
+                };
+                self.log(record.at, Level::Info, what.to_owned());
+            }
             Event::StageEnded { stage } => set(&mut self.stages, *stage, StageProgress::Done, StageProgress::ToCome),
             Event::StartEvaluated { row } => {
                 if let Some(comparison) = &mut self.comparison {
@@ -387,6 +400,7 @@ impl RunState {
     /// Takes in that the run goes on in another process. What is superseded is not folded in at all, see
     /// [`super::journal::effective`].
     fn go_on(&mut self, at: f64, continuation: &Continuation) {
+        self.unsaved.clear();
         let Continuation { header, point, path } = continuation;
         // Of a journal nothing is left to take back; whoever watches the run has seen it.
         self.take_back(*point);
@@ -472,6 +486,30 @@ impl RunState {
             self.bins.len() - 1
         });
         &mut self.bins[at]
+    }
+
+    fn saving_failed(&mut self, at: f64, of: Saved, path: &str, index: u32, reason: &str) {
+        let kept = |file: &&CheckpointFile| matches!(file.kind, CheckpointKind::Model | CheckpointKind::Snapshot);
+        let since = self.checkpoints.iter().filter(kept).map(|file| file.index).max().unwrap_or(0);
+        match self.unsaved.iter_mut().find(|unsaved| unsaved.of == of) {
+            Some(unsaved) => reason.clone_into(&mut unsaved.reason),
+            None => self.unsaved.push(Unsaved { of, since, reason: reason.to_owned() }),
+        }
+        let message = match of {
+            Saved::Files => format!(
+                "`{path}` of epoch {index} cannot be written: {reason}; what is on disk stays, training goes on, and it is tried \
+                 again"
+            ),
+            Saved::Journal => {
+                format!("the journal cannot be written: {reason}; training goes on, what is missing waits")
+            }
+        };
+        self.log(at, Level::Error, message);
+    }
+
+    /// Whether there are files in memory that no disk has.
+    pub fn has_unsaved_files(&self) -> bool {
+        self.unsaved.iter().any(|unsaved| unsaved.of == Saved::Files)
     }
 
     fn log(&mut self, at: f64, level: Level, message: String) {

@@ -74,8 +74,9 @@ pub fn run(schedule: &Schedule) -> Result<Vec<Compared>, TrainError> {
                 let sample = share.map(|share| Sample::draw(&known, CLASSES, share, 1, [0, 0], device));
                 let goal = Goal { loss: &loss, centers: None, sample: sample.as_ref(), measured: false };
                 let only_head = loss.head() != HeadKind::Triplet;
-                let learnt = learn(&network, goal, images, labels, only_head);
-                Ok([learnt.result.loss, learnt.gradient].map(|tensor| tensor.to_device(Device::Cpu)))
+                let mut learnt = learn(&network, goal, images, labels, only_head);
+                let gradient = learnt.gradient();
+                Ok([learnt.result.loss, gradient].map(|tensor| tensor.to_device(Device::Cpu)))
             };
             let ours = taught(Device::Cpu, &images, &labels)?;
             let theirs = taught(place, &there(&images), &there(&labels))?;

@@ -1,9 +1,15 @@
 //! What the engine was asked and has not done yet, read between two steps.
 
-use crossbeam_channel::Receiver;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::engine::Emit;
+use crate::crash;
 use crate::event::{Command, Event, Level, RATE_SCALES, StopKind};
+
+/// How often a pause looks for what nobody tells.
+const GLANCE: Duration = Duration::from_secs(1);
 
 /// What to do between two steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +94,24 @@ impl Control {
         self.poll() || self.stop.is_some()
     }
 
+    /// Takes what has been asked since, at the end of a run whose files wait for a disk. Whether it is to wait no longer.
+    pub fn gives_up(&mut self) -> bool {
+        let mut gives_up = false;
+        while let Ok(command) = self.commands.try_recv() {
+            gives_up |= command == Command::Stop(StopKind::Now);
+            self.take(command);
+        }
+        gives_up
+    }
+
     fn hear(&mut self) {
+        if self.stop != Some(StopKind::Now)
+            && let Some(message) = crash::happened()
+        {
+            let message = format!("{message}; the run ends, with its state saved");
+            (self.emit)(Event::Log { level: Level::Error, message });
+            self.take(Command::Stop(StopKind::Now));
+        }
         while let Ok(command) = self.commands.try_recv() {
             self.take(command);
         }
@@ -96,9 +119,11 @@ impl Control {
 
     fn wait(&mut self) {
         // A front end that is gone cannot resume: training goes on.
-        match self.commands.recv() {
+        match self.commands.recv_timeout(GLANCE) {
             Ok(command) => self.take(command),
-            Err(_) => self.paused = false,
+            // A panic elsewhere ends a pause too.
+            Err(RecvTimeoutError::Timeout) => self.hear(),
+            Err(RecvTimeoutError::Disconnected) => self.paused = false,
         }
     }
 

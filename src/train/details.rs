@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender};
 
 use super::engine::Emit;
+use crate::crash;
 use crate::eval::detail::{self, Detail};
 use crate::eval::embed::DecodedBin;
 use crate::eval::metrics::Measured;
@@ -75,6 +76,7 @@ fn work(jobs: &Receiver<Evaluated>, emit: &Emit) {
     let mut best: HashMap<(PathBuf, String), f64> = HashMap::new();
     let mut told = false;
     for Evaluated { run, bin, measured, result, moment } in jobs {
+        crash::test("details");
         let accuracy = result.accuracy;
         let key = (run, result.bin.clone());
         let detail = Detail::new(&bin, &measured, result, moment.index, moment.step);

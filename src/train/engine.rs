@@ -6,7 +6,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
@@ -21,8 +21,9 @@ use super::session::{Device, Session};
 use super::shortage;
 use super::standing::{Line, Standing};
 use super::state::State;
-use super::unfinished::Unfinished;
+use super::unfinished::{self, Unfinished};
 use crate::checkpoint::history::History;
+use crate::crash;
 use crate::event::{Command, Continuation, Event, Level, Outcome, RunHeader};
 use crate::schedule::{Branch, ModelSource, Schedule};
 
@@ -31,6 +32,9 @@ pub type Emit = Arc<dyn Fn(Event) + Send + Sync>;
 
 /// Makes sure that what was emitted so far is in the journal. May wait for the disk.
 pub type Flush = Arc<dyn Fn() + Send + Sync>;
+
+/// How long a run that has ended tries to write its files, unless told.
+const PATIENCE: Duration = Duration::from_hours(1);
 
 /// What the engine is to do.
 pub struct Job<'a> {
@@ -44,18 +48,28 @@ pub struct Job<'a> {
     pub fresh: bool,
     /// Makes sure that the journal is up to date.
     pub flush: Flush,
+    /// How long a line of stages that has ended tries to write what a disk does not take; none for [`PATIENCE`].
+    pub patience: Option<Duration>,
 }
 
 /// Trains a schedule from its beginning to its end, a stop or a failure, without a journal.
 pub fn run(schedule: &Schedule, run_id: &str, commands: &Receiver<Command>, emit: &Emit) {
-    let job = Job { schedule, run_id, resume: None, fresh: false, flush: Arc::new(|| {}) };
+    let job = Job { schedule, run_id, resume: None, fresh: false, flush: Arc::new(|| {}), patience: None };
     perform(job, commands, emit);
 }
 
 /// Trains a schedule to its end, a stop or a failure.
 pub fn perform(job: Job<'_>, commands: &Receiver<Command>, emit: &Emit) {
     let started = Instant::now();
-    let outcome = caught(|| train(job, commands, emit)).unwrap_or_else(Into::into);
+    let mut outcome = caught(|| train(job, commands, emit)).unwrap_or_else(Into::into);
+    if let Some(what) = crash::happened() {
+        let error = match outcome {
+            Outcome::Failed { error, .. } => format!("{what}; and {error}"),
+            Outcome::Completed | Outcome::Stopped => what,
+        };
+        let help = "the run's state was saved: train the schedule again to go on from there, and report the panic";
+        outcome = Outcome::Failed { error, help: Some(help.to_owned()) };
+    }
     emit(Event::Finished { outcome, seconds: started.elapsed().as_secs_f64() });
 }
 
@@ -65,7 +79,7 @@ pub(super) fn caught<T>(part: impl FnOnce() -> Result<T, TrainError>) -> Result<
 }
 
 fn train(job: Job<'_>, commands: &Receiver<Command>, emit: &Emit) -> Result<Outcome, TrainError> {
-    let Job { schedule, run_id, resume, fresh, flush } = job;
+    let Job { schedule, run_id, resume, fresh, flush, patience } = job;
     let outputs = Outputs::new(&schedule.checkpoints, &schedule.name)?;
     let device = Device::choose(schedule)?;
     emit(Event::Preparing { what: "building the network".to_owned(), done: 0, total: 0 });
@@ -91,6 +105,7 @@ fn train(job: Job<'_>, commands: &Receiver<Command>, emit: &Emit) -> Result<Outc
     let emitters = (Arc::clone(emit), flush);
     let mut session = Session::prepare(schedule, run_id, commands.clone(), emitters, device, line.standing.start()?)?;
     session.ledger.sequence = sequence;
+    session.patience = patience.unwrap_or(PATIENCE);
     if resume.is_none() {
         let from_scratch = fresh || (matches!(schedule.model, ModelSource::Backbone(_)) && schedule.initial_epoch == 0);
         line.standing.history = continue_or_set_aside(&outputs, from_scratch, emit)?;
@@ -102,7 +117,14 @@ fn train(job: Job<'_>, commands: &Receiver<Command>, emit: &Emit) -> Result<Outc
     };
     session.ledger.header = Some(header.clone());
     match &resume {
-        Some(found) => go_on(&mut session, found, header)?,
+        Some(found) => {
+            go_on(&mut session, found, header)?;
+            for (outputs, (_, state)) in found.lines(schedule) {
+                if let Some(message) = unfinished::mend_history(&outputs, state) {
+                    emit(Event::Log { level: Level::Warning, message });
+                }
+            }
+        }
         None => emit(Event::RunStarted(Box::new(header))),
     }
     classes::note(schedule, run_id, &outputs, &*session.data)?;

@@ -9,6 +9,7 @@ use super::control::Control;
 use super::details::{Details, Evaluated, Moment};
 use super::engine::{Emit, bin_name};
 use super::error::TrainError;
+use crate::crash;
 use crate::data::bin::EvalBin;
 use crate::eval::embed::{self, DecodedBin};
 use crate::eval::metrics::{Measured, MetricsError};
@@ -40,7 +41,11 @@ impl Bins {
     pub fn open(paths: &[PathBuf], size: (u32, u32), run: PathBuf, emit: &Emit) -> Self {
         let names = paths.iter().map(|path| bin_name(path)).collect();
         let paths = paths.to_vec();
-        let reading = std::thread::spawn(move || paths.iter().map(|path| read(path, size)).collect());
+        let reading = std::thread::Builder::new().name("bins".into()).spawn(move || {
+            crash::test("bins");
+            paths.iter().map(|path| read(path, size)).collect()
+        });
+        let reading = reading.unwrap_or_else(|error| panic!("the system gives no thread for the bins: {error}"));
         let details = Details::start(Arc::clone(emit));
         Self { names, reading: Some(reading), decoded: Vec::new(), details, run }
     }
@@ -83,6 +88,7 @@ impl Bins {
             let tell = |done: usize, total: usize| {
                 emit(Event::Evaluating { bin: bin.name.clone(), done: done as u64, total: total as u64 });
             };
+            crash::test("evaluation");
             let mut embed = |images: &[u8], count: usize| {
                 if control.poll() {
                     return Err(Interruption::Asked);

@@ -49,6 +49,8 @@ struct Now<'a> {
     /// Batches of its order that were taken.
     batches: usize,
     meter: Meter,
+    /// Whether weights, optimiser and figures are those after the last step that was counted.
+    whole: bool,
 }
 
 /// A line of stages at work.
@@ -117,16 +119,26 @@ impl Leg {
         Ok(Outcome::Completed)
     }
 
-    /// Waits for the files. A run whose last files could not be written has failed.
+    /// Waits for the files, for a while also where a disk does not take them. A run whose last files could not be written
+    /// has failed; it never goes back to an older state on disk than the one that waits.
     ///
     /// # Errors
     /// What the training ended with, or a file that could not be written.
-    pub fn close(self, trained: Result<Outcome, TrainError>) -> Result<(Outcome, Standing), TrainError> {
-        let unsaved = self.saver.finish();
-        let outcome = trained?;
-        match unsaved {
-            Some(error) => Err(error),
-            None => Ok((outcome, self.standing)),
+    pub fn close(
+        self,
+        session: &mut Session<'_>,
+        trained: Result<Outcome, TrainError>,
+    ) -> Result<(Outcome, Standing), TrainError> {
+        let unsaved = self.saver.finish(session.patience, &mut session.control);
+        match (trained, unsaved) {
+            (Ok(outcome), None) => Ok((outcome, self.standing)),
+            (Err(error), None) => Err(error),
+            (Ok(_), Some(unsaved)) => Err(unsaved),
+            (Err(mut error), Some(unsaved)) => {
+                error.message = format!("{}; and {}", error.message, unsaved.message);
+                error.diverged = None;
+                Err(error)
+            }
         }
     }
 
@@ -183,7 +195,7 @@ impl Leg {
                 (0, Meter::new(self.index))
             };
             session.loader.start_epoch_at(plan, batches);
-            let mut now = Now { number, stage, ends, done: stage_epoch, epoch, planned, batches, meter };
+            let mut now = Now { number, stage, ends, done: stage_epoch, epoch, planned, batches, meter, whole: true };
             if let EpochEnd::Interrupted = self.epoch(session, &mut network, &mut now)? {
                 // What was done of it is not lost; without a step the newest checkpoint holds all there is.
                 if now.meter.steps() > 0 {

@@ -41,7 +41,7 @@ pub fn train(
         let mut leg = Leg::start(session, outputs.clone(), line)?;
         let trained = leg.train(session, stages, last);
         let progress = leg.progress();
-        let outcome = leg.close(trained);
+        let outcome = leg.close(session, trained);
         let allowed = session.schedule.recovery.attempts;
         match outcome {
             Err(TrainError { diverged: Some(at), message, .. }) if session.ledger.setbacks.count < allowed => {

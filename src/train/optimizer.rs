@@ -7,7 +7,8 @@
 use tch::Tensor;
 
 use super::clip::Clipper;
-use crate::schedule::{Method, Optimizer};
+use crate::nn::sgd::sgd;
+use crate::schedule::{Clip, Method, Optimizer};
 
 /// Keras's Nadam: the momentum grows as `beta_1 * (1 - 0.5 * 0.96^(schedule_decay * t))` (Dozat 2016).
 const NADAM_BASE: f64 = 0.96;
@@ -80,6 +81,18 @@ impl OptimizerState {
         self.clipper.apply(&self.rule.clip, gradient, lengths);
     }
 
+    /// Takes one step on the part of `flat` that begins at `offset`, along gradients that lie in many vectors, where the rule
+    /// can and nothing is clipped; else says no.
+    pub fn step_pieces(&mut self, flat: &Tensor, offset: i64, gradients: &[Tensor], learning_rate: f64) -> bool {
+        if self.rule.clip != Clip::default() || !takes_pieces(&self.rule.method, flat) {
+            return false;
+        }
+        let length = gradients.iter().map(|gradient| gradient.numel() as i64).sum();
+        let slots: Vec<Tensor> = self.slots.iter().map(|slot| slot.narrow(0, offset, length)).collect();
+        self.begin(learning_rate).apply_pieces(&flat.narrow(0, offset, length), &slots, gradients);
+        true
+    }
+
     /// Takes one step on the part of `flat` that begins at `offset`, along `gradient` (as long as that part).
     pub fn step(&mut self, flat: &Tensor, offset: i64, gradient: &Tensor, learning_rate: f64) {
         let turn = self.begin(learning_rate);
@@ -121,6 +134,10 @@ impl Turn {
     /// Block by block, so that what is computed on the way is small, and on the CPU stays in its caches, however long the
     /// vectors are.
     pub fn apply(&self, weights: &Tensor, slots: &[Tensor], gradient: &Tensor) {
+        if takes_pieces(&self.method, weights) {
+            self.apply_pieces(weights, slots, std::slice::from_ref(gradient));
+            return;
+        }
         let length = gradient.numel() as i64;
         let block = if gradient.device().is_cuda() { GPU_BLOCK } else { CPU_BLOCK };
         tch::no_grad(|| {
@@ -135,6 +152,14 @@ impl Turn {
                 });
             }
         });
+    }
+
+    /// As [`Turn::apply`], along gradients that lie in many vectors, in the order of the weights: what of a weight changes
+    /// does not depend on how they are cut.
+    fn apply_pieces(&self, weights: &Tensor, slots: &[Tensor], gradients: &[Tensor]) {
+        if let Method::Sgd { momentum, nesterov } = self.method {
+            sgd(weights, slots.first(), gradients, self.rate, momentum, nesterov);
+        }
     }
 
     fn apply_to(&self, step: &mut Step) {
@@ -155,6 +180,11 @@ impl Turn {
             Method::RmsProp { rho, momentum, epsilon, centered } => step.rmsprop(rho, momentum, epsilon, centered),
         }
     }
+}
+
+/// Whether [`Turn::apply_pieces`] knows the rule, where the weights are.
+fn takes_pieces(method: &Method, weights: &Tensor) -> bool {
+    matches!(method, Method::Sgd { .. }) && !weights.device().is_cuda()
 }
 
 /// Nadam's momentum of step `t`, from 1.

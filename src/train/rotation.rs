@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::outputs::Outputs;
 use super::saver::Kept;
+use crate::checkpoint::atomic;
 
 /// Which file is written over next.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub struct Rotation {
     turn: usize,
     /// Whether a snapshot was written since the last epoch ended.
     since: bool,
+    /// Whether the file of the epoch before is kept already, for an epoch that could not be written yet.
+    kept: bool,
 }
 
 impl Rotation {
@@ -21,7 +24,7 @@ impl Rotation {
         let files = outputs.snapshots();
         let age = |path: &PathBuf| std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
         let turn = usize::from(age(&files[1]) < age(&files[0]));
-        Self { files, turn, since: false }
+        Self { files, turn, since: false, kept: false }
     }
 
     /// Where the next state goes.
@@ -31,21 +34,20 @@ impl Rotation {
 
     /// Keeps the file of the epoch before, which is about to be written over, unless a newer state lies here already.
     pub fn keep_before(&mut self, model: &Path) {
-        if self.since || !model.is_file() {
+        if self.since || self.kept || !model.is_file() {
             return;
         }
         let kept = &self.files[self.turn];
         // Whatever of this fails: the file at `model` is written over in one go or not at all.
-        let _ = std::fs::remove_file(kept);
-        if std::fs::hard_link(model, kept).is_ok() {
-            self.turn = 1 - self.turn;
+        if atomic::link(model, kept).is_ok() {
+            (self.turn, self.kept) = (1 - self.turn, true);
         }
     }
 
     /// A state was written.
     pub fn written(&mut self, kept: Kept) {
         match kept {
-            Kept::Epoch => self.since = false,
+            Kept::Epoch => (self.since, self.kept) = (false, false),
             Kept::Snapshot => (self.since, self.turn) = (true, 1 - self.turn),
             Kept::Extra { .. } => {}
         }
@@ -55,6 +57,23 @@ impl Rotation {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_epoch_that_cannot_be_written_costs_no_state() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let outputs = Outputs::new(folder.path(), "x").expect("is writable");
+        let [a, b] = outputs.snapshots();
+        for (path, text) in [(outputs.model(), "2"), (a.clone(), "1"), (b.clone(), "0")] {
+            std::fs::write(path, text).expect("writes");
+        }
+        let mut rotation = Rotation::new(&outputs);
+        rotation.turn = 1;
+        for _ in 0..3 {
+            rotation.keep_before(&outputs.model());
+        }
+        let contents = [a, b].map(|path| std::fs::read_to_string(path).expect("reads"));
+        assert_eq!(contents, ["1", "2"]);
+    }
 
     #[test]
     fn there_are_always_two_states() {

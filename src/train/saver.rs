@@ -1,15 +1,20 @@
 //! Writes a run's files on a thread of its own, so that training never waits for a disk: the whole model, the best
 //! basic model, the history. Jobs are done in order; every file is written to a temporary name, synced and renamed.
+//!
+//! What a disk does not take stays in memory, the newest of each kind, and is tried again: after pauses that grow to a minute,
+//! with the next job, and for a while at the end.
 
-use std::path::PathBuf;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use tch::Tensor;
 
+use super::control::Control;
 use super::error::TrainError;
 use super::outputs::Outputs;
 use super::rotation::Rotation;
@@ -18,7 +23,8 @@ use super::state::State;
 use super::{center, resume};
 use crate::checkpoint::history::History;
 use crate::checkpoint::{self, OptimizerSlot, SavedModel, SavedOptimizer};
-use crate::event::{BinResult, CheckpointKind, Event, Level};
+use crate::crash;
+use crate::event::{BinResult, CheckpointKind, Event, Level, Saved};
 use crate::graph::Graph;
 use crate::nn::parameters::Snapshot;
 use crate::schedule::{Method, Optimizer};
@@ -145,6 +151,47 @@ pub enum SaveJob {
     },
 }
 
+impl SaveJob {
+    /// What it writes.
+    const fn kind(&self) -> CheckpointKind {
+        match self {
+            Self::Model { kept: Kept::Epoch, .. } => CheckpointKind::Model,
+            Self::Model { kept: Kept::Snapshot, .. } => CheckpointKind::Snapshot,
+            Self::Model { kept: Kept::Extra { .. }, .. } => CheckpointKind::Extra,
+            Self::Basic { .. } => CheckpointKind::Basic,
+            Self::Centers { .. } => CheckpointKind::Centers,
+            Self::History { .. } => CheckpointKind::History,
+        }
+    }
+
+    /// Position of its epoch in the history.
+    const fn index(&self) -> u32 {
+        match self {
+            Self::Model { index, .. }
+            | Self::Basic { index, .. }
+            | Self::Centers { index, .. }
+            | Self::History { index, .. } => *index,
+        }
+    }
+
+    const fn is_model(&self) -> bool {
+        matches!(self, Self::Model { .. })
+    }
+
+    /// Whether `older` need not be written any more when this one is.
+    fn replaces(&self, older: &Self) -> bool {
+        let (kind, before) = (self.kind(), older.kind());
+        (kind == before && kind != CheckpointKind::Extra)
+            || (kind == CheckpointKind::Model && before == CheckpointKind::Snapshot)
+    }
+}
+
+/// Pauses between two tries, from the first to the longest.
+const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_mins(1)];
+
+/// Most models of their own, saved on request, that wait for a disk.
+const MOST_EXTRA: usize = 2;
+
 /// The saver's thread.
 #[derive(Debug)]
 pub struct Saver {
@@ -152,6 +199,10 @@ pub struct Saver {
     /// Whole models that wait or are being written.
     models: Arc<AtomicUsize>,
     outputs: Outputs,
+    /// Told when what waits is to be given up.
+    give_up: Sender<()>,
+    /// Closed when the thread ends.
+    ended: Receiver<()>,
     thread: JoinHandle<Option<TrainError>>,
 }
 
@@ -163,6 +214,8 @@ impl Saver {
     pub fn start(outputs: Outputs, previous_basic: Option<PathBuf>, session: &Session<'_>) -> std::io::Result<Self> {
         // Two epochs' files may wait; a disk slower than that holds the training rather than filling the memory.
         let (jobs, receiver) = crossbeam_channel::bounded(6);
+        let (give_up, given_up) = crossbeam_channel::bounded(1);
+        let (alive, ended) = crossbeam_channel::bounded(0);
         let models = Arc::new(AtomicUsize::new(0));
         let desk = Desk {
             rotation: Rotation::new(&outputs),
@@ -172,9 +225,15 @@ impl Saver {
             emit: Arc::clone(&session.emit),
             flush: Arc::clone(&session.flush),
             models: Arc::clone(&models),
+            owed: Vec::new(),
+            told: None,
         };
-        let thread = std::thread::Builder::new().name("saver".into()).spawn(move || desk.work(&receiver))?;
-        Ok(Self { jobs, models, outputs, thread })
+        let work = move || {
+            let _alive = alive;
+            desk.work(&receiver, &given_up)
+        };
+        let thread = std::thread::Builder::new().name("saver".into()).spawn(work)?;
+        Ok(Self { jobs, models, outputs, give_up, ended, thread })
     }
 
     /// The names of the files.
@@ -182,23 +241,31 @@ impl Saver {
         &self.outputs
     }
 
-    /// Whether no whole model waits to be written.
+    /// Whether no whole model waits to be written for the first time.
     pub fn is_idle(&self) -> bool {
         self.models.load(Ordering::Acquire) == 0
     }
 
     /// Hands a job over.
     pub fn submit(&self, job: SaveJob) {
-        if matches!(job, SaveJob::Model { .. }) {
+        if job.is_model() {
             self.models.fetch_add(1, Ordering::AcqRel);
         }
         // The thread ends only after this sender: a send fails only when it panicked, and `finish` tells that.
         let _ = self.jobs.send(job);
     }
 
-    /// Waits for every file. Returns the error of the last write of a kind, when that failed.
-    pub fn finish(self) -> Option<TrainError> {
+    /// Waits for every file; those that a disk does not take are tried for as long as `patience`, or until the user asks
+    /// `control` to stop now. Returns why they could not be written.
+    pub fn finish(self, patience: Duration, control: &mut Control) -> Option<TrainError> {
         drop(self.jobs);
+        let began = Instant::now();
+        while self.ended.recv_timeout(Duration::from_millis(100)) == Err(RecvTimeoutError::Timeout) {
+            if began.elapsed() >= patience || control.gives_up() {
+                // A second time is no news.
+                let _ = self.give_up.try_send(());
+            }
+        }
         self.thread.join().unwrap_or_else(|panic| Some(TrainError::from_panic(&*panic)))
     }
 }
@@ -214,47 +281,114 @@ struct Desk {
     emit: Emit,
     flush: Flush,
     models: Arc<AtomicUsize>,
+    /// What could not be written, in order.
+    owed: Vec<SaveJob>,
+    /// What was said of that last: the epoch and the reason.
+    told: Option<(u32, String)>,
 }
 
 impl Desk {
-    fn work(mut self, jobs: &Receiver<SaveJob>) -> Option<TrainError> {
-        let mut failures: [Option<TrainError>; CheckpointKind::Extra as usize + 1] =
-            [const { None }; CheckpointKind::Extra as usize + 1];
-        for job in jobs {
-            let started = Instant::now();
-            let is_model = matches!(job, SaveJob::Model { .. });
-            let (kind, index, path, result) = self.write(job);
-            if is_model {
-                self.models.fetch_sub(1, Ordering::AcqRel);
-            }
-            match result {
-                Ok(bytes) => {
-                    failures[kind as usize] = None;
-                    if kind == CheckpointKind::Model {
-                        // A later state than the snapshot that could not be written.
-                        failures[CheckpointKind::Snapshot as usize] = None;
-                    }
-                    let path_text = path.display().to_string();
-                    let seconds = started.elapsed().as_secs_f64();
-                    (self.emit)(Event::CheckpointWritten { kind, path: path_text, index, bytes, seconds });
-                    if kind == CheckpointKind::Basic
-                        && let Some(old) = self.basic.replace(path.clone())
-                        && old != path
-                    {
-                        self.obsolete.push(old);
-                    }
+    fn work(mut self, jobs: &Receiver<SaveJob>, given_up: &Receiver<()>) -> Option<TrainError> {
+        let [first, longest] = PAUSES;
+        let mut pause = first;
+        let mut failure = None;
+        loop {
+            let next = if self.owed.is_empty() {
+                pause = first;
+                jobs.recv().map_err(|_closed| RecvTimeoutError::Disconnected)
+            } else {
+                jobs.recv_timeout(pause)
+            };
+            match next {
+                Ok(job) => {
+                    let is_model = job.is_model();
+                    self.owe(job);
+                    failure = self.try_all();
                     if is_model {
-                        self.clear();
+                        self.models.fetch_sub(1, Ordering::AcqRel);
                     }
                 }
+                Err(RecvTimeoutError::Timeout) => {
+                    failure = self.try_all();
+                    pause = (pause * 2).min(longest);
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        // Nothing follows: the pauses stay short enough to see that there is room again.
+        pause = first;
+        while failure.is_some() && given_up.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+            failure = self.try_all();
+            pause = (pause * 2).min(longest / 6);
+        }
+        if failure.is_some() {
+            // The last try.
+            failure = self.try_all();
+        }
+        failure
+    }
+
+    /// Takes a job over; older ones that it makes needless go.
+    fn owe(&mut self, job: SaveJob) {
+        self.owed.retain(|older| !job.replaces(older));
+        self.owed.push(job);
+        let extra = |job: &SaveJob| job.kind() == CheckpointKind::Extra;
+        if self.owed.iter().filter(|job| extra(job)).count() > MOST_EXTRA
+            && let Some(oldest) = self.owed.iter().position(extra)
+        {
+            self.owed.remove(oldest);
+            let message = "a model that was saved on request is given up: it could not be written, and newer ones wait";
+            (self.emit)(Event::Log { level: Level::Error, message: message.to_owned() });
+        }
+    }
+
+    /// Writes all that is owed. What fails stays owed; why the last of it did is returned.
+    fn try_all(&mut self) -> Option<TrainError> {
+        let mut failure = None;
+        for job in std::mem::take(&mut self.owed) {
+            let started = Instant::now();
+            let (kind, index) = (job.kind(), job.index());
+            let (path, result) = self.write_or_panic(&job);
+            match result {
+                Ok(bytes) => self.written(kind, index, &path, bytes, started),
                 Err(error) => {
-                    let message = format!("{}; the file before it stays, training goes on", error.message);
-                    (self.emit)(Event::Log { level: Level::Error, message });
-                    failures[kind as usize] = Some(error);
+                    self.tell(index, &path, &error);
+                    self.owed.push(job);
+                    failure = Some(error);
                 }
             }
         }
-        failures.into_iter().flatten().next()
+        if failure.is_none() && self.told.take().is_some() {
+            (self.emit)(Event::SavingRestored { of: Saved::Files });
+        }
+        failure
+    }
+
+    fn written(&mut self, kind: CheckpointKind, index: u32, path: &Path, bytes: u64, started: Instant) {
+        let seconds = started.elapsed().as_secs_f64();
+        (self.emit)(Event::CheckpointWritten { kind, path: path.display().to_string(), index, bytes, seconds });
+        match kind {
+            CheckpointKind::Basic => {
+                if let Some(old) = self.basic.replace(path.to_owned())
+                    && old != path
+                {
+                    self.obsolete.push(old);
+                }
+            }
+            CheckpointKind::Model | CheckpointKind::Snapshot | CheckpointKind::Extra => self.clear(),
+            _ => {}
+        }
+    }
+
+    /// Tells of a failure: once an epoch, and when its reason changes.
+    fn tell(&mut self, index: u32, path: &std::path::Path, error: &TrainError) {
+        let reason = error.message.split_once(" cannot be written: ").map_or(error.message.as_str(), |(_, why)| why);
+        let news = (index, reason.to_owned());
+        if self.told.as_ref() != Some(&news) {
+            let (path, reason) = (path.display().to_string(), reason.to_owned());
+            (self.emit)(Event::SavingFailed { of: Saved::Files, path, index, reason });
+            self.told = Some(news);
+        }
     }
 
     /// Removes the basic models that no state on disk needs.
@@ -270,50 +404,61 @@ impl Desk {
         }
     }
 
-    fn write(&mut self, job: SaveJob) -> (CheckpointKind, u32, PathBuf, Result<u64, TrainError>) {
+    /// Writes a job's file. A panic ends the run, and is an error here: the state at its end is to be written yet.
+    fn write_or_panic(&mut self, job: &SaveJob) -> (PathBuf, Result<u64, TrainError>) {
+        catch_unwind(AssertUnwindSafe(|| {
+            crash::test("saver");
+            self.write(job)
+        }))
+        .unwrap_or_else(|panic| (self.outputs.model(), Err(TrainError::from_panic(&*panic))))
+    }
+
+    /// Writes a job's file. Where it goes, and how long it is.
+    fn write(&mut self, job: &SaveJob) -> (PathBuf, Result<u64, TrainError>) {
         let outputs = &self.outputs;
         let told = |result: Result<u64, checkpoint::CheckpointError>| {
             result.map_err(|error| TrainError::from_diagnostic(&error))
         };
         match job {
-            SaveJob::Model { kept, index, graph, snapshot, optimizer, loss, state, centers, figures } => {
+            SaveJob::Model { kept, graph, snapshot, optimizer, loss, state, centers, figures, .. } => {
                 // A state is never ahead of the journal.
                 (self.flush)();
-                let (kind, path) = match kept {
-                    Kept::Epoch => (CheckpointKind::Model, outputs.model()),
-                    Kept::Snapshot => (CheckpointKind::Snapshot, self.rotation.next()),
-                    Kept::Extra { epoch, step } => (CheckpointKind::Extra, outputs.extra(epoch, step)),
+                let path = match *kept {
+                    Kept::Epoch => outputs.model(),
+                    Kept::Snapshot => self.rotation.next(),
+                    Kept::Extra { epoch, step } => outputs.extra(epoch, step),
                 };
                 let weights = snapshot.weights(graph.nodes().len());
-                let optimizer = Some(optimizer.saved(&graph, &snapshot));
-                let extras = state.map(|state| state.extras(centers.as_ref())).unwrap_or_default();
-                let (loss, evaluation) = (Some(loss), figures);
-                let model = SavedModel { optimizer, loss, extras, evaluation, ..SavedModel::new(graph, weights) };
-                if kept == Kept::Epoch {
+                let optimizer = Some(optimizer.saved(graph, snapshot));
+                let extras = state.as_ref().map(|state| state.extras(centers.as_ref())).unwrap_or_default();
+                let (loss, evaluation) = (Some(loss.clone()), figures.clone());
+                let plain = SavedModel::new(graph.clone(), weights);
+                let model = SavedModel { optimizer, loss, extras, evaluation, ..plain };
+                if *kept == Kept::Epoch {
                     self.rotation.keep_before(&path);
                 }
                 let result = told(checkpoint::write(&path, &model));
                 if result.is_ok() {
-                    self.rotation.written(kept);
+                    self.rotation.written(*kept);
                 }
-                (kind, index, path, result)
+                (path, result)
             }
-            SaveJob::Basic { index, epoch, graph, snapshot, bin, accuracy, figures } => {
-                let path = outputs.basic(&bin, epoch, accuracy);
+            SaveJob::Basic { epoch, graph, snapshot, bin, accuracy, figures, .. } => {
+                let path = outputs.basic(bin, *epoch, *accuracy);
                 let weights = snapshot.weights(graph.nodes().len());
-                let model = SavedModel { evaluation: figures, ..SavedModel::new(graph, weights) };
+                let model = SavedModel { evaluation: figures.clone(), ..SavedModel::new(graph.clone(), weights) };
                 let result = told(checkpoint::write(&path, &model));
-                (CheckpointKind::Basic, index, path, result)
+                (path, result)
             }
-            SaveJob::Centers { index, centers } => {
+            SaveJob::Centers { centers, .. } => {
                 let path = outputs.centers();
-                let result = told(center::save(&path, &centers));
-                (CheckpointKind::Centers, index, path, result)
+                let result = told(center::save(&path, centers));
+                (path, result)
             }
-            SaveJob::History { index, history } => {
+            SaveJob::History { history, .. } => {
                 let path = outputs.history();
                 let result = told(history.write(&path));
-                (CheckpointKind::History, index, path, result)
+                (path, result)
             }
         }
     }

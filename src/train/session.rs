@@ -1,6 +1,7 @@
 //! What every line of stages of a run shares: the device, the training set and its loader, the bins, the requests.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 use tch::Kind;
@@ -43,6 +44,8 @@ pub struct Session<'a> {
     pub flush: Flush,
     /// What the saved states of the run have in common.
     pub ledger: Ledger,
+    /// How long a line of stages that has ended tries to write what a disk does not take.
+    pub patience: Duration,
 }
 
 /// Where a run computes, and in which number format.
@@ -108,7 +111,7 @@ impl<'a> Session<'a> {
             batch_size: found_batch(schedule),
         };
         let ledger = Ledger { identity, ..Ledger::default() };
-        Ok(Self { schedule, emit, control, data, loader, bins, device, flush, ledger })
+        Ok(Self { schedule, emit, control, data, loader, bins, device, flush, ledger, patience: Duration::ZERO })
     }
 
     /// Evaluates the bins between two steps of an epoch, on request: its figures are told, and no history holds them.

@@ -46,11 +46,36 @@ impl<'a> From<&'a Loss> for Goal<'a> {
 pub struct Learnt {
     /// What is reported of the step.
     pub result: StepResult,
-    /// The gradient of the trainable weights from the first that learns on, as they lie in the flat buffer; of a sampled head
-    /// the rows of the sample. Empty where nothing learns.
-    pub gradient: Tensor,
+    /// Room for the whole gradient; the head's is there.
+    room: Tensor,
+    /// The basic model's gradients, as vectors that lie as their weights do.
+    basic: Vec<Tensor>,
     /// How long each weight's part of the gradient is.
     pub lengths: Vec<i64>,
+}
+
+impl Learnt {
+    /// The gradient of the trainable weights from the first that learns on, as they lie in the flat buffer; of a sampled head
+    /// the rows of the sample. Empty where nothing learns.
+    pub fn gradient(&mut self) -> Tensor {
+        let length = self.basic_length();
+        if length > 0 {
+            let _ = Tensor::cat_out(&self.room.narrow(0, 0, length), &std::mem::take(&mut self.basic), 0);
+        }
+        self.room.shallow_clone()
+    }
+
+    fn basic_length(&self) -> i64 {
+        self.basic.iter().map(|piece| piece.numel() as i64).sum()
+    }
+
+    /// The same gradient where it lies, in pieces.
+    fn pieces(&self) -> Vec<Tensor> {
+        let from = self.basic_length();
+        let head = self.room.numel() as i64 - from;
+        let head = (head > 0).then(|| self.room.narrow(0, from, head));
+        self.basic.iter().map(Tensor::shallow_clone).chain(head).collect()
+    }
 }
 
 /// Takes one step. `images` (B, 3, H, W) in [-1, 1], channels-last; `labels` (B) classes. With `head_only` the basic
@@ -66,19 +91,23 @@ pub fn step<'a>(
 ) -> StepResult {
     let goal = goal.into();
     let (sample, measured) = (goal.sample, goal.measured);
-    let Learnt { mut result, mut gradient, lengths } = learn(network, goal, images, labels, head_only);
+    let mut learnt = learn(network, goal, images, labels, head_only);
     // A frozen basic model under a loss without a head leaves nothing to train.
-    if gradient.numel() > 0 {
-        result.gradient_norm = measured.then(|| gradient.norm());
-        optimizer.clip(&mut gradient, &lengths);
+    if learnt.room.numel() > 0 {
         let (offset, _) = network.parameters.range(if head_only { network.head() } else { 0 });
-        match sample {
-            Some(sample) => sample::step(sample, network, optimizer, offset, &gradient, learning_rate),
-            None => optimizer.step(&network.parameters.flat, offset, &gradient, learning_rate),
+        let flat = &network.parameters.flat;
+        if measured || sample.is_some() || !optimizer.step_pieces(flat, offset, &learnt.pieces(), learning_rate) {
+            let mut gradient = learnt.gradient();
+            learnt.result.gradient_norm = measured.then(|| gradient.norm());
+            optimizer.clip(&mut gradient, &learnt.lengths);
+            match sample {
+                Some(sample) => sample::step(sample, network, optimizer, offset, &gradient, learning_rate),
+                None => optimizer.step(flat, offset, &gradient, learning_rate),
+            }
         }
         network.parameters.refresh();
     }
-    result
+    learnt.result
 }
 
 /// The loss of a batch and its gradient: a [`step`] without its end. The moving statistics and the centers move.
@@ -151,12 +180,14 @@ pub fn learn<'a>(
             }
         }
     }
-    if let (Some(target), false) = (target, leaves.is_empty()) {
-        let gradients = Tensor::run_backward(&[target], &leaves, false, false);
-        network.parameters.flatten_gradients(basic, &gradients, &gradient.narrow(0, 0, basic_length));
-    }
+    let gradients = match target {
+        Some(target) if !leaves.is_empty() => Tensor::run_backward(&[target], &leaves, false, false),
+        _ => leaves.iter().map(|_| Tensor::new()).collect(),
+    };
+    let pieces = network.parameters.gradient_pieces(basic, &gradients);
     let accuracy = judged.map(|judged| judged.verdict.accuracy);
-    Learnt { result: StepResult { loss: value, accuracy, gradient_norm: None }, gradient, lengths }
+    let result = StepResult { loss: value, accuracy, gradient_norm: None };
+    Learnt { result, room: gradient, basic: pieces, lengths }
 }
 
 fn clone(tensor: Option<&Tensor>) -> Option<Tensor> {

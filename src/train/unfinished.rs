@@ -9,6 +9,7 @@ use super::comparison::Table;
 use super::outputs::Outputs;
 use super::state::{Found, State};
 use crate::checkpoint;
+use crate::checkpoint::history::History;
 use crate::event::{BranchRow, Point};
 use crate::schedule::Schedule;
 
@@ -55,6 +56,16 @@ impl Unfinished {
     /// The state that it goes on from.
     pub fn newest(&self) -> Option<&Kept> {
         self.within.as_ref().or(self.base.as_ref())
+    }
+
+    /// The states that it goes on from, with the names of their files: of the stages that come first, and of the branch.
+    pub fn lines(&self, schedule: &Schedule) -> Vec<(Outputs, &Kept)> {
+        let base = self.base.iter().map(|kept| (Outputs::at(&schedule.checkpoints, &schedule.name), kept));
+        let within = self.within.iter().filter_map(|kept| {
+            let branch = schedule.branches.get(kept.1.branch?)?;
+            Some((Outputs::at(&schedule.checkpoints, &format!("{}_{}", schedule.name, branch.name)), kept))
+        });
+        base.chain(within).collect()
     }
 
     /// Where in the run it goes on.
@@ -148,6 +159,25 @@ pub fn find(schedule: &Schedule) -> Search {
         notes,
         changed: false,
     }))
+}
+
+/// Writes the history of a state again when its file is gone, damaged or another run's. It may be an epoch ahead: it is
+/// written before the state. Says what was done.
+pub fn mend_history(outputs: &Outputs, state: &State) -> Option<String> {
+    let path = outputs.history();
+    let kept = History::parse(&state.history).ok()?;
+    kept.names().next()?;
+    let wrong = match std::fs::read_to_string(&path).map(|text| History::parse(&text)) {
+        Ok(Ok(found)) if found.begins_with(&kept) => return None,
+        Ok(Ok(_)) => "does not hold what the run's state holds".to_owned(),
+        Ok(Err(reason)) => format!("is damaged ({reason})"),
+        Err(error) => format!("cannot be read ({error})"),
+    };
+    let done = match kept.write(&path) {
+        Ok(_) => "it was written again from the state".to_owned(),
+        Err(error) => format!("it cannot be written again yet: {error}"),
+    };
+    Some(format!("`{}` {wrong}; {done}", path.display()))
 }
 
 /// The newest whole state that the run `run_id` has on disk for a line of stages.

@@ -18,6 +18,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
+use crate::crash;
 use crate::eval::detail;
 use crate::event::{Command, Event, Level, Record};
 use crate::report::plot;
@@ -207,6 +208,7 @@ impl Front {
         if let Some(before) = self.before_frame {
             before();
         }
+        crash::test("screen");
         self.app.now = now();
         let (app, styles) = (&mut self.app, &self.styles);
         self.screen.draw(|area, buffer| {
@@ -364,7 +366,7 @@ impl Front {
         let work = {
             let answer = answer.clone();
             move || {
-                let drawn = std::panic::catch_unwind(|| plot::beside(&journals).map_err(|error| error.to_string()));
+                let drawn = crash::expected(|| plot::beside(&journals).map_err(|error| error.to_string()));
                 answer(drawn.unwrap_or_else(|_| Err("drawing it failed".to_owned())));
             }
         };
@@ -415,7 +417,7 @@ fn look(wish: &Wish, journal: Option<&Path>) -> Result<Look, String> {
     if !path.exists() {
         return Err(format!("nothing was kept of `{}` in this run yet: it is after an evaluation", wish.bin));
     }
-    let read = std::panic::catch_unwind(|| detail::read(&path).map(Look::new).map_err(|error| error.to_string()));
+    let read = crash::expected(|| detail::read(&path).map(Look::new).map_err(|error| error.to_string()));
     read.unwrap_or_else(|_| Err(format!("`{}` cannot be shown", path.display())))
 }
 

@@ -150,7 +150,7 @@ pub fn gradients(root: &Root) {
     for run in runs(root) {
         let model = run.start(root);
         let (x, labels) = data.batch(0);
-        let flat = step::learn(&model, &run.loss, &x, &labels, false).gradient;
+        let flat = step::learn(&model, &run.loss, &x, &labels, false).gradient();
         let ours = by_name(&model, model.parameters.snapshot().slot(&flat));
         let wanted = root.arrays(&format!("trace/{}.grads_step1_f64.npz", run.tag));
         assert_eq!(ours.len(), wanted.names().count(), "{}", run.tag);

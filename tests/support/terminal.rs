@@ -14,6 +14,7 @@ use crate::support::Place;
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A pseudo terminal with the program in it.
+#[allow(dead_code, reason = "each test file uses a part of it")]
 pub struct Terminal {
     screen: Arc<Mutex<vt100::Parser>>,
     closing: Arc<AtomicBool>,
@@ -23,9 +24,20 @@ pub struct Terminal {
     master: Option<Box<dyn MasterPty + Send>>,
 }
 
+#[allow(dead_code, reason = "each test file uses a part of it")]
 impl Terminal {
     /// Starts the program with arguments in a place.
-    pub fn start(place: &Place, arguments: &[&str], (columns, rows): (u16, u16)) -> Self {
+    pub fn start(place: &Place, arguments: &[&str], size: (u16, u16)) -> Self {
+        Self::start_with(place, arguments, size, &[])
+    }
+
+    /// As [`Self::start`], with more in the environment.
+    pub fn start_with(
+        place: &Place,
+        arguments: &[&str],
+        (columns, rows): (u16, u16),
+        environment: &[(&str, &str)],
+    ) -> Self {
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).expect("a pseudo terminal");
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_facetui"));
@@ -34,6 +46,9 @@ impl Terminal {
         command.env("XDG_CACHE_HOME", place.path("cache"));
         command.env("XDG_STATE_HOME", place.path("state"));
         for (name, value) in [("TERM", "xterm-256color"), ("LC_ALL", "C.UTF-8"), ("OMP_NUM_THREADS", "1")] {
+            command.env(name, value);
+        }
+        for (name, value) in environment {
             command.env(name, value);
         }
         let child = pair.slave.spawn_command(command).expect("starts");

@@ -28,13 +28,25 @@ pub(super) fn pad(x: &Tensor, window: &Window, value: f64) -> Tensor {
 
 pub(super) fn convolve(x: &Tensor, kernel: &Tensor, bias: Option<&Tensor>, window: &Window, groups: i64) -> Tensor {
     let [(top, bottom), (left, right)] = padding(x, window);
-    let [strides, dilation] = [window.strides, window.dilation].map(|pair| pair.map(|size| size as i64));
     // Equal padding on both sides is the convolution's own; TensorFlow's odd pixel is not.
     if top == bottom && left == right {
-        x.conv2d(kernel, bias, strides, [top as i64, left as i64], dilation, groups)
+        convolve_within(x, kernel, bias, window, [top, left], groups)
     } else {
-        pad(x, window, 0.0).conv2d(kernel, bias, strides, [0, 0], dilation, groups)
+        convolve_within(&pad(x, window, 0.0), kernel, bias, window, [0, 0], groups)
     }
+}
+
+/// A convolution of a map with zeros on both sides of (height, width), whatever padding the window asks for.
+pub(super) fn convolve_within(
+    x: &Tensor,
+    kernel: &Tensor,
+    bias: Option<&Tensor>,
+    window: &Window,
+    zeros: [usize; 2],
+    groups: i64,
+) -> Tensor {
+    let [strides, dilation, zeros] = [window.strides, window.dilation, zeros].map(|pair| pair.map(|size| size as i64));
+    x.conv2d(kernel, bias, strides, zeros, dilation, groups)
 }
 
 pub(super) fn average_pool(x: &Tensor, window: &Window) -> Tensor {

@@ -198,6 +198,7 @@ fn refuse(mut stream: &UnixStream, reason: &str) {
 
 /// Serves one client until it leaves.
 fn attend(stream: &UnixStream, shared: &Arc<Shared>) {
+    crate::crash::test("socket");
     let peer = match peer(stream) {
         Ok(peer) => peer,
         Err(reason) => return refuse(stream, &reason),

@@ -1,6 +1,6 @@
 //! What a run's state is made of: where it stands, its epochs, its bins, its log, its files.
 
-use crate::event::{BinResult, CheckpointKind, Level, Outcome};
+use crate::event::{BinResult, CheckpointKind, Level, Outcome, Saved};
 
 /// Where a run stands.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -16,6 +16,32 @@ pub enum Phase {
     Paused,
     /// Ended.
     Ended(Outcome),
+}
+
+/// Something that cannot be written at the moment, and waits in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unsaved {
+    /// What.
+    pub of: Saved,
+    /// Position of the newest epoch in the history whose state is on disk; 0 for none.
+    pub since: u32,
+    /// What the system says.
+    pub reason: String,
+}
+
+impl Unsaved {
+    /// In a few words: `NOT SAVED since epoch 12: No space left on device`.
+    pub fn sentence(&self) -> String {
+        let Self { of, since, reason } = self;
+        // The cause alone, without the file's name before it and the number behind it.
+        let cause = reason.rsplit_once(": ").map_or(reason.as_str(), |(_, cause)| cause);
+        let cause = cause.split_once(" (os error").map_or(cause, |(cause, _)| cause);
+        match (of, since) {
+            (Saved::Journal, _) => format!("JOURNAL NOT SAVED: {cause}"),
+            (Saved::Files, 0) => format!("NOT SAVED: {cause}"),
+            (Saved::Files, since) => format!("NOT SAVED since epoch {since}: {cause}"),
+        }
+    }
 }
 
 /// One finished epoch: a row of the history.

@@ -1,10 +1,12 @@
 //! One epoch: step by step, with the state of the run kept now and then, then the evaluation and the files.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use tch::{Device, Tensor};
 
 use super::{EpochEnd, Leg, Now};
+use crate::crash;
 use crate::data::augment;
 use crate::data::loader::Batch;
 use crate::data::random::{Stream, Use};
@@ -40,6 +42,36 @@ enum Pause {
 impl Leg {
     /// One epoch, or what is left of it: its steps, its evaluation, its files.
     pub(super) fn epoch(
+        &mut self,
+        session: &mut Session<'_>,
+        network: &mut Network,
+        now: &mut Now<'_>,
+    ) -> Result<EpochEnd, TrainError> {
+        let run = AssertUnwindSafe(|| self.run_to_its_end(session, network, now));
+        let ended = catch_unwind(run).unwrap_or_else(|panic| Err(TrainError::from_panic(&*panic)));
+        if let Err(error) = &ended
+            && error.diverged.is_none()
+            && now.whole
+        {
+            // Whatever fails of this: the newest snapshot is there.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.rescue(session, network, now)));
+        }
+        ended
+    }
+
+    /// Keeps the state as it was when something that has nothing to do with it failed.
+    fn rescue(&self, session: &mut Session<'_>, network: &Network, now: &mut Now<'_>) -> Result<(), TrainError> {
+        if let Some(event) = now.meter.report() {
+            report(&session.emit, event, self.standing.drawn, now.batches)?;
+        }
+        self.check_weights(network, now)?;
+        if now.meter.steps() > 0 {
+            self.save_extra(session, network, now);
+        }
+        Ok(())
+    }
+
+    fn run_to_its_end(
         &mut self,
         session: &mut Session<'_>,
         network: &mut Network,
@@ -81,7 +113,7 @@ impl Leg {
         now: &mut Now<'_>,
     ) -> Result<Pause, TrainError> {
         let Session { schedule, emit, control, data, loader, bins, device, ledger, .. } = session;
-        let Now { stage, planned, batches, meter, .. } = now;
+        let Now { stage, planned, batches, meter, whole, .. } = now;
         let (input_shape, seed) = (loader.size(), schedule.seed);
         let Standing { optimizer, centers, drawn, .. } = &mut self.standing;
         let optimizer = optimizer.as_mut().ok_or_else(|| TrainError::new("the stage has no optimiser"))?;
@@ -114,14 +146,18 @@ impl Leg {
             }
             let Some(batch) = next else { break };
             let batch = batch.map_err(|error| TrainError::from_diagnostic(&error))?;
-            *batches += 1;
-            if ledger.setbacks.skipped.contains(&(*drawn, *batches)) {
+            // Counted when its step is taken.
+            let number = *batches + 1;
+            if ledger.setbacks.skipped.contains(&(*drawn, number)) {
                 loader.recycle(batch);
+                *batches = number;
                 continue;
             }
             if batch.labels.is_empty() {
+                *batches = number;
                 continue;
             }
+            crash::test("engine");
             let count = batch.labels.len() as u64;
             loss::check_labels(&batch.labels, data.classes())?;
             let (images, labels) = to_device(&batch, input_shape, device.place, stage.augment);
@@ -131,14 +167,19 @@ impl Leg {
                 Sample::draw(&batch.labels, data.classes(), share, seed, turn, device.place)
             });
             loader.recycle(batch);
-            let images = fault::images(images, *drawn, *batches);
+            let images = fault::images(images, *drawn, number);
             let centers = centers.as_mut().filter(|_| stage.center.is_some());
             let goal = Goal { loss: &stage.loss, centers, sample: sample.as_ref(), measured: meter.is_due() };
             // Whatever libtorch draws in a step depends on nothing before it.
-            tch::manual_seed(Stream::new(seed, u64::from(*drawn), Use::Step, *batches as u64).word() as i64);
+            tch::manual_seed(Stream::new(seed, u64::from(*drawn), Use::Step, number as u64).word() as i64);
+            *whole = false;
+            crash::test("step");
             let result = step::step(network, optimizer, goal, &images, &labels, learning_rate, stage.bottleneck_only);
             self.cadence.step();
-            if let Some(event) = meter.add(result, count, waited) {
+            *batches = number;
+            let told = meter.add(result, count, waited);
+            *whole = true;
+            if let Some(event) = told {
                 report(emit, event, *drawn, *batches)?;
             }
         }
@@ -150,12 +191,12 @@ impl Leg {
         &mut self,
         session: &mut Session<'_>,
         network: &Network,
-        now: &Now<'_>,
+        now: &mut Now<'_>,
     ) -> Result<EpochEnd, TrainError> {
-        let Now { number, stage, epoch, planned, ref meter, .. } = *now;
+        let Now { number, stage, epoch, planned, .. } = *now;
         let learning_rate = planned * session.control.rate_scale;
         self.check_weights(network, now)?;
-        let totals = meter.totals();
+        let (totals, steps) = (now.meter.totals(), now.meter.steps());
         let index = self.index;
         let mut improved = None;
         // A frozen basic model gives the figures it gave before: the reference repeats them in its history.
@@ -166,6 +207,8 @@ impl Leg {
                 // It is evaluated when the run goes on.
                 return Ok(EpochEnd::Interrupted);
             }
+            // From here on they are those of the epoch's end.
+            now.whole = false;
             for result in &results {
                 (session.emit)(Event::BinEvaluated { index, result: result.clone() });
             }
@@ -183,7 +226,7 @@ impl Leg {
         let accuracies: Vec<f64> = bins.iter().map(|bin| standing.accuracy(bin)).collect();
         standing.history.push(totals.loss(), totals.accuracy(), learning_rate, bins, &accuracies);
         standing.newest = Some((totals.loss(), totals.accuracy()));
-        self.progress.epoch_ended(standing, totals.elapsed.as_secs_f64(), meter.steps());
+        self.progress.epoch_ended(standing, totals.elapsed.as_secs_f64(), steps);
         // Before its files: the journal is never behind them.
         (session.emit)(Event::EpochEnded {
             stage: number,

@@ -115,6 +115,14 @@ pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, app: &App, styles:
             end.push(Span::styled(notice, styles.warning));
             end.push(Span::raw("  "));
         }
+        // Nothing matters more than that.
+        let unsaved = run.state.unsaved.first().map(|unsaved| format!("{} ", unsaved.sentence()));
+        if let Some(unsaved) = unsaved {
+            let text = super::cut(&unsaved, room.saturating_sub(2), styles.glyphs.ellipsis);
+            room = room.saturating_sub(width(&text) + 2);
+            end.push(Span::styled(text, styles.bad));
+            end.push(Span::raw("  "));
+        }
         if let Some(count) = warnings::count(&run.state).filter(|count| width(count) + 6 <= room) {
             room -= width(&count) + 6;
             end.push(Span::styled(count, styles.warning));
