@@ -266,7 +266,7 @@ fn list(text: &mut String, stages: &[schedule::Stage], margin: &str, epoch: &mut
              augment {}",
             number + 1,
             stage.loss.name(),
-            stage.batch_size,
+            if stage.auto_batch { "auto".to_owned() } else { stage.batch_size.to_string() },
             stage.augment
         );
         *epoch += if stage.bottleneck_only { 0 } else { stage.epochs };

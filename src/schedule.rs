@@ -156,6 +156,9 @@ pub struct Schedule {
     pub data: Data,
     /// Images a step (triplet stages derive their own from it).
     pub batch_size: u64,
+    /// Whether that was `auto`: found when the run begins.
+    #[serde(skip)]
+    pub auto_batch: bool,
     /// Seed of everything random: weights, order, augmentation, dropout.
     pub seed: u64,
     /// Learning rate by epoch.
@@ -371,6 +374,9 @@ pub struct Stage {
     pub bottleneck_only: bool,
     /// Images a step; the schedule's unless given.
     pub batch_size: u64,
+    /// Whether that was `auto`: found when the run begins.
+    #[serde(skip)]
+    pub auto_batch: bool,
     /// Learning rate by global epoch; what the stage leaves open is the schedule's.
     pub learning_rate: LearningRate,
     /// The reference's `random_status`, 0 to 3; the schedule's unless given.

@@ -2,6 +2,7 @@
 //! happens as [`Event`](crate::event::Event)s. It draws nothing and knows no terminal.
 
 pub mod agreement;
+pub mod auto_batch;
 pub mod bench;
 pub mod cadence;
 pub mod center;
@@ -30,6 +31,7 @@ pub mod rotation;
 pub mod sample;
 pub mod saver;
 pub mod session;
+pub mod shortage;
 pub mod standing;
 pub mod state;
 pub mod step;

@@ -4,18 +4,31 @@ use std::fmt::Write as _;
 
 use crate::graph::{Graph, NodeId, backbone, embedding};
 use crate::schedule::{ModelSource, Optimizer, Schedule, Stage};
-use crate::train::memory::{self, Memory, Plan};
+use crate::train::auto_batch;
+use crate::train::memory::{self, Memory, Plan, in_words};
 use crate::{checkpoint, data};
 
 /// The memory of every stage; nothing where the network or the training set cannot be looked at, which the run says.
 pub(super) fn text(schedule: &Schedule) -> String {
     let Some((graph, embedding)) = network(&schedule.model) else { return String::new() };
-    let Ok(classes) = data::count_classes(&schedule.data.train) else { return String::new() };
+    let Ok((classes, images)) = data_of(schedule) else { return String::new() };
     let Ok((device, compute)) = memory::place(schedule) else { return String::new() };
     let plan = Plan { graph: &graph, embedding, classes: classes as u64, compute, device };
-    let available = memory::available().filter(|_| !device.is_cuda());
-    let there = available.map_or_else(String::new, |bytes| format!(" ({} are free here)", size(bytes)));
-    let mut text = format!("memory at its peak{there}, for {classes} classes:\n");
+    let available = memory::available_on(device);
+    let mut text = String::new();
+    let settled;
+    let schedule = if schedule.has_auto_batch() {
+        let Some(images) = auto_batch::foretold(&plan, schedule, images, available) else {
+            return "batch_size: auto: not even two images a step would fit into the memory that is free\n".to_owned();
+        };
+        let _ = writeln!(text, "batch_size: auto would take {images} images a step");
+        settled = schedule.with_batch(images);
+        &settled
+    } else {
+        schedule
+    };
+    let there = available.map_or_else(String::new, |bytes| format!(" ({} are free here)", in_words(bytes)));
+    let _ = writeln!(text, "memory at its peak{there}, for {classes} classes:");
     let mut optimizer = Optimizer::FIRST;
     list(&mut text, &plan, &schedule.stages, "", &mut optimizer, available);
     for branch in &schedule.branches {
@@ -23,6 +36,15 @@ pub(super) fn text(schedule: &Schedule) -> String {
         list(&mut text, &plan, &branch.stages, &name, &mut optimizer.clone(), available);
     }
     text
+}
+
+/// Classes of the training set, and its images where they are asked for: listing them may take a while.
+fn data_of(schedule: &Schedule) -> Result<(usize, u64), data::OpenError> {
+    if schedule.has_auto_batch() {
+        let source = data::open_all(&schedule.data.train, &|_, _| {})?;
+        return Ok((source.classes(), source.len() as u64));
+    }
+    Ok((data::count_classes(&schedule.data.train)?, u64::MAX))
 }
 
 fn list(text: &mut String, plan: &Plan, stages: &[Stage], of: &str, optimizer: &mut Optimizer, available: Option<u64>) {
@@ -43,9 +65,9 @@ fn list(text: &mut String, plan: &Plan, stages: &[Stage], of: &str, optimizer: &
         let parts: Vec<String> = parts
             .iter()
             .filter(|(_, bytes)| *bytes >= 1 << 20)
-            .map(|(name, bytes)| format!("{name} {}", size(*bytes)))
+            .map(|(name, bytes)| format!("{name} {}", in_words(*bytes)))
             .collect();
-        let _ = writeln!(text, "  {of}{}. {}: {}", number + 1, size(needs.total()), parts.join(", "));
+        let _ = writeln!(text, "  {of}{}. {}: {}", number + 1, in_words(needs.total()), parts.join(", "));
         if let Some(available) = available.filter(|available| needs.total() > *available) {
             let _ = writeln!(text, "     {}", advice(plan, stage, optimizer, available));
         }
@@ -62,7 +84,7 @@ fn advice(plan: &Plan, stage: &Stage, optimizer: &Optimizer, available: u64) -> 
         let part = Stage { sample: Some(0.1), ..stage.clone() };
         let needs = plan.of(&part, optimizer).total();
         if needs <= available {
-            ways.push(format!("sample: 0.1 ({})", size(needs)));
+            ways.push(format!("sample: 0.1 ({})", in_words(needs)));
         }
     }
     match ways.as_slice() {
@@ -91,21 +113,5 @@ fn network(source: &ModelSource) -> Option<(Graph, NodeId)> {
             let embedding = graph.output();
             Some((graph, embedding))
         }
-    }
-}
-
-/// Bytes in words.
-fn size(bytes: u64) -> String {
-    let mebibytes = bytes as f64 / f64::from(1 << 20);
-    if mebibytes < 1000.0 { format!("{mebibytes:.0} MiB") } else { format!("{:.1} GiB", mebibytes / 1024.0) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_read_well() {
-        assert_eq!([size(3 << 20), size(1 << 30), size(5 << 29)], ["3 MiB", "1.0 GiB", "2.5 GiB"]);
     }
 }

@@ -48,6 +48,31 @@ pub fn load_cuda() {
     }
 }
 
+/// Free bytes of a GPU's memory, as CUDA tells; none where it does not.
+pub fn gpu_memory(number: usize) -> Option<u64> {
+    #[cfg(unix)]
+    {
+        use libloading::os::unix::Library;
+        type Set = unsafe extern "C" fn(i32) -> i32;
+        type Info = unsafe extern "C" fn(*mut usize, *mut usize) -> i32;
+        let number = i32::try_from(number).ok()?;
+        let program = Library::this();
+        let (mut free, mut all, mut before) = (0_usize, 0_usize, 0);
+        #[expect(unsafe_code, reason = "CUDA is C")]
+        // SAFETY: the functions are those of CUDA's run-time library, which libtorch's second half brought; the pointers
+        // are to numbers of ours.
+        let failed = unsafe {
+            let get = program.get::<unsafe extern "C" fn(*mut i32) -> i32>(b"cudaGetDevice").ok()?;
+            let set = program.get::<Set>(b"cudaSetDevice").ok()?;
+            let info = program.get::<Info>(b"cudaMemGetInfo").ok()?;
+            get(&raw mut before) != 0 || set(number) != 0 || info(&raw mut free, &raw mut all) != 0 || set(before) != 0
+        };
+        (!failed).then_some(free as u64)
+    }
+    #[cfg(not(unix))]
+    None
+}
+
 /// A tensor of the host on the device. To a GPU it goes through pinned memory, so that neither the copy nor the caller
 /// waits for what the GPU still computes; libtorch keeps that memory until the copy is done.
 pub fn upload(host: &Tensor, device: Device) -> Tensor {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::call::Call;
 use super::expand::home;
-use super::file::{RateFile, ScheduleFile, StageFile, TrainFile, Workers};
+use super::file::{Count, RateFile, ScheduleFile, StageFile, TrainFile};
 use super::names::{Name, any_of, fold, nearest};
 use super::params::{self, real};
 use super::paths::Places;
@@ -48,12 +48,12 @@ pub(super) fn check(source_name: &str, file: &ScheduleFile, reader: &mut Reader)
     let bins = check_bins(file, reader);
     let initial_epoch = whole(reader, "initial_epoch", &file.initial_epoch, 0, 0, 1_000_000);
     let learning_rate = check_rate(&file.learning_rate, LearningRate { base: 0.001, decay: 0.05, hold: 10 }, reader);
-    let batch_size = whole(reader, "batch_size", &file.batch_size, BATCH_SIZE, 2, 1 << 20);
+    let (batch_size, auto_batch) = check_batch(&file.batch_size, (BATCH_SIZE, false), reader);
     let checkpoints = folder("checkpoints", &file.checkpoints, reader);
     let runs = folder("runs", &file.runs, reader);
     let augment = whole(reader, "augment", &file.augment, 0, 0, 3) as u8;
     let workers = match &file.workers {
-        Field::Given(At { value: Workers::Number(number), at }) => {
+        Field::Given(At { value: Count::Number(number), at }) => {
             let given = Field::Given(At { value: *number, at: *at });
             Some(whole(reader, "workers", &given, 1, 1, 1024) as usize)
         }
@@ -69,7 +69,7 @@ pub(super) fn check(source_name: &str, file: &ScheduleFile, reader: &mut Reader)
         classes.insert(0, At { value, at: given.at });
     }
     let scratch = matches!(model, Some((ModelSource::Backbone(_), _)));
-    let defaults = Defaults { batch_size, learning_rate, augment, scratch };
+    let defaults = Defaults { batch_size: (batch_size, auto_batch), learning_rate, augment, scratch };
     let stages = branches::check(file, &defaults, reader);
 
     let (stages, branches) = stages?;
@@ -101,6 +101,7 @@ pub(super) fn check(source_name: &str, file: &ScheduleFile, reader: &mut Reader)
         model,
         data: Data { train, bins: bins.into_iter().map(|bin| bin.value).collect(), augment, workers, most_bad },
         batch_size,
+        auto_batch,
         seed,
         learning_rate,
         initial_epoch: initial_epoch as u32,
@@ -118,7 +119,8 @@ pub(super) fn check(source_name: &str, file: &ScheduleFile, reader: &mut Reader)
 
 /// What stages do not say themselves.
 pub(super) struct Defaults {
-    pub batch_size: u64,
+    /// With whether facetui finds it.
+    pub batch_size: (u64, bool),
     pub learning_rate: LearningRate,
     pub augment: u8,
     /// Whether the network is built from scratch: the first stage has no optimiser to keep and nothing learnt.
@@ -153,6 +155,18 @@ pub(super) fn whole(reader: &mut Reader, name: &str, field: &Field<i128>, defaul
             );
             default
         }
+    }
+}
+
+/// The images of a step, and whether facetui finds them when the run begins: until then they are the usual ones.
+fn check_batch(field: &Field<Count>, default: (u64, bool), reader: &mut Reader) -> (u64, bool) {
+    match field {
+        Field::Given(At { value: Count::Auto, .. }) => (BATCH_SIZE, true),
+        Field::Given(At { value: Count::Number(number), at }) => {
+            let given = Field::Given(At { value: *number, at: *at });
+            (whole(reader, "batch_size", &given, BATCH_SIZE, 2, 1 << 20), false)
+        }
+        Field::Absent | Field::Broken => default,
     }
 }
 
@@ -355,7 +369,7 @@ pub(super) fn check_stage(
         missing(what, "epochs", "for instance epochs: 15", at, reader);
     }
     let epochs = whole(reader, "epochs", &file.epochs, 1, 1, 1_000_000) as u32;
-    let batch_size = whole(reader, "batch_size", &file.batch_size, defaults.batch_size, 2, 1 << 20);
+    let (batch_size, auto_batch) = check_batch(&file.batch_size, defaults.batch_size, reader);
     let learning_rate = check_rate(&file.learning_rate, defaults.learning_rate, reader);
     let augment = whole(reader, "augment", &file.augment, u64::from(defaults.augment), 0, 3) as u8;
     let optimizer = match &file.optimizer {
@@ -412,6 +426,7 @@ pub(super) fn check_stage(
         epochs,
         bottleneck_only,
         batch_size,
+        auto_batch,
         learning_rate,
         augment,
         sample,

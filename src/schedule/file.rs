@@ -98,8 +98,8 @@ pub(super) struct ScheduleFile {
     pub train: Field<Vec<TrainFile>>,
     pub bins: Field<Vec<At<String>>>,
     pub augment: Field<i128>,
-    pub workers: Field<Workers>,
-    pub batch_size: Field<i128>,
+    pub workers: Field<Count>,
+    pub batch_size: Field<Count>,
     pub seed: Field<i128>,
     pub learning_rate: RateFile,
     pub initial_epoch: Field<i128>,
@@ -155,10 +155,20 @@ pub(super) struct TrainFile {
     pub labels: Field<String>,
 }
 
-/// The field `data.workers`.
-pub(super) enum Workers {
+/// A number, or `auto`: `data.workers`, `batch_size`.
+#[derive(Clone, Copy)]
+pub(super) enum Count {
     Auto,
     Number(i128),
+}
+
+impl Count {
+    fn read(reader: &mut Reader, name: &str, node: &Node) -> Option<Self> {
+        match &node.value {
+            Value::Text(text) if text.eq_ignore_ascii_case("auto") => Some(Self::Auto),
+            _ => reader.integer(name, node).map(Self::Number),
+        }
+    }
 }
 
 /// The field `learning_rate`, long or short, or its parts at the top.
@@ -171,7 +181,7 @@ pub(super) struct RateFile {
 /// One of `stages`.
 pub(super) struct StageFile {
     pub name: Field<String>,
-    pub batch_size: Field<i128>,
+    pub batch_size: Field<Count>,
     pub learning_rate: RateFile,
     pub augment: Field<i128>,
     pub loss: Field<Call>,
@@ -216,11 +226,8 @@ impl ScheduleFile {
             train: or_broken(sound && !data_broken, read_train(reader, data.all("train").chain(top.all("data_path")))),
             bins: read_bins(reader, data.all("bins").chain(top.all("eval_paths"))),
             augment: reader.field("augment", data.all("augment").chain(top.all("random_status")), Reader::integer),
-            workers: reader.field("workers", data.all("workers"), |reader, name, node| match &node.value {
-                Value::Text(text) if text.eq_ignore_ascii_case("auto") => Some(Workers::Auto),
-                _ => reader.integer(name, node).map(Workers::Number),
-            }),
-            batch_size: reader.field("batch_size", top.all("batch_size"), Reader::integer),
+            workers: reader.field("workers", data.all("workers"), Count::read),
+            batch_size: reader.field("batch_size", top.all("batch_size"), Count::read),
             seed: reader.field("seed", top.all("seed"), Reader::integer),
             learning_rate: RateFile::read(&top, reader),
             initial_epoch: reader.field("initial_epoch", top.all("initial_epoch"), Reader::integer),
@@ -479,7 +486,7 @@ impl StageFile {
         };
         let stage = Self {
             name: reader.field("name", fields.all("name"), Reader::text),
-            batch_size: reader.field("batch_size", fields.all("batch_size"), Reader::integer),
+            batch_size: reader.field("batch_size", fields.all("batch_size"), Count::read),
             learning_rate: RateFile::read(&fields, reader),
             augment: reader.field("augment", fields.all("augment"), Reader::integer),
             loss: reader.field("loss", fields.all("loss"), Call::read),

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::Schedule;
+use super::{Schedule, Stage};
 
 /// What changes nothing of what is trained: names of files and folders, the number of threads, how often a state is kept,
 /// what is done when something goes wrong.
@@ -16,12 +16,56 @@ impl Schedule {
         let mut settings = Vec::new();
         // A struct of plain values always has a JSON.
         flatten("", &serde_json::to_value(self).unwrap_or_default(), &mut settings);
+        for (name, value) in &mut settings {
+            if self.is_auto(name) {
+                "auto".clone_into(value);
+            }
+        }
         settings.retain(|(name, _)| {
             !BESIDE
                 .iter()
                 .any(|beside| name == beside || name.strip_prefix(beside).is_some_and(|rest| rest.starts_with('.')))
         });
         settings
+    }
+
+    /// Whether a setting is a batch size that facetui finds.
+    fn is_auto(&self, name: &str) -> bool {
+        let stage = |stages: &[Stage], place: &str| {
+            let number = place.strip_prefix("stages.").and_then(|rest| rest.strip_suffix(".batch_size"));
+            number.and_then(|number| stages.get(number.parse::<usize>().ok()?)).is_some_and(|stage| stage.auto_batch)
+        };
+        match name.strip_prefix("branches.").and_then(|rest| rest.split_once('.')) {
+            Some((number, place)) => {
+                let branch = number.parse::<usize>().ok().and_then(|number| self.branches.get(number));
+                branch.is_some_and(|branch| stage(&branch.stages, place))
+            }
+            None => (name == "batch_size" && self.auto_batch) || stage(&self.stages, name),
+        }
+    }
+
+    /// Every stage, those of branches too.
+    pub fn all_stages(&self) -> impl Iterator<Item = &Stage> {
+        self.stages.iter().chain(self.branches.iter().flat_map(|branch| &branch.stages))
+    }
+
+    /// Whether facetui finds the batch size of the schedule or of a stage.
+    pub fn has_auto_batch(&self) -> bool {
+        self.auto_batch || self.all_stages().any(|stage| stage.auto_batch)
+    }
+
+    /// The same schedule with `images` a step wherever that was `auto`. It still says that it was.
+    #[must_use]
+    pub fn with_batch(&self, images: u64) -> Self {
+        let mut settled = self.clone();
+        if settled.auto_batch {
+            settled.batch_size = images;
+        }
+        let branches = settled.branches.iter_mut().flat_map(|branch| &mut branch.stages);
+        for stage in settled.stages.iter_mut().chain(branches).filter(|stage| stage.auto_batch) {
+            stage.batch_size = images;
+        }
+        settled
     }
 }
 
@@ -90,6 +134,22 @@ mod tests {
     fn settings(text: &str) -> Vec<(String, String)> {
         let text = format!("model: {{backbone: mobilefacenet}}\ndata: {{train: x, bins: [a.bin]}}\n{text}");
         parse("x.yaml", &text, &[], &|_| None).expect("is sound").schedule.settings()
+    }
+
+    #[test]
+    fn a_batch_that_is_found_is_no_change_whatever_it_is() {
+        let text = "batch_size: auto\nstages: [{loss: softmax, batch_size: 8, epochs: 1}, {loss: arcface, epochs: 5}]\n\
+                    branches: [{name: a, stages: [{loss: softmax, epochs: 1, batch_size: Auto}]}]";
+        let text = format!("model: {{backbone: mobilefacenet}}\ndata: {{train: x, bins: [a.bin]}}\n{text}");
+        let auto = parse("x.yaml", &text, &[], &|_| None).expect("is sound").schedule;
+        let settled = auto.with_batch(96);
+        let sizes: Vec<u64> = settled.all_stages().map(|stage| stage.batch_size).collect();
+        assert_eq!((settled.batch_size, sizes), (96, vec![8, 96, 96]));
+        assert_eq!(auto.settings(), settled.settings());
+        let mut values = auto.settings();
+        values.retain(|(name, _)| name.ends_with("batch_size"));
+        let values: Vec<&str> = values.iter().map(|(_, value)| value.as_str()).collect();
+        assert_eq!(values, ["auto", "8", "auto", "auto"]);
     }
 
     #[test]

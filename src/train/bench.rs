@@ -128,6 +128,22 @@ pub fn run(schedule: &Schedule, wanted: &Wanted, emit: &Emit) -> Result<Measured
     };
     let classes = wanted.classes.or(source.as_ref().map(|source| source.classes())).unwrap_or(1);
     let start = model::start(&schedule.model, schedule.seed)?;
+    let settled;
+    let stage = if stage.auto_batch {
+        let plan = super::memory::Plan {
+            graph: &start.graph,
+            embedding: start.embedding,
+            classes: classes as u64,
+            compute,
+            device: place,
+        };
+        let images = source.as_ref().map_or(u64::MAX, |source| source.len() as u64);
+        let images = super::auto_batch::foretold(&plan, schedule, images, super::memory::available_on(place));
+        settled = Stage { batch_size: images.unwrap_or(2), ..stage.clone() };
+        &settled
+    } else {
+        stage
+    };
     let size = input_size(&start);
     let model_name = start.graph.cut(start.embedding, start.graph.name.clone()).name;
     let mut bench = Bench::new(schedule, stage, start, classes, place, compute)?;
@@ -159,6 +175,23 @@ pub fn run(schedule: &Schedule, wanted: &Wanted, emit: &Emit) -> Result<Measured
         evaluation,
         peak_memory: peak_memory(),
     })
+}
+
+/// Takes one step of a stage on drawn images, with a network of its own, and forgets it.
+///
+/// # Errors
+/// A network that cannot be built.
+pub(super) fn one_step(
+    schedule: &Schedule,
+    stage: &Stage,
+    classes: usize,
+    device: super::session::Device,
+) -> Result<(), TrainError> {
+    let start = model::start(&schedule.model, schedule.seed)?;
+    let size = input_size(&start);
+    let mut bench = Bench::new(schedule, stage, start, classes, device.place, device.compute)?;
+    bench.synthetic_step(size);
+    Ok(())
 }
 
 /// What takes the steps.
@@ -203,6 +236,17 @@ impl<'a> Bench<'a> {
             Goal { loss: &self.stage.loss, centers: self.centers.as_mut(), sample: sample.as_ref(), measured: false };
         let rate = self.stage.learning_rate.base;
         step(&mut self.network, &mut self.optimizer, goal, images, labels, rate, self.stage.bottleneck_only).loss
+    }
+
+    /// One step, done when this returns.
+    fn synthetic_step(&mut self, (width, height): (u32, u32)) {
+        let shape = [self.batch as i64, i64::from(height), i64::from(width), 3];
+        let known: Vec<i64> = (0..self.batch).map(|image| (image / 4 * 7919 % self.classes) as i64).collect();
+        let bytes = Tensor::zeros(shape.as_slice(), (Kind::Uint8, self.device));
+        let images = crate::nn::network::normalize_images(&bytes);
+        let labels = Tensor::from_slice(&known).to_device(self.device);
+        let loss = self.step(&images, &labels, &known);
+        let _ = loss.sum(Kind::Double).double_value(&[]);
     }
 
     /// Steps on images that lie on the device.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
+use super::auto_batch;
 use super::classes;
 use super::comparison::{self, Table};
 use super::error::TrainError;
@@ -17,6 +18,7 @@ use super::line;
 use super::model;
 use super::outputs::Outputs;
 use super::session::{Device, Session};
+use super::shortage;
 use super::standing::{Line, Standing};
 use super::state::State;
 use super::unfinished::{self, Unfinished};
@@ -72,7 +74,7 @@ pub fn perform(job: Job<'_>, commands: &Receiver<Command>, emit: &Emit) {
 }
 
 /// Runs a part of the training; a panic of it is an error like any other.
-fn caught<T>(part: impl FnOnce() -> Result<T, TrainError>) -> Result<T, TrainError> {
+pub(super) fn caught<T>(part: impl FnOnce() -> Result<T, TrainError>) -> Result<T, TrainError> {
     catch_unwind(AssertUnwindSafe(part)).unwrap_or_else(|panic| Err(TrainError::from_panic(&*panic)))
 }
 
@@ -87,6 +89,18 @@ fn train(job: Job<'_>, commands: &Receiver<Command>, emit: &Emit) -> Result<Outc
     } else {
         let start = model::start(&schedule.model, schedule.seed)?;
         Line::new(Standing::new(start, schedule.initial_epoch, History::default()), 0.0)
+    };
+    let settled;
+    let schedule = if schedule.has_auto_batch() {
+        let known = resume.as_ref().and_then(|found| found.newest()?.1.identity.batch_size);
+        let images = match known {
+            Some(images) => images,
+            None => auto_batch::find(schedule, line.standing.start()?, device, emit)?,
+        };
+        settled = schedule.with_batch(images);
+        &settled
+    } else {
+        schedule
     };
     let emitters = (Arc::clone(emit), flush);
     let mut session = Session::prepare(schedule, run_id, commands.clone(), emitters, device, line.standing.start()?)?;
@@ -116,6 +130,9 @@ fn train(job: Job<'_>, commands: &Receiver<Command>, emit: &Emit) -> Result<Outc
     classes::note(schedule, run_id, &outputs, &*session.data)?;
     for (level, message) in line.standing.take_notes() {
         emit(Event::Log { level, message });
+    }
+    if let Ok(start) = line.standing.start() {
+        shortage::foresee(&session, (&start.graph, start.embedding));
     }
     let standing = if ended || schedule.stages.is_empty() {
         line.standing

@@ -5,6 +5,9 @@ use thiserror::Error;
 
 use crate::event::Outcome;
 
+/// How the message begins when libtorch finds no memory.
+const OUT_OF_MEMORY: &str = "out of memory";
+
 /// A run cannot go on.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{message}")]
@@ -53,6 +56,11 @@ impl TrainError {
         Self { message, help: error.help().map(|help| help.to_string()), diverged: None }
     }
 
+    /// Whether libtorch found no memory.
+    pub fn is_out_of_memory(&self) -> bool {
+        self.message.starts_with(OUT_OF_MEMORY)
+    }
+
     /// Makes an error of what a panicking thread left behind: libtorch's errors come this way.
     pub fn from_panic(panic: &(dyn std::any::Any + Send)) -> Self {
         let text = panic
@@ -62,9 +70,9 @@ impl TrainError {
             .unwrap_or_else(|| "the engine panicked without a message".to_owned());
         let text = plain(&text);
         let lower = text.to_lowercase();
-        if lower.contains("out of memory") || lower.contains("can't allocate memory") {
-            return Self::new(format!("out of memory: {text}"))
-                .with_help("lower `batch_size` in the schedule, or `--set batch_size=...`");
+        if ["out of memory", "can't allocate memory", "bad_alloc"].iter().any(|words| lower.contains(words)) {
+            return Self::new(format!("{OUT_OF_MEMORY}: {text}"))
+                .with_help("lower `batch_size` in the schedule, or `--set batch_size=...`, or `batch_size: auto`");
         }
         Self::new(text)
     }
@@ -80,8 +88,13 @@ impl From<TrainError> for Outcome {
 fn plain(text: &str) -> String {
     let text = text.strip_prefix("called `Result::unwrap()` on an `Err` value: ").unwrap_or(text);
     let text = text.strip_prefix("Torch(\"").unwrap_or(text);
-    let end = text.find("\\nException raised").or_else(|| text.find("\nException raised")).unwrap_or(text.len());
-    text.chars().take(text[..end].chars().count()).collect::<String>().replace("\\n", " ").trim().to_owned()
+    let ends = ["\\nException raised", "\nException raised", "\\nframe #0", "\nframe #0"];
+    let text = &text[..ends.iter().filter_map(|end| text.find(end)).min().unwrap_or(text.len())];
+    // "batch normalisation failed: [enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: ..."
+    let check =
+        text.split_once("[enforce fail at ").and_then(|(before, rest)| Some((before, rest.split_once(". ")?.1)));
+    let text = check.map_or_else(|| text.to_owned(), |(before, after)| format!("{before}{after}"));
+    text.replace("\\n", " ").trim().to_owned()
 }
 
 #[cfg(test)]
@@ -103,6 +116,17 @@ mod tests {
         let panic: Box<dyn std::any::Any + Send> =
             Box::new("Torch(\"CUDA out of memory. Tried to allocate 2 GiB\")".to_owned());
         let error = TrainError::from_panic(&*panic);
+        assert!(error.is_out_of_memory());
         assert!(error.help.is_some_and(|help| help.contains("batch_size")));
+        let panic: Box<dyn std::any::Any + Send> = Box::new(
+            "called `Result::unwrap()` on an `Err` value: Torch(\"[enforce fail at alloc_cpu.cpp:127] err == 0. \
+             DefaultCPUAllocator: can't allocate memory: you tried to allocate 640 bytes. Error code 12 (Cannot allocate \
+             memory)\\nframe #0: c10::ThrowEnforceNotMet(char const*, int) + 0x6a (0x7f20972c2d6a in libc10.so)\")"
+                .to_owned(),
+        );
+        let error = TrainError::from_panic(&*panic);
+        assert!(error.is_out_of_memory());
+        let words = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 640 bytes. Error code 12";
+        assert_eq!(error.message, format!("out of memory: {words} (Cannot allocate memory)"));
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::cadence::Cadence;
 use super::comparison::Progress;
+use super::engine::caught;
 use super::error::{Diverged, TrainError};
 use super::meter::Meter;
 use super::optimizer::OptimizerState;
@@ -15,7 +16,7 @@ use super::saver::{Kept, OptimizerSnapshot, SaveJob, Saver};
 use super::session::Session;
 use super::standing::{Going, Line, Standing, Within};
 use super::state::{OptimizerFacts, State, VERSION};
-use super::{center, model, resume};
+use super::{center, model, resume, shortage};
 use crate::checkpoint::names;
 use crate::data::sampler::GROUP;
 use crate::event::{Event, Level, Outcome};
@@ -101,7 +102,17 @@ impl Leg {
         let first = self.going.as_ref().map_or(0, |going| going.stage);
         for (number, stage) in stages.iter().enumerate().skip(first) {
             let ends = number + 1 == stages.len();
-            if let Some(outcome) = self.train_stage(session, number, stage, ends, last)? {
+            let network = self.standing.start.as_ref().map(|start| (start.graph.clone(), start.embedding));
+            let trained = caught(|| self.train_stage(session, number, stage, ends, last));
+            let trained = trained.map_err(|error| match &network {
+                Some(network) if error.is_out_of_memory() => {
+                    let kept = self.standing.optimizer.as_ref().map(|kept| kept.rule);
+                    let rule = stage.optimizer.or(kept).unwrap_or(Optimizer::FIRST);
+                    shortage::explained(&error, (number, stage), &rule, network, session)
+                }
+                _ => error,
+            });
+            if let Some(outcome) = trained? {
                 return Ok(outcome);
             }
         }

@@ -166,9 +166,39 @@ pub fn available() -> Option<u64> {
     let free = free.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let free = free.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.saturating_mul(1024);
     let number = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
-    let limit = number("/sys/fs/cgroup/memory.max")
-        .map(|limit| limit.saturating_sub(number("/sys/fs/cgroup/memory.current").unwrap_or_default()));
-    Some(limit.map_or(free, |limit| limit.min(free)))
+    let limit = number("/sys/fs/cgroup/memory.max").map(|limit| {
+        // What files left in memory is given back when it is wanted.
+        let files = std::fs::read_to_string("/sys/fs/cgroup/memory.stat").unwrap_or_default();
+        let files = files.lines().find_map(|line| line.strip_prefix("inactive_file ")?.parse::<u64>().ok());
+        let taken = number("/sys/fs/cgroup/memory.current").unwrap_or_default();
+        limit.saturating_sub(taken.saturating_sub(files.unwrap_or_default()))
+    });
+    // A limit of the process's own (`ulimit -v`), less what it has mapped.
+    let own = rustix::process::getrlimit(rustix::process::Resource::As).current;
+    let own = own.map(|limit| limit.saturating_sub(of_this_process("VmSize:").unwrap_or_default()));
+    let free = [limit, own].into_iter().flatten().fold(free, u64::min);
+    Some(free.saturating_add(of_this_process("RssAnon:").unwrap_or_default()))
+}
+
+/// Bytes of memory that are left for a run on a device.
+pub fn available_on(device: Device) -> Option<u64> {
+    match device {
+        Device::Cuda(number) => device::gpu_memory(number),
+        _ => available(),
+    }
+}
+
+/// Bytes in words.
+pub fn in_words(bytes: u64) -> String {
+    let mebibytes = bytes as f64 / f64::from(1 << 20);
+    if mebibytes < 1000.0 { format!("{mebibytes:.0} MiB") } else { format!("{:.1} GiB", mebibytes / 1024.0) }
+}
+
+/// Bytes that the kernel counts for this process under a name.
+fn of_this_process(name: &str) -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.saturating_mul(1024))
 }
 
 #[cfg(test)]
@@ -198,6 +228,11 @@ mod tests {
         assert!(near(whole.weights, 1.0) && near(whole.gradients, 1.0) && near(whole.optimizer, 1.0), "{whole:?}");
         assert!(near(part.gradients, 0.1) && part.head < head / 5 && near(part.optimizer, 1.0), "{part:?}");
         assert!(near(part.saving, 2.0));
+    }
+
+    #[test]
+    fn sizes_read_well() {
+        assert_eq!([in_words(3 << 20), in_words(1 << 30), in_words(5 << 29)], ["3 MiB", "1.0 GiB", "2.5 GiB"]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::details::Moment;
 use super::engine::{Emit, Flush, bin_name};
 use super::error::TrainError;
 use super::evaluate::Bins;
+use super::memory;
 use super::model::Start;
 use super::state::{Identity, Ledger};
 use crate::data;
@@ -54,6 +55,8 @@ pub struct Device {
     pub place: tch::Device,
     /// Number format of activations.
     pub compute: Kind,
+    /// Bytes that were free there before the run took any, its own kept blocks included.
+    pub free: Option<u64>,
 }
 
 impl Device {
@@ -66,7 +69,8 @@ impl Device {
         let place = device::choose(schedule.device).map_err(|error| {
             TrainError::new(error.to_string()).with_help("use `device: auto`, or `--set device=cpu`")
         })?;
-        Ok(Self { place, compute: device::compute_kind(schedule.precision, place) })
+        let free = memory::available_on(place);
+        Ok(Self { place, compute: device::compute_kind(schedule.precision, place), free })
     }
 }
 
@@ -104,6 +108,7 @@ impl<'a> Session<'a> {
             device: device::describe(device.place),
             images: data.len() as u64,
             classes: data.classes() as u64,
+            batch_size: found_batch(schedule),
         };
         let ledger = Ledger { identity, ..Ledger::default() };
         Ok(Self { schedule, emit, control, data, loader, bins, device, flush, ledger, patience: Duration::ZERO })
@@ -186,6 +191,12 @@ impl<'a> Session<'a> {
             left_out: LeftOut { classes: left_out.classes as u64, images: left_out.images as u64 },
         })
     }
+}
+
+/// The batch size that was found for a schedule which left it to facetui.
+fn found_batch(schedule: &Schedule) -> Option<u64> {
+    let stage = || schedule.all_stages().find(|stage| stage.auto_batch).map(|stage| stage.batch_size);
+    if schedule.auto_batch { Some(schedule.batch_size) } else { stage() }
 }
 
 /// The order of a stage's images in a training set.

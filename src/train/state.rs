@@ -50,6 +50,9 @@ pub struct Identity {
     pub images: u64,
     /// Its classes.
     pub classes: u64,
+    /// Images a step, where the schedule left them to facetui.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_size: Option<u64>,
 }
 
 /// What belongs to the whole run and not to one line of its stages.
