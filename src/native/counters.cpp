@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include <ATen/Parallel.h>
 #include <ATen/record_function.h>
 #include <c10/core/Allocator.h>
 #include <c10/util/ThreadLocalDebugInfo.h>
@@ -55,5 +56,13 @@ void facetui_count(void (*work)(void*), void* data, int64_t* out) {
   out[1] = memory->allocations;
   out[2] = memory->bytes;
   out[3] = memory->peak;
+}
+
+// How many threads a loop of our kernels is spread over, and how many libtorch uses for its own.
+void facetui_threads(int64_t* out) {
+  std::atomic<int64_t> parts{0};
+  at::parallel_for(0, 1 << 20, 1, [&](int64_t, int64_t) { ++parts; });
+  out[0] = parts;
+  out[1] = at::get_num_threads();
 }
 }

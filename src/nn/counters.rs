@@ -19,6 +19,8 @@ pub struct Counts {
 #[allow(unsafe_code, reason = "the function is C++")]
 unsafe extern "C" {
     fn facetui_count(work: unsafe extern "C" fn(*mut c_void), data: *mut c_void, out: *mut i64);
+    #[cfg(test)]
+    fn facetui_threads(out: *mut i64);
 }
 
 /// Runs `work` and counts. A panic in it goes on once the counting has ended.
@@ -58,6 +60,17 @@ mod tests {
     use tch::{Device, Kind, Tensor};
 
     use super::*;
+
+    #[test]
+    fn our_kernels_run_on_as_many_threads_as_libtorchs() {
+        let mut found = [0i64; 2];
+        #[expect(unsafe_code, reason = "C++")]
+        // SAFETY: the two places that are filled.
+        unsafe {
+            facetui_threads(found.as_mut_ptr());
+        }
+        assert_eq!(found[0], found[1], "compiled without OpenMP?");
+    }
 
     #[test]
     fn operations_and_bytes_are_counted() {
