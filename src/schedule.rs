@@ -34,6 +34,7 @@ mod snapshot;
 mod source;
 mod tree;
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -97,10 +98,22 @@ impl Loaded {
 /// # Errors
 /// [`ScheduleError::Read`] when the file cannot be read, else every mistake in it at once.
 pub fn load(path: &Path, overrides: &[String]) -> Result<Loaded, ScheduleError> {
-    let text = fs_err::read_to_string(path).map_err(|source| ScheduleError::read(path, source))?;
+    let text = read(path).map_err(|source| ScheduleError::read(path, source))?;
     parse(&path.to_string_lossy(), &text, overrides, &|name| std::env::var(name).ok())
 }
 
+/// The text of a file, or a little more than a schedule may have of it.
+fn read(path: &Path) -> std::io::Result<String> {
+    let mut bytes = Vec::new();
+    fs_err::File::open(path)?.take(LONGEST as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > LONGEST {
+        return Ok(String::from_utf8_lossy(&bytes).into_owned());
+    }
+    String::from_utf8(bytes).map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidData, error))
+}
+
+/// Bytes of a schedule: its tree takes some two hundred times as much.
+const LONGEST: usize = 64 << 10;
 /// Bytes of a line of a schedule.
 const LONGEST_LINE: usize = 16 << 10;
 
@@ -114,8 +127,17 @@ pub fn parse(
     overrides: &[String],
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Loaded, ScheduleError> {
-    if let Some(line) = text.lines().position(|line| line.len() > LONGEST_LINE) {
-        let what = format!("line {} has more than {LONGEST_LINE} bytes; expected a schedule's short lines", line + 1);
+    let long_line = text.lines().position(|line| line.len() > LONGEST_LINE);
+    let what = match long_line {
+        _ if text.len() > LONGEST => {
+            Some(format!("it has more than {LONGEST} bytes; expected a schedule, of a few thousand"))
+        }
+        Some(line) => {
+            Some(format!("line {} has more than {LONGEST_LINE} bytes; expected a schedule's short lines", line + 1))
+        }
+        None => None,
+    };
+    if let Some(what) = what {
         // The message shows nothing of the text: no terminal has room for it.
         let nothing = Sources::new(source_name, "", &[]);
         let mut problems = Problems::new(&nothing);

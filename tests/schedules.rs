@@ -32,6 +32,17 @@ fn every_schedule_is_valid_and_warns_of_nothing() {
     }
 }
 
+#[test]
+fn a_file_that_is_no_schedule_for_its_length_is_refused() {
+    let folder = std::env::temp_dir().join(format!("facetui-long-schedule-{}", std::process::id()));
+    let text = "# nothing\n".repeat(10_000);
+    std::fs::write(&folder, &text).expect("writes");
+    let error = schedule::load(&folder, &[]).expect_err("is refused");
+    std::fs::remove_file(&folder).expect("removes");
+    let said = format!("{:?}", error.problems());
+    assert!(said.contains("more than 65536 bytes"), "{error}: {said}");
+}
+
 /// The schedulers of the reference's README that are one line, and the example that goes on from a file.
 #[test]
 fn every_example_of_the_reference_trains_on_drawn_faces() {

@@ -82,7 +82,7 @@ pub fn decode_into(bytes: &[u8], size: (u32, u32), pixels: &mut [u8]) -> Result<
             decode_baseline(&jpeg, pixels)?;
             return Ok(ImageRead { resized_from: None });
         }
-        return Ok(resized(&whole_baseline(&jpeg)?, size, pixels));
+        return Ok(resized(&whole_baseline(bytes, &jpeg)?, size, pixels));
     }
     let (decoder, _) = decoder(bytes)?;
     let found = decoder.dimensions();
@@ -130,8 +130,12 @@ fn decode_baseline(jpeg: &Image<'_>, pixels: &mut [u8]) -> Result<(), DecodeErro
     DECODER.with_borrow_mut(|decoder| decoder.decode(jpeg, pixels)).map_err(damaged)
 }
 
-fn whole_baseline(jpeg: &Image<'_>) -> Result<RgbImage, DecodeError> {
+/// Decodes it in its own size, unless its `bytes` cannot be so many pixels.
+fn whole_baseline(bytes: &[u8], jpeg: &Image<'_>) -> Result<RgbImage, DecodeError> {
     let size = (jpeg.width() as u32, jpeg.height() as u32);
+    if !claim::jpeg_suffices(bytes, size) {
+        return Err(DecodeError::Claim { width: size.0, height: size.1, length: bytes.len() });
+    }
     let mut pixels = vec![0; image_bytes(size)];
     decode_baseline(jpeg, &mut pixels)?;
     RgbImage::from_raw(size.0, size.1, pixels).ok_or_else(|| DecodeError::Buffer(0, image_bytes(size)))
@@ -156,7 +160,7 @@ pub struct Picture {
 /// Bytes that are no JPEG or PNG image, or one of absurd size.
 pub fn decode_whole(bytes: &[u8]) -> Result<Picture, DecodeError> {
     let (image, format) = if let Some(jpeg) = baseline(bytes)? {
-        (whole_baseline(&jpeg)?, ImageFormat::Jpeg)
+        (whole_baseline(bytes, &jpeg)?, ImageFormat::Jpeg)
     } else {
         let (decoder, format) = decoder(bytes)?;
         (DynamicImage::from_decoder(decoder).map_err(broken)?.into_rgb8(), format)
@@ -334,6 +338,10 @@ pub(crate) mod tests {
             text,
             "its header claims 8216x7192 pixels, more than its 109 bytes can hold: the file is damaged or was cut"
         );
+        let found = include_bytes!("../../fuzz/corpus/image/claims_10513x10024.jpg");
+        assert!(matches!(decode_whole(found), Err(DecodeError::Claim { width: 10_513, .. })));
+        let mut pixels = vec![0; image_bytes(FACE_SIZE)];
+        assert!(matches!(decode_into(found, FACE_SIZE, &mut pixels), Err(DecodeError::Claim { .. })));
     }
 
     #[test]

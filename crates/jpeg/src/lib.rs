@@ -7,7 +7,7 @@
 //! and a table is built again only when its bytes differ from those of the image before.
 //!
 //! The bytes may be anyone's. Parsing is safe code with bounds, memory is bounded by the length of the data (a block takes at
-//! least two bits) and data that end early are an error, not grey pixels. `unsafe` is in [`kernels`] alone: loads and stores
+//! least two bits) and data that end early are an error, not grey pixels. `unsafe` is in `kernels` alone: loads and stores
 //! of whole vectors, and calling what was compiled for a processor that was detected.
 
 #![allow(
