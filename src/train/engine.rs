@@ -48,7 +48,7 @@ pub struct Job<'a> {
     pub fresh: bool,
     /// Makes sure that the journal is up to date.
     pub flush: Flush,
-    /// How long a line of stages that has ended tries to write what a disk does not take; none for [`PATIENCE`].
+    /// How long a line of stages that has ended tries to write what a disk does not take; none for an hour.
     pub patience: Option<Duration>,
 }
 
