@@ -1,5 +1,7 @@
 //! The backbones in training: every one learns a batch by heart at a small width, and weight decay counts in the loss.
 
+use std::sync::Mutex;
+
 use facetui::graph::backbone::{Options, TABLE, build};
 use facetui::graph::layer::{Activation, Initializer, Layer};
 use facetui::nn::{Mode, Network, init};
@@ -8,8 +10,12 @@ use facetui::train::optimizer::OptimizerState;
 use facetui::train::{model, step};
 use tch::{Device, Kind, Tensor};
 
+/// libtorch's random numbers come from one place: a test that draws them seeds and draws alone.
+static RANDOM: Mutex<()> = Mutex::new(());
+
 #[test]
 fn every_backbone_learns_a_batch_by_heart() {
+    let _alone = RANDOM.lock().expect("the other test passes");
     // The deeper kin of ResNet50V2 differ in their number of blocks only.
     for backbone in TABLE.iter().filter(|backbone| !["resnet101v2", "resnet152v2"].contains(&backbone.name)) {
         let options = Options { embedding_size: 16, dropout: 0.0, width: 0.25 };
@@ -49,6 +55,7 @@ fn every_backbone_learns_a_batch_by_heart() {
 
 #[test]
 fn weight_decay_counts_in_the_loss() {
+    let _alone = RANDOM.lock().expect("the other test passes");
     let first_step = |weight_decay: f64| {
         let backbone = Backbone { width: 0.1, weight_decay, ..Backbone::new("mobilenetv2", 8) };
         let start = model::start(&ModelSource::Backbone(backbone), 1).expect("builds");

@@ -215,3 +215,19 @@ fn a_run_is_sized_suspended_asked_and_stopped() {
     let ended = matches!(journal.last().expect("events").event, Event::Finished { .. });
     assert!(ended, "nothing follows the end");
 }
+
+#[test]
+fn sigterm_ends_the_run_in_order_and_gives_the_terminal_back() {
+    let place = Place::new(4, 12);
+    place.write("tiny.yaml", SCHEDULE);
+    let mut terminal = Terminal::start(&place, 24, 80);
+    terminal.wait("TRAINING");
+    terminal.press("\u{1a}");
+    terminal.wait("shell> ");
+    terminal.press("kill -TERM %1; fg; echo ended with $?\n");
+    terminal.wait("ended with 143");
+    assert!(!terminal.alternate(), "the shell has its screen back");
+    let journal = place.journals("tiny").remove(0);
+    assert!(journal.iter().any(|record| matches!(&record.event, Event::CheckpointWritten { .. })));
+    assert!(matches!(journal.last().expect("events").event, Event::Finished { .. }), "nothing follows the end");
+}
