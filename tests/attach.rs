@@ -195,6 +195,8 @@ fn two_clients_agree_and_broken_ones_harm_nothing() {
     one.wait("stopping after epoch");
     two.wait("stopping after epoch");
     one.press("n");
+    // Each client has a connection of its own: what one says first may be heard second.
+    one.wait("the stop was withdrawn");
     two.press("p");
     one.wait("attached TRAINING");
     two.wait("attached TRAINING");
