@@ -17,10 +17,16 @@ fn main() {
     println!("cargo::rustc-link-arg=-Wl,-rpath,{folder}");
     let Some(include) = Path::new(&folder).parent().map(|root| root.join("include")) else { return };
     let mut build = cc::Build::new();
-    // libtorch's `parallel_for` is a header's: without OpenMP it is a plain loop.
-    let parallel = build.is_flag_supported("-fopenmp").unwrap_or(false);
+    // libtorch's `parallel_for` is a header's: without OpenMP it is a plain loop. Clang would ask for another OpenMP than the
+    // one that libtorch brings.
+    let gnu = build.get_compiler().is_like_gnu();
+    let parallel = gnu && build.is_flag_supported("-fopenmp").unwrap_or(false);
     if parallel {
         build.flag("-fopenmp");
+    } else {
+        println!(
+            "cargo::warning=the kernels of src/native run on one thread: set CXX to g++, which can compile them for all"
+        );
     }
     build
         .cpp(true)

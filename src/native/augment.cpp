@@ -11,13 +11,9 @@
 
 #include <ATen/Parallel.h>
 
-namespace {
+#include "versions.h"
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define VERSIONS __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define VERSIONS
-#endif
+namespace {
 
 // One image's variation; laid out as `Parameters` of `src/data/augment/native.rs`.
 struct Parameters {

@@ -22,6 +22,8 @@
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "versions.h"
+
 namespace {
 
 using at::Tensor;
@@ -29,12 +31,6 @@ using Maybe = std::optional<Tensor>;  // autograd takes no undefined tensors as 
 using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
-
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define VERSIONS __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define VERSIONS
-#endif
 
 // What follows the normalisation. The numbers are those of `src/nn/native.rs`.
 enum Act : int64_t { kNone = 0, kPRelu = 1, kRelu = 2, kRelu6 = 3 };

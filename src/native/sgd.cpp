@@ -7,13 +7,9 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
-namespace {
+#include "versions.h"
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define VERSIONS __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define VERSIONS
-#endif
+namespace {
 
 // Numbers a thread takes at least.
 constexpr int64_t kGrain = 32768;
