@@ -102,7 +102,7 @@ def main():
         folder = pathlib.Path(name)
         data = folder / "faces"
         nets = ["mobilefacenet", "resnet50v2"]
-        paths = {net: schedule(folder, net, batch, device, precision, data) for net in nets}
+        paths = {net: schedule(folder, net, batch, device, precision, data / "faces_112x112_folders") for net in nets}
 
         print("\n1. Does it compute what the CPU computes?" if gpu else "\n1. The CPU with itself (no GPU)", flush=True)
         out, _ = facetui("bench", paths["mobilefacenet"], "--agreement", "--json", *([] if gpu else ["--set", "model.width=0.25"]))

@@ -9,7 +9,7 @@ use super::optimizer::OptimizerState;
 use super::sample::Sample;
 use super::step::{Goal, learn, step};
 use crate::nn::{Mode, Network, device};
-use crate::schedule::{HeadKind, Loss, Optimizer, Schedule};
+use crate::schedule::{HeadKind, Loss, ModelSource, Optimizer, Schedule};
 
 /// Images of a batch: groups of four of a class, for triplets.
 const BATCH: usize = 16;
@@ -43,7 +43,12 @@ impl Compared {
 pub fn run(schedule: &Schedule) -> Result<Vec<Compared>, TrainError> {
     device::load_cuda();
     let place = device::choose(schedule.device).map_err(|error| TrainError::new(error.to_string()))?;
-    let start = model::start(&schedule.model, schedule.seed)?;
+    // A dropout would draw other noise each time.
+    let mut source = schedule.model.clone();
+    if let ModelSource::Backbone(backbone) = &mut source {
+        backbone.dropout = 0.0;
+    }
+    let start = model::start(&source, schedule.seed)?;
     let make = |kind: HeadKind, device: Device, compute: Kind| -> Result<Network, TrainError> {
         Ok(model::with_head(start.clone(), kind, CLASSES, schedule.seed, device, compute)?.0)
     };
@@ -70,7 +75,6 @@ pub fn run(schedule: &Schedule) -> Result<Vec<Compared>, TrainError> {
         for share in [None, Some(0.5)].into_iter().filter(|share| share.is_none() || loss.can_sample()) {
             let taught = |device: Device, images: &Tensor, labels: &Tensor| -> Result<[Tensor; 2], TrainError> {
                 let network = make(loss.head(), device, Kind::Float)?;
-                // The same noise, where there is a dropout, is none: the basic model runs as it infers.
                 let sample = share.map(|share| Sample::draw(&known, CLASSES, share, 1, [0, 0], device));
                 let goal = Goal { loss: &loss, centers: None, sample: sample.as_ref(), measured: false };
                 let only_head = loss.head() != HeadKind::Triplet;
@@ -133,7 +137,7 @@ mod tests {
 
     #[test]
     fn the_cpu_agrees_with_itself() {
-        let text = "model: {backbone: mobilefacenet, embedding: 16, width: 0.1}\ndevice: cpu\ndata: {train: x, bins: []}\n\
+        let text = "model: {backbone: mobilefacenet, embedding: 16, width: 0.1, dropout: 0.4}\ndevice: cpu\ndata: {train: x, bins: []}\n\
                     stages: [{loss: arcface, epochs: 1}]";
         let schedule = crate::schedule::parse("x.yaml", text, &[], &|_| None).expect("is valid").schedule;
         let all = run(&schedule).expect("runs");
