@@ -144,6 +144,12 @@ mod tests {
         Tensor::from_slice(&numbers).view(shape)
     }
 
+    fn norm<'a>(weights: Option<[&'a Tensor; 2]>, moving: [&'a Tensor; 2], train: bool) -> Norm<'a> {
+        let [mean, variance] = moving;
+        let [gamma, beta] = weights.map_or([None, None], |weights| weights.map(Some));
+        Norm { gamma, beta, mean, variance, momentum: 0.9, epsilon: 1e-3, train }
+    }
+
     /// libtorch's own operations, one after the other.
     fn plain(x: &Tensor, norm: &Norm, act: Act, slope: Option<&Tensor>, other: Option<&Tensor>) -> Tensor {
         let y = x.batch_norm(
@@ -191,15 +197,7 @@ mod tests {
                         let (gamma, beta) = (leaf(gamma.copy()), leaf(beta.copy()));
                         let (slope, other) = (leaf(slope.copy()), leaf(other.copy()));
                         let (mean, variance) = (mean.copy(), variance.copy());
-                        let norm = Norm {
-                            gamma: weighted.then_some(&gamma),
-                            beta: weighted.then_some(&beta),
-                            mean: &mean,
-                            variance: &variance,
-                            momentum: 0.9,
-                            epsilon: 1e-3,
-                            train,
-                        };
+                        let norm = norm(weighted.then_some([&gamma, &beta]), [&mean, &variance], train);
                         let slope_used = (act == Act::PRelu).then_some(&slope);
                         let other_used = residual.then_some(&other);
                         let f = if native { norm_act } else { plain };
@@ -236,15 +234,7 @@ mod tests {
                     let (x, before) = (leaf((noise(&shape, 1) - 0.5) * 8.0), leaf((noise(&shape, 2) - 0.5) * 8.0));
                     let (gamma, beta, slope) = (leaf(gamma.copy()), leaf(beta.copy()), leaf(noise(&[5], 6)));
                     let (mean, variance) = (noise(&[5], 7), noise(&[5], 8) + 0.5);
-                    let norm = Norm {
-                        gamma: Some(&gamma),
-                        beta: Some(&beta),
-                        mean: &mean,
-                        variance: &variance,
-                        momentum: 0.9,
-                        epsilon: 1e-3,
-                        train,
-                    };
+                    let norm = norm(Some([&gamma, &beta]), [&mean, &variance], train);
                     let slope_used = (act == Act::PRelu).then_some(&slope);
                     let (y, sum) = if native {
                         sum_norm_act(&x, &before, &norm, act, slope_used)
@@ -281,8 +271,7 @@ mod tests {
         let x = Tensor::full([2, 3, 4, 4], f64::NAN, (Kind::Float, Device::Cpu));
         let (zeros, ones) =
             (Tensor::zeros([3], (Kind::Float, Device::Cpu)), Tensor::ones([3], (Kind::Float, Device::Cpu)));
-        let norm =
-            Norm { gamma: None, beta: None, mean: &zeros, variance: &ones, momentum: 0.9, epsilon: 1e-3, train: false };
+        let norm = norm(None, [&zeros, &ones], false);
         for act in [Act::None, Act::PRelu, Act::Relu, Act::Relu6] {
             let y = norm_act(&x, &norm, act, Some(&zeros), None);
             assert_eq!(i64::try_from(y.isnan().all()).expect("a flag"), 1, "{act:?}");

@@ -140,7 +140,7 @@ impl Network {
         layers::convolve_padded(&self.graph.nodes()[at].layer, x, self.weights(at), zeros)
     }
 
-    /// A sum, its batch normalisation and the activation at the node `at`: the activation's result, and the sum.
+    /// A sum, its batch normalisation and the activation at the node `at`, whose result is returned; the sum goes to `results`.
     fn run_sum_norm(
         &self,
         at: NodeId,
