@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::event::Record;
+use crate::event::{Event, Record};
 
 use super::action::{Effect, News};
 use super::app::App;
@@ -58,6 +58,20 @@ fn press(app: &mut App, key: &str) -> Vec<Effect> {
         let action = app.keys.action(&app.scopes(), &event);
         action.map_or_else(Vec::new, |action| app.act(action))
     })
+}
+
+/// The first step of a run.
+fn one_step() -> Event {
+    Event::Steps {
+        index: 1,
+        step: 1,
+        loss: vec![6.0],
+        accuracy: vec![0.1],
+        images_per_second: 400.0,
+        waited: 0.0,
+        memory: 1,
+        gradient_norm: Some(3.0),
+    }
 }
 
 /// A frame of the given size.

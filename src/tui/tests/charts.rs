@@ -73,17 +73,7 @@ fn charts_of_little() {
     assert!(text(&zoomed(&mut empty, "1", 80, 24)).contains("no steps yet"));
     assert!(text(&zoomed(&mut empty, "3", 80, 24)).contains("no bin was evaluated yet"));
     let script = Script::new().preparing().start().stage(0);
-    let one = Event::Steps {
-        index: 1,
-        step: 1,
-        loss: vec![6.0],
-        accuracy: vec![0.1],
-        images_per_second: 400.0,
-        waited: 0.0,
-        memory: 1,
-        gradient_norm: Some(3.0),
-    };
-    let mut one = on(script.event(0.5, one), 80, 24);
+    let mut one = on(script.event(0.5, one_step()), 80, 24);
     for (pane, name) in [("1", "loss"), ("5", "gradient_norm")] {
         insta::assert_snapshot!(format!("one_point_{name}"), text(&zoomed(&mut one, pane, 80, 24)));
     }

@@ -37,16 +37,6 @@ fn branches(script: Script) -> Script {
 
 /// Runs of every kind, by name.
 fn states() -> Vec<(&'static str, App)> {
-    let one = Event::Steps {
-        index: 1,
-        step: 1,
-        loss: vec![6.0],
-        accuracy: vec![0.1],
-        images_per_second: 400.0,
-        waited: 0.0,
-        memory: 1,
-        gradient_norm: Some(3.0),
-    };
     let mut strange = late().records();
     for record in strange.iter_mut().rev().take(9) {
         if let Event::Steps { loss, gradient_norm, .. } = &mut record.event {
@@ -70,7 +60,7 @@ fn states() -> Vec<(&'static str, App)> {
     });
     vec![
         ("empty", app(Script::new())),
-        ("one_point", app(Script::new().preparing().start().stage(0).event(0.5, one))),
+        ("one_point", app(Script::new().preparing().start().stage(0).event(0.5, one_step()))),
         ("nan", not_a_number),
         ("long", app(looked_at(long.preparing().start().whole_stage(0)))),
         ("names", app(named.clone().preparing().start().whole_stage(0).stage(1).steps(100))),

@@ -2,7 +2,7 @@
 
 use super::screens::{failure, three_runs};
 use super::*;
-use crate::event::{Command, Event, Outcome, StopKind};
+use crate::event::{Command, Event, Outcome, Saved, StopKind};
 use crate::tui::Role;
 use crate::tui::action::Tab;
 use crate::tui::testing::START;
@@ -23,6 +23,28 @@ fn last_line(app: &App) -> String {
 fn event(app: &mut App, event: Event) -> Vec<Effect> {
     let at = app.now;
     hear(app, &[Record { at, event }])
+}
+
+#[test]
+fn what_is_not_saved_stands_in_the_first_line_until_it_is() {
+    let mut app = app(Script::new().preparing().start().stage(0).whole_epoch().steps(20));
+    let failed = |reason: &str| Event::SavingFailed {
+        of: Saved::Files,
+        path: "checkpoints/demo.h5".to_owned(),
+        index: 2,
+        reason: reason.to_owned(),
+    };
+    event(&mut app, failed("checkpoints/demo.h5: No space left on device (os error 28)"));
+    let first = |width, height, abilities| {
+        text(&frame(&app, width, height, abilities)).lines().next().unwrap_or_default().to_owned()
+    };
+    let plain = Abilities { color: false, unicode: false, ..USUAL };
+    let sizes = [(60, 20), (80, 24), (120, 40), (200, 60)];
+    let lines = sizes.map(|(width, height)| [USUAL, plain].map(|abilities| first(width, height, abilities)).join("\n"));
+    insta::assert_snapshot!("not_saved", lines.join("\n"));
+    insta::assert_snapshot!("not_saved_80x24", text(&frame(&app, 80, 24, USUAL)));
+    event(&mut app, Event::SavingRestored { of: Saved::Files });
+    assert!(!first_line(&app).contains("NOT SAVED"));
 }
 
 fn end(app: &mut App, outcome: Outcome) -> Vec<Effect> {
