@@ -20,7 +20,7 @@ const SCHEDULE: &str = "\
 name: tiny
 model: {backbone: mobilefacenet, embedding: 16, width: 0.1}
 data: {train: demo/faces_112x112_folders, bins: [demo/pose.bin], augment: 0}
-batch_size: 4
+batch_size: 2
 device: cpu
 stages:
   - {loss: softmax, optimizer: adam, epochs: 900}
@@ -117,15 +117,16 @@ const fn size(rows: u16, cols: u16) -> PtySize {
 
 /// Pauses the run where it takes steps: while a bin is embedded, what is asked for waits until it goes on.
 fn pause_between_steps(terminal: &mut Terminal) {
-    for _ in 0..50 {
+    for attempt in 0..50 {
         terminal.press("p");
         terminal.wait("PAUSED");
-        if !terminal.text().contains("12/12") {
+        if !terminal.text().contains("24/24") {
             return;
         }
         terminal.press("p");
         terminal.wait("TRAINING");
-        std::thread::sleep(Duration::from_millis(130));
+        // Another moment each time: an epoch and its evaluation may take as long as a fixed wait.
+        std::thread::sleep(Duration::from_millis(20 + attempt * 37 % 300));
     }
     panic!("every pause met an evaluation");
 }
