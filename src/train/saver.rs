@@ -219,7 +219,7 @@ impl Saver {
         let (alive, ended) = crossbeam_channel::bounded(0);
         let models = Arc::new(AtomicUsize::new(0));
         let desk = Desk {
-            rotation: Rotation::new(&outputs),
+            rotation: Rotation::new(&outputs, &session.ledger.identity.run_id),
             outputs: outputs.clone(),
             basic: previous_basic,
             obsolete: Vec::new(),
@@ -429,9 +429,10 @@ impl Desk {
             SaveJob::Model { kept, graph, snapshot, optimizer, loss, state, centers, figures, .. } => {
                 // A state is never ahead of the journal.
                 (self.flush)();
+                let number = state.as_ref().map_or(0, |state| state.sequence);
                 let path = match *kept {
                     Kept::Epoch => outputs.model(),
-                    Kept::Snapshot => self.rotation.next(),
+                    Kept::Snapshot => self.rotation.place(number),
                     Kept::Extra { epoch, step } => outputs.extra(epoch, step),
                 };
                 let weights = snapshot.weights(graph.nodes().len());
@@ -445,10 +446,9 @@ impl Desk {
                 }
                 let before = identity(&path);
                 let result = told(checkpoint::write(&path, &model));
-                if result.is_ok() {
-                    self.rotation.written(*kept);
-                } else if identity(&path) != before {
-                    self.rotation.placed(*kept);
+                // A file whose folder could not be synced lies in its place all the same.
+                if result.is_ok() || identity(&path) != before {
+                    self.rotation.placed(*kept, &path, number);
                 }
                 (path, result)
             }
