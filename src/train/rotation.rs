@@ -44,6 +44,12 @@ impl Rotation {
         }
     }
 
+    /// A state lies in its place, but nobody knows whether it will stay there: its folder could not be synced. Until it is
+    /// written again it may be the newest one, and nothing older takes its place.
+    pub fn placed(&mut self, kept: Kept) {
+        self.since |= kept == Kept::Snapshot;
+    }
+
     /// A state was written.
     pub fn written(&mut self, kept: Kept) {
         match kept {
@@ -73,6 +79,22 @@ mod tests {
         }
         let contents = [a, b].map(|path| std::fs::read_to_string(path).expect("reads"));
         assert_eq!(contents, ["1", "2"]);
+    }
+
+    #[test]
+    fn a_snapshot_that_was_placed_but_not_synced_is_not_written_over_by_an_older_state() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let outputs = Outputs::new(folder.path(), "x").expect("is writable");
+        let [a, b] = outputs.snapshots();
+        let mut rotation = Rotation::new(&outputs);
+        for (path, text) in [(outputs.model(), "1"), (b.clone(), "2"), (rotation.next(), "3")] {
+            std::fs::write(path, text).expect("writes");
+        }
+        rotation.placed(Kept::Snapshot);
+        // The epoch ends before the snapshot was tried again.
+        rotation.keep_before(&outputs.model());
+        let contents = [a, b].map(|path| std::fs::read_to_string(path).expect("reads"));
+        assert_eq!(contents, ["3", "2"]);
     }
 
     #[test]

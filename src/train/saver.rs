@@ -4,6 +4,7 @@
 //! What a disk does not take stays in memory, the newest of each kind, and is tried again: after pauses that grow to a minute,
 //! with the next job, and for a while at the end.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -270,6 +271,11 @@ impl Saver {
     }
 }
 
+/// Which file lies at a path, if one does.
+fn identity(path: &Path) -> Option<u64> {
+    std::fs::metadata(path).ok().map(|meta| meta.ino())
+}
+
 /// What the thread works with.
 struct Desk {
     outputs: Outputs,
@@ -437,9 +443,12 @@ impl Desk {
                 if *kept == Kept::Epoch {
                     self.rotation.keep_before(&path);
                 }
+                let before = identity(&path);
                 let result = told(checkpoint::write(&path, &model));
                 if result.is_ok() {
                     self.rotation.written(*kept);
+                } else if identity(&path) != before {
+                    self.rotation.placed(*kept);
                 }
                 (path, result)
             }
