@@ -9,13 +9,14 @@ mod finite;
 mod finite_list;
 mod finite_option;
 mod plan;
+mod record;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::plan::{BinResult, BranchPlan, BranchRow, LeftOut, Rate, RunHeader, StagePlan};
 
 /// One line of the journal: an event and when it happened.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Record {
     /// Seconds since the Unix epoch, to the millisecond.
     pub at: f64,

@@ -1,6 +1,8 @@
 //! `<name>_hist.json`: the reference's history, one JSON object of equally named lists, a value an epoch. Written as
 //! Python's `json.dump` writes it, so that the reference's `plot.py` reads it as it is.
 
+mod read;
+
 use std::path::Path;
 
 use super::CheckpointError;
@@ -78,31 +80,14 @@ impl History {
         }
     }
 
-    /// Reads Python's JSON, in which `NaN` and `Infinity` are numbers.
+    /// Reads Python's JSON, in which `NaN` and `Infinity` are numbers. Of lists with one name the last one counts.
     ///
     /// # Errors
-    /// What it is instead of an object of lists, as a sentence.
+    /// What it is instead of an object of lists, or that these are more or longer than those of any run, as a sentence.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let plain = quote_non_finite(text);
-        let object: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(&plain).map_err(|error| format!("it is no JSON object of lists: {error}"))?;
-        let mut history = Self::default();
-        for (name, list) in object {
-            let list = list.as_array().ok_or_else(|| format!("`{name}` is no list"))?;
-            let values: Option<Vec<f64>> = list
-                .iter()
-                .map(|value| match value.as_str() {
-                    Some("NaN") => Some(f64::NAN),
-                    Some("Infinity") => Some(f64::INFINITY),
-                    Some("-Infinity") => Some(f64::NEG_INFINITY),
-                    _ => value.as_f64(),
-                })
-                .collect();
-            history
-                .lists
-                .push((name.clone(), values.ok_or_else(|| format!("`{name}` holds something else than numbers"))?));
-        }
-        Ok(history)
+        let read::Lists(lists) = serde_json::from_str(&read::quoted(text))
+            .map_err(|error| format!("it is no JSON object of lists of numbers: {error}"))?;
+        Ok(Self { lists })
     }
 
     /// Writes it, whole or not at all. Returns its bytes.
@@ -124,30 +109,6 @@ impl History {
         });
         format!("{{{}}}", lists.collect::<Vec<_>>().join(", "))
     }
-}
-
-/// Puts Python's bare `NaN`, `Infinity` and `-Infinity` into quotes, outside of strings.
-fn quote_non_finite(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text;
-    let (mut inside, mut escaped) = (false, false);
-    while let Some(character) = rest.chars().next() {
-        let word = ["NaN", "Infinity", "-Infinity"].into_iter().find(|word| !inside && rest.starts_with(word));
-        if let Some(word) = word {
-            plain.push('"');
-            plain.push_str(word);
-            plain.push('"');
-            rest = &rest[word.len()..];
-            continue;
-        }
-        if character == '"' && !escaped {
-            inside = !inside;
-        }
-        escaped = inside && character == '\\' && !escaped;
-        plain.push(character);
-        rest = &rest[character.len_utf8()..];
-    }
-    plain
 }
 
 /// Python's `repr` of a float.
@@ -203,6 +164,42 @@ mod tests {
             r#"{"loss": [1.0, 0.5], "accuracy": [0.5], "lr": [0.0010000000474974513, 0.0010000000474974513], "lfw": [0.9, 0.8]}"#
         );
         assert_eq!(history.best("lfw"), Some(0.9));
+    }
+
+    #[test]
+    fn what_is_no_history_is_named_with_its_place() {
+        let wrong = |text: &str| History::parse(text).expect_err("no history");
+        assert_eq!(
+            wrong(r#"{"loss": 3}"#),
+            "it is no JSON object of lists of numbers: invalid type: integer `3`, expected a list of numbers as `loss` at line \
+             1 column 10"
+        );
+        let place = |text: &str| wrong(text).split_once("numbers: ").expect("a reason").1.to_owned();
+        assert!(place(r#"{"lr": [[1]]}"#).starts_with("invalid type: sequence, expected a number in `lr`"));
+        assert!(place(r#"{"lr": ["fast"]}"#).starts_with("invalid value: string \"fast\", expected a number in `lr`"));
+        assert!(place("[1, 2]").starts_with("invalid type: sequence, expected an object of lists"));
+    }
+
+    #[test]
+    fn a_history_beyond_all_runs_is_refused() {
+        let lists = |count: usize| {
+            let lists: Vec<String> = (0..count).map(|list| format!("\"{list}\": []")).collect();
+            History::parse(&format!("{{{}}}", lists.join(", ")))
+        };
+        assert!(lists(read::MOST_LISTS).is_ok());
+        assert!(lists(read::MOST_LISTS + 1).expect_err("too many").contains("more than 1024 lists at line 1"));
+        let values = |count: usize| History::parse(&format!("{{\"loss\": [0{}]}}", ",0".repeat(count - 1)));
+        assert_eq!(values(read::MOST_VALUES).expect("as many").values("loss").len(), read::MOST_VALUES);
+        let wrong = values(read::MOST_VALUES + 1).expect_err("too many");
+        assert!(wrong.contains("more than 1048576 values in `loss`"), "{wrong}");
+    }
+
+    #[test]
+    fn the_last_list_of_a_name_counts_in_the_first_ones_place() {
+        let history = History::parse(r#"{"loss": [1], "lr": [NaN, 2], "loss": [3, -Infinity]}"#).expect("parses");
+        assert_eq!(history.names().collect::<Vec<_>>(), ["loss", "lr"]);
+        assert_eq!(history.values("loss"), [3.0, f64::NEG_INFINITY]);
+        assert!(history.values("lr")[0].is_nan());
     }
 
     proptest! {

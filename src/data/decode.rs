@@ -53,6 +53,20 @@ pub enum DecodeError {
         /// Bytes of the file.
         length: usize,
     },
+    /// An image that is large and nearly blank, or made to fill memory.
+    #[error(
+        "its {width}x{height} pixels take {memory} bytes of memory, too much for a file of {length} bytes: scale it down"
+    )]
+    Memory {
+        /// Pixels of a row.
+        width: u32,
+        /// Rows.
+        height: u32,
+        /// Bytes that it takes to decode it.
+        memory: u64,
+        /// Bytes of the file.
+        length: usize,
+    },
     /// The decoder's own words.
     #[error("not decodable: {0}")]
     Broken(String),
@@ -130,12 +144,19 @@ fn decode_baseline(jpeg: &Image<'_>, pixels: &mut [u8]) -> Result<(), DecodeErro
     DECODER.with_borrow_mut(|decoder| decoder.decode(jpeg, pixels)).map_err(damaged)
 }
 
+/// Refuses an image of this size that would take `memory` bytes, where that is out of all proportion to its `bytes`.
+fn may_take(bytes: &[u8], (width, height): (u32, u32), memory: u64) -> Result<(), DecodeError> {
+    let length = bytes.len();
+    claim::may_take(length, memory).then_some(()).ok_or(DecodeError::Memory { width, height, memory, length })
+}
+
 /// Decodes it in its own size, unless its `bytes` cannot be so many pixels.
 fn whole_baseline(bytes: &[u8], jpeg: &Image<'_>) -> Result<RgbImage, DecodeError> {
     let size = (jpeg.width() as u32, jpeg.height() as u32);
     if !claim::jpeg_suffices(bytes, size) {
         return Err(DecodeError::Claim { width: size.0, height: size.1, length: bytes.len() });
     }
+    may_take(bytes, size, image_bytes(size) as u64)?;
     let mut pixels = vec![0; image_bytes(size)];
     decode_baseline(jpeg, &mut pixels)?;
     RgbImage::from_raw(size.0, size.1, pixels).ok_or_else(|| DecodeError::Buffer(0, image_bytes(size)))
@@ -189,6 +210,8 @@ fn decoder(bytes: &[u8]) -> Result<(impl ImageDecoder + '_, ImageFormat), Decode
     if !suffices(bytes, (width, height)) {
         return Err(DecodeError::Claim { width, height, length: bytes.len() });
     }
+    let as_rgb = if decoder.color_type() == ColorType::Rgb8 { 0 } else { image_bytes((width, height)) };
+    may_take(bytes, (width, height), decoder.total_bytes().saturating_add(as_rgb as u64))?;
     Ok((decoder, format))
 }
 
@@ -327,11 +350,13 @@ pub(crate) mod tests {
         // Large and blank: its data are looked into. Of a half of them, together with as much that is none, nothing is made.
         let mut bytes = Vec::new();
         let encoder = image::codecs::png::PngEncoder::new(&mut bytes);
-        encoder.write_image(&vec![9; 4_200 * 4_200], 4_200, 4_200, image::ExtendedColorType::L8).expect("encodes");
+        encoder
+            .write_image(&vec![9; 2_600 * 2_600 * 3], 2_600, 2_600, image::ExtendedColorType::Rgb8)
+            .expect("encodes");
         assert!(decode_whole(&bytes).is_ok_and(|picture| picture.pixels.iter().all(|value| *value == 9)));
         let half = bytes.len() / 2;
         bytes[half..].fill(0);
-        assert!(matches!(decode_whole(&bytes), Err(DecodeError::Claim { width: 4_200, .. })));
+        assert!(matches!(decode_whole(&bytes), Err(DecodeError::Claim { width: 2_600, .. })));
         let found = include_bytes!("../../fuzz/corpus/image/claims_8216x7192.png");
         let text = decode_whole(found).expect_err("is too short").to_string();
         assert_eq!(
@@ -342,6 +367,43 @@ pub(crate) mod tests {
         assert!(matches!(decode_whole(found), Err(DecodeError::Claim { width: 10_513, .. })));
         let mut pixels = vec![0; image_bytes(FACE_SIZE)];
         assert!(matches!(decode_into(found, FACE_SIZE, &mut pixels), Err(DecodeError::Claim { .. })));
+    }
+
+    #[test]
+    fn what_takes_memory_out_of_proportion_is_refused_and_photographs_are_not() {
+        let encode = |side: u16, noise: u32| {
+            let shade = |at: u32| (at.wrapping_mul(2_654_435_761) >> 24) as u8;
+            let samples: Vec<u8> = (0..u32::from(side).pow(2)).map(|at| shade(at % (noise + 1))).collect();
+            let mut bytes = Vec::new();
+            let encoder = jpeg_encoder::Encoder::new(&mut bytes, 50);
+            encoder.encode(&samples, side, side, jpeg_encoder::ColorType::Luma).expect("encodes");
+            bytes
+        };
+        // Twenty-five million pixels, blank and not.
+        let blank = encode(5_000, 0);
+        let mut pixels = vec![0; image_bytes(FACE_SIZE)];
+        let refused = decode_into(&blank, FACE_SIZE, &mut pixels).expect_err("is blank").to_string();
+        let length = blank.len();
+        assert_eq!(
+            refused,
+            format!(
+                "its 5000x5000 pixels take 75000000 bytes of memory, too much for a file of {length} bytes: scale it down"
+            )
+        );
+        assert!(matches!(decode_whole(&blank), Err(DecodeError::Memory { width: 5_000, height: 5_000, .. })));
+        let noisy = encode(5_000, 0xffff);
+        assert_eq!(decode_into(&noisy, FACE_SIZE, &mut pixels).expect("decodes").resized_from, Some((5_000, 5_000)));
+        assert_eq!(decode_whole(&encode(4_000, 0)).expect("is blank, but not as large").width, 4_000);
+        // With transparency a pixel takes seven bytes.
+        let clear = |side| {
+            let mut bytes = Vec::new();
+            let encoder = image::codecs::png::PngEncoder::new(&mut bytes);
+            let samples = vec![9; 4 * side as usize * side as usize];
+            encoder.write_image(&samples, side, side, image::ExtendedColorType::Rgba8).expect("encodes");
+            decode_whole(&bytes)
+        };
+        assert!(clear(2_500).is_ok());
+        assert!(matches!(clear(3_200), Err(DecodeError::Memory { memory: 71_680_000, .. })));
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! The same as `finite`, for a list of numbers.
 
+use std::fmt;
+
+use serde::de::{SeqAccess, Visitor};
 use serde::ser::SerializeSeq;
-use serde::{Deserialize, Deserializer, Serializer};
+use serde::{Deserializer, Serializer};
 
 use super::finite::{Written, word};
 
@@ -18,5 +21,21 @@ pub(super) fn serialize<S: Serializer>(values: &[f32], serializer: S) -> Result<
 }
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f32>, D::Error> {
-    Ok(Vec::<Written>::deserialize(deserializer)?.iter().map(|written| written.value() as f32).collect())
+    struct List;
+    impl<'de> Visitor<'de> for List {
+        type Value = Vec<f32>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("a list of numbers")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<f32>, A::Error> {
+            let mut values = Vec::new();
+            while let Some(written) = list.next_element::<Written>()? {
+                values.push(written.value() as f32);
+            }
+            Ok(values)
+        }
+    }
+    deserializer.deserialize_seq(List)
 }

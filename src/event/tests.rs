@@ -109,3 +109,22 @@ fn an_event_of_the_future_is_read() {
     let record: Record = serde_json::from_str(r#"{"at": 1, "event": "teleported", "to": "mars"}"#).expect("reads");
     assert_eq!(record.event, Event::Unknown);
 }
+
+#[test]
+fn the_members_of_a_record_come_in_any_order() {
+    let read = |text: &str| serde_json::from_str::<Record>(text);
+    let record = Record { at: 2.5, event: Event::Log { level: Level::Info, message: "one".into() } };
+    for text in [
+        r#"{"at":2.5,"event":"log","level":"info","message":"one","crc":"00000000"}"#,
+        r#"{"level":"info","message":"one","event":"log","at":2.5}"#,
+        r#"{"\u0061t":2.5,"\u0065vent":"log","x":[[{"at":1}]],"level":"info","message":"one"}"#,
+    ] {
+        assert_eq!(read(text).expect(text), record);
+    }
+    let wrong = |text: &str| read(text).expect_err(text).to_string();
+    assert!(wrong(r#"{"event":"paused"}"#).starts_with("missing field `at`"));
+    assert!(wrong(r#"{"at":1,"event":"paused","at":1}"#).starts_with("duplicate field `at`"));
+    assert!(wrong(r#"{"at":1}"#).starts_with("missing field `event`"));
+    assert!(wrong(r#"{"at":"now","event":"paused"}"#).starts_with("invalid type: string \"now\""));
+    assert!(wrong("[1]").starts_with("invalid type: sequence, expected an event with its moment"));
+}

@@ -17,6 +17,10 @@ const TORN: &[u8] = b" #torn\n";
 /// The journal's name in a run's folder.
 pub const FILE_NAME: &str = "journal.jsonl";
 
+/// Values of a line at most, far beyond what any event has (the stages of a run have a dozen each). More would take many times
+/// their bytes to read.
+const MOST_VALUES: usize = 1 << 17;
+
 /// Most bytes that wait for a disk that takes nothing. Beyond that steps and the like are left out; beyond twice that
 /// everything.
 const MOST_WAITING: usize = 64 << 20;
@@ -188,10 +192,15 @@ pub fn line(record: &Record) -> Vec<u8> {
     line
 }
 
-/// The record of a line, with its end or without; none when it is no record, or not as it was written. Lines of versions
-/// without a checksum are taken as they are.
+/// The record of a line, with its end or without; none when it is no record, or not as it was written, or has more than
+/// [`MOST_VALUES`]. Lines of versions without a checksum are taken as they are.
 pub fn parse(line: &[u8]) -> Option<Record> {
     let line = line.trim_ascii_end();
+    // A value, or a member, stands behind each of these.
+    let begins = |byte: &&u8| matches!(byte, b',' | b'[' | b'{');
+    if line.len() > MOST_VALUES && line.iter().filter(begins).count() > MOST_VALUES {
+        return None;
+    }
     if let Some(place) = line.len().checked_sub(SUM.len() + 10)
         && line[place..].starts_with(SUM)
     {
@@ -227,14 +236,14 @@ pub fn read_noting(path: &Path, steps: bool) -> io::Result<(Vec<Record>, Vec<u64
     loop {
         line.clear();
         if reader.read_until(b'\n', &mut line)? == 0 {
-            return Ok((effective(records), damaged));
+            return Ok((records, damaged));
         }
         number += 1;
         if !steps && is_progress(&line) {
             continue;
         }
         match parse(&line) {
-            Some(record) => records.push(record),
+            Some(record) => put(&mut records, record),
             None if line.ends_with(b"\n") && !line.ends_with(TORN) && !line.trim_ascii().is_empty() => {
                 damaged.push(number);
             }
@@ -243,17 +252,13 @@ pub fn read_noting(path: &Path, steps: bool) -> io::Result<(Vec<Record>, Vec<u64
     }
 }
 
-/// What counts of a journal's records: every [`Event::Continued`] takes back what was recorded beyond its point, so that
-/// what is left are the records of a run without interruption, and the words that it went on.
-pub fn effective(records: Vec<Record>) -> Vec<Record> {
-    let mut kept = Vec::with_capacity(records.len());
-    for record in records {
-        if let Event::Continued(continuation) = &record.event {
-            keep(&mut kept, continuation.point);
-        }
-        kept.push(record);
+/// Adds a journal's next record to those that count: an [`Event::Continued`] takes back what was recorded beyond its point, so
+/// that what is left are the records of a run without interruption, and the words that it went on.
+pub fn put(records: &mut Vec<Record>, record: Record) {
+    if let Event::Continued(continuation) = &record.event {
+        keep(records, continuation.point);
     }
-    kept
+    records.push(record);
 }
 
 /// Takes back what lies beyond `point`.

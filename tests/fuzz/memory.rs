@@ -58,7 +58,16 @@ pub fn peak_of(what: impl FnOnce()) -> usize {
 
 /// The most memory that this process has held in all, C's included, in bytes; 0 where the system does not say.
 pub fn high_water() -> usize {
+    status("VmHWM:")
+}
+
+/// The addresses that this process has taken, held or not, in bytes; 0 where the system does not say.
+pub fn addressed() -> usize {
+    status("VmSize:")
+}
+
+fn status(name: &str) -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok()).unwrap_or_default() << 10
 }

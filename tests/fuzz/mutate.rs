@@ -57,10 +57,21 @@ impl Dice {
     }
 }
 
+/// A file. Those beyond [`LONGEST`] take as long to read as hundreds of others: they come now and then only.
+fn pick<'a>(dice: &mut Dice, corpus: &'a Corpus) -> &'a [u8] {
+    let picked = &corpus[dice.below(corpus.len())].1;
+    if picked.len() <= LONGEST || dice.below(100) == 0 {
+        return picked;
+    }
+    let from = dice.below(corpus.len());
+    let (before, behind) = corpus.split_at(from);
+    behind.iter().chain(before).map(|(_, bytes)| bytes).find(|bytes| bytes.len() <= LONGEST).unwrap_or(picked)
+}
+
 /// The input of a number.
 pub fn input(target: &Target, corpus: &Corpus, seed: u64, index: u64) -> Vec<u8> {
     let mut dice = Dice(seed.wrapping_mul(0x5851_f42d_4c95_7f2d) ^ index);
-    let mut bytes = corpus[dice.below(corpus.len())].1.clone();
+    let mut bytes = pick(&mut dice, corpus).to_vec();
     if dice.below(2000) == 0 {
         return swell(&mut dice, &bytes);
     }
@@ -99,13 +110,13 @@ fn change(dice: &mut Dice, target: &Target, corpus: &Corpus, bytes: &mut Vec<u8>
         }
         8 => {
             // The rest of another file.
-            let other = &corpus[dice.below(corpus.len())].1;
+            let other = pick(dice, corpus);
             let from = dice.below(other.len());
             bytes.truncate(at);
             bytes.extend_from_slice(&other[from..]);
         }
         9 => {
-            let other = &corpus[dice.below(corpus.len())].1;
+            let other = pick(dice, corpus);
             let part = other[dice.range(other)].to_vec();
             let end = (at + part.len()).min(bytes.len());
             bytes.splice(at..end, part);

@@ -19,6 +19,10 @@ const LARGE_FLOOR: usize = 64 << 20;
 /// Times its length that an input may take above the floor.
 const TIMES: usize = 10;
 
+/// What a worker may take of the machine beyond what it begins with, C's memory included: more is refused, and an input that
+/// does not bear that ends the worker, not the machine.
+const MOST: usize = 2 << 30;
+
 /// What an input may last.
 const LONGEST: Duration = Duration::from_secs(1);
 
@@ -59,6 +63,35 @@ pub fn guarded(target: &Target, bytes: &[u8]) -> Option<String> {
         return (least > LONGEST).then(|| format!("it lasts {:.1} s", least.as_secs_f64()));
     }
     None
+}
+
+/// Limits this process to the addresses that it has and [`MOST`]; where the system does not say how many it has, to none.
+fn limit() {
+    let held = memory::addressed();
+    if held == 0 {
+        return;
+    }
+    let (limit, resource) = ((held + MOST) as u64, rustix::process::Resource::As);
+    let highest = rustix::process::getrlimit(resource).maximum;
+    let limit = Some(highest.map_or(limit, |highest| highest.min(limit)));
+    let limits = rustix::process::Rlimit { current: limit, maximum: limit };
+    rustix::process::setrlimit(resource, limits).expect("a limit that is no higher than before");
+}
+
+/// What a process that is limited is given: half of the limit, and no more than that.
+///
+/// # Errors
+/// What it was given or refused against that.
+pub fn try_limit() -> Result<(), String> {
+    limit();
+    let refused = |bytes: usize| Vec::<u8>::new().try_reserve_exact(bytes).is_err();
+    if refused(MOST / 2) {
+        return Err(format!("{} bytes are refused", MOST / 2));
+    }
+    if !refused(MOST) && memory::addressed() > 0 {
+        return Err(format!("{MOST} bytes are given"));
+    }
+    Ok(())
 }
 
 /// What a worker is to do, from its environment.
@@ -103,6 +136,7 @@ pub fn place(folder: &Path) -> PathBuf {
 pub fn work() {
     let Some(order) = std::env::var(Order::VARIABLE).ok().and_then(|text| Order::read(&text)) else { return };
     quiet_panics();
+    limit();
     let corpus = corpus::of(order.target);
     let at = std::fs::File::create(place(&order.folder)).expect("the folder can be written");
     let end = Instant::now() + Duration::from_secs(order.seconds);

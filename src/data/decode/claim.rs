@@ -1,4 +1,5 @@
-//! Whether an image's data can hold the pixels that its header claims, asked before memory is.
+//! Whether an image's data can hold the pixels that its header claims, and whether these are not out of all proportion to the file,
+//! asked before memory is.
 //!
 //! Deflate makes at most 1,032 bytes of one, so a PNG has a 1,032th of its scan lines' bytes at least. Of a large one that
 //! is much smaller than its scan lines, the data are inflated once without being kept, to see whether they suffice. In a JPEG, progressive
@@ -16,6 +17,18 @@ const SMALL: u64 = 16 << 20;
 
 /// Nor are those that are not this many times their file.
 const USUAL: u64 = 8;
+
+/// Bytes of memory that any image may take: fourteen million pixels or more.
+const FREE: u64 = 56 << 20;
+
+/// Bytes of memory that an image may take beyond that, times its length. Photographs take a few bytes for one of their file's; what
+/// takes more is large and blank, or made to fill memory.
+const TIMES: u64 = 9;
+
+/// Whether a file of so many bytes may take so much memory.
+pub(super) fn may_take(length: usize, memory: u64) -> bool {
+    memory <= FREE + TIMES * length as u64
+}
 
 /// Whether the data suffice for a PNG of this size.
 pub(super) fn png_suffices(bytes: &[u8], (width, height): (u32, u32)) -> bool {

@@ -100,6 +100,22 @@ fn every_changed_byte_of_a_line_is_noticed_and_older_lines_are_read() {
 }
 
 #[test]
+fn a_line_of_more_values_than_any_event_has_is_damaged() {
+    let line = |count: usize| format!(r#"{{"at":1,"event":"paused","x":[0{}]}}"#, ",0".repeat(count - 1));
+    // Members and list count too.
+    assert!(parse(line(MOST_VALUES - 3).as_bytes()).is_some());
+    assert!(parse(line(MOST_VALUES - 2).as_bytes()).is_none());
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = path(folder.path());
+    let paused = at(Event::Paused);
+    std::fs::write(&path, [&line(2 * MOST_VALUES), "\n", &line(9), "\n"].concat()).expect("writes");
+    assert_eq!(read_noting(&path, true).expect("reads"), (vec![paused], vec![1]));
+    // A text may be as long as it likes.
+    let long = log(&"a word ".repeat(MOST_VALUES));
+    assert_eq!(parse(&super::line(&long)), Some(long));
+}
+
+#[test]
 fn a_damaged_line_is_named_and_passed_over() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut writer = JournalWriter::open(folder.path()).expect("opens");

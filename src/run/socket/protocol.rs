@@ -105,6 +105,9 @@ pub fn read_answer(line: &[u8]) -> Option<ToClient> {
     serde_json::from_slice(line).ok()
 }
 
+/// Lines that are no wishes, of those that [`decode_any`] reads: a server hangs up at the first.
+const MOST_WRONG: usize = 10_000;
+
 /// Takes any bytes as both sides would, in pieces: for the fuzzer and the tests. What comes in pieces must give the same as
 /// what comes at once, and never more than the limit may be held.
 pub fn decode_any(bytes: &[u8]) {
@@ -113,9 +116,15 @@ pub fn decode_any(bytes: &[u8]) {
         let mut wishes = Lines::new(64);
         let mut answers = Lines::new(256);
         // A line a byte, each with a sentence on what is wrong, would be large: their sum says as much.
-        let mut said = DefaultHasher::new();
+        let (mut said, mut wrong) = (DefaultHasher::new(), 0);
         for piece in bytes.chunks(size) {
-            wishes.push(piece, |line| format!("{:?}", line.map(read_wish)).hash(&mut said));
+            wishes.push(piece, |line| {
+                if wrong < MOST_WRONG {
+                    let wish = line.map(read_wish);
+                    wrong += usize::from(!matches!(wish, Ok(Ok(_))));
+                    format!("{wish:?}").hash(&mut said);
+                }
+            });
             answers.push(piece, |line| drop(line.map(read_answer)));
             assert!(wishes.unfinished() <= 64 && answers.unfinished() <= 256);
         }

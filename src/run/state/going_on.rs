@@ -5,7 +5,7 @@ use crate::event::{Continuation, Event, Level, Point, Record};
 
 impl RunState {
     /// Takes in that the run goes on in another process. What is superseded is not folded in at all, see
-    /// [`crate::run::journal::effective`].
+    /// [`crate::run::journal::put`].
     pub(super) fn go_on(&mut self, at: f64, continuation: &Continuation) {
         self.unsaved.clear();
         let Continuation { header, point, path } = continuation;

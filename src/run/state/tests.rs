@@ -128,7 +128,9 @@ fn who_watches_a_run_go_back_sees_what_the_journal_says() {
         let all = events.iter().cloned().chain([Event::Continued(Box::new(continuation))]);
         let records: Vec<Record> = all.map(|event| Record { at: 1.0, event }).collect();
         let watched = RunState::replay(&records);
-        let read = RunState::replay(&crate::run::journal::effective(records));
+        let mut counted = Vec::new();
+        records.into_iter().for_each(|record| crate::run::journal::put(&mut counted, record));
+        let read = RunState::replay(&counted);
         let figures = |state: &RunState| {
             let losses: Vec<u32> = state.step_loss.iter().map(|loss| loss.to_bits()).collect();
             let current = state.current.as_ref().filter(|_| step > 0).map(|now| (now.step, now.loss_sum));
