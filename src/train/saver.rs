@@ -4,6 +4,7 @@
 //! What a disk does not take stays in memory, the newest of each kind, and is tried again: after pauses that grow to a minute,
 //! with the next job, and for a while at the end.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -218,7 +219,7 @@ impl Saver {
         let (alive, ended) = crossbeam_channel::bounded(0);
         let models = Arc::new(AtomicUsize::new(0));
         let desk = Desk {
-            rotation: Rotation::new(&outputs),
+            rotation: Rotation::new(&outputs, &session.ledger.identity.run_id),
             outputs: outputs.clone(),
             basic: previous_basic,
             obsolete: Vec::new(),
@@ -268,6 +269,11 @@ impl Saver {
         }
         self.thread.join().unwrap_or_else(|panic| Some(TrainError::from_panic(&*panic)))
     }
+}
+
+/// Which file lies at a path, if one does.
+fn identity(path: &Path) -> Option<u64> {
+    std::fs::metadata(path).ok().map(|meta| meta.ino())
 }
 
 /// What the thread works with.
@@ -423,9 +429,10 @@ impl Desk {
             SaveJob::Model { kept, graph, snapshot, optimizer, loss, state, centers, figures, .. } => {
                 // A state is never ahead of the journal.
                 (self.flush)();
+                let number = state.as_ref().map_or(0, |state| state.sequence);
                 let path = match *kept {
                     Kept::Epoch => outputs.model(),
-                    Kept::Snapshot => self.rotation.next(),
+                    Kept::Snapshot => self.rotation.place(number),
                     Kept::Extra { epoch, step } => outputs.extra(epoch, step),
                 };
                 let weights = snapshot.weights(graph.nodes().len());
@@ -437,9 +444,11 @@ impl Desk {
                 if *kept == Kept::Epoch {
                     self.rotation.keep_before(&path);
                 }
+                let before = identity(&path);
                 let result = told(checkpoint::write(&path, &model));
-                if result.is_ok() {
-                    self.rotation.written(*kept);
+                // A file whose folder could not be synced lies in its place all the same.
+                if result.is_ok() || identity(&path) != before {
+                    self.rotation.placed(*kept, &path, number);
                 }
                 (path, result)
             }
