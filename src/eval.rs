@@ -5,6 +5,7 @@ pub mod detail;
 pub mod embed;
 mod exported;
 pub mod measure;
+pub mod measuring;
 pub mod metrics;
 pub mod model;
 pub mod pairs;

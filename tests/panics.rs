@@ -56,6 +56,7 @@ fn a_panic_in_any_thread_ends_the_run_with_its_state() {
         ("step:8", "engine", true),
         ("decode:8", "decode-0", true),
         ("evaluation:2", "engine", true),
+        ("figures:1", "figures", true),
         ("saver:3", "saver", true),
         ("details:1", "details", true),
         ("recorder:20", "recorder", true),

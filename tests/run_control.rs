@@ -65,10 +65,32 @@ fn extras(events: &[Event]) -> Vec<String> {
 
 const TWO_EPOCHS: &str = "  - {loss: softmax, optimizer: adam, epochs: 2}\n";
 
+/// An epoch ends with the figures of its evaluation, and its file holds them.
+fn figures_come_before_what_needs_them(events: &[Event], place: &Place) {
+    let mut figures = None;
+    let order: Vec<(&str, u32)> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::EpochStarted { index, .. } => Some(("begun", *index)),
+            Event::Evaluating { done, total, .. } if done == total => Some(("embedded", figures.iter().count() as u32)),
+            Event::BinEvaluated { index, result } => {
+                figures = Some(result.clone());
+                Some(("figures", *index))
+            }
+            Event::EpochEnded { index, .. } => Some(("ended", *index)),
+            _ => None,
+        })
+        .collect();
+    let epoch = |index: u32| [("begun", index), ("embedded", index - 1), ("figures", index), ("ended", index)];
+    assert_eq!(order, [epoch(1), epoch(2)].concat());
+    assert_eq!(place.model("checkpoints/control.h5").evaluation, figures.into_iter().collect::<Vec<_>>());
+}
+
 #[test]
 fn evaluating_and_saving_on_request_changes_nothing_of_the_run() {
     let place = Place::new(4, 12);
     let alone = train(&place, TWO_EPOCHS, &[], |_| None);
+    figures_come_before_what_needs_them(&alone, &place);
     let again = |event: &Event| matches!(event, Event::EpochStarted { index: 2, .. }).then_some(Command::Evaluate);
     let asked = train(&place, TWO_EPOCHS, &[Command::Evaluate, Command::Save], again);
     assert_eq!(losses(&alone), losses(&asked));

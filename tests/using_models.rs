@@ -79,7 +79,7 @@ fn by_library(model: &Model, bin: &Path) -> Figures {
     let bin = DecodedBin::decode(&EvalBin::open(bin).expect("opens"), model.size()).expect("decodes");
     let mut embed =
         |images: &[u8], count: usize| Ok::<_, MetricsError>(model.embed(images, count, true).expect("embeds"));
-    evaluate(&bin, 64, &mut embed, &|_, _| {}).expect("figures").figures(&bin.same)
+    evaluate(&bin, 64, &mut embed, &|_, _| {}, |measured| measured.figures(&bin.same)).expect("figures")
 }
 
 fn near(found: &Value, wanted: f64, tolerance: f64) -> bool {

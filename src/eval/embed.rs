@@ -4,7 +4,9 @@ use miette::Diagnostic;
 use rayon::prelude::*;
 use thiserror::Error;
 
+use super::measuring::Measuring;
 use super::metrics::{self, Measured};
+use crate::crash;
 use crate::data::bin::EvalBin;
 use crate::data::decode::decode_into;
 
@@ -54,26 +56,89 @@ impl DecodedBin {
 /// From images (count, H, W, 3) to raw embeddings (count, E), averaged with those of the mirrored images.
 pub type Embed<'a, E> = &'a mut dyn FnMut(&[u8], usize) -> Result<Vec<f32>, E>;
 
-/// Embeds a bin and measures its pairs. `progress` is told (done, all).
+/// Embeds a bin and makes `figures` of its pairs. Pairs are measured and figures made on a thread beside the embedding, so
+/// that little of it is left when the last image is embedded. `progress` is told (done, all).
 ///
 /// # Errors
 /// What `embed` fails with, or embeddings that are not finite.
-pub fn evaluate<E: From<metrics::MetricsError>>(
+///
+/// # Panics
+/// When `figures` does, or the system gives no thread.
+pub fn evaluate<T: Send, E: From<metrics::MetricsError>>(
     bin: &DecodedBin,
     batch: usize,
     embed: Embed<'_, E>,
     progress: &dyn Fn(usize, usize),
-) -> Result<Measured, E> {
+    figures: impl FnOnce(Measured) -> T + Send,
+) -> Result<T, E> {
     let one = bin.size.0 as usize * bin.size.1 as usize * 3;
     let total = bin.images.len() / one.max(1);
-    let mut embeddings = Vec::new();
-    let mut done = 0;
-    progress(0, total);
-    for images in bin.images.chunks(one * batch) {
-        let count = images.len() / one;
-        embeddings.extend(embed(images, count)?);
-        done += count;
-        progress(done, total);
+    std::thread::scope(|scope| {
+        // No longer than the batches of the bin.
+        let (sender, rows) = crossbeam_channel::unbounded::<(Vec<f32>, usize)>();
+        let measure = move || {
+            crash::test("figures");
+            let mut measuring = Measuring::new(&bin.pairs);
+            for (rows, count) in rows {
+                measuring.add(&rows, count);
+            }
+            measuring.finish().map(figures)
+        };
+        let measured = std::thread::Builder::new().name("figures".into()).spawn_scoped(scope, measure);
+        let measured = measured.unwrap_or_else(|error| panic!("the system gives no thread for the figures: {error}"));
+        let mut done = 0;
+        progress(0, total);
+        for images in bin.images.chunks(one * batch) {
+            let count = images.len() / one;
+            // Where the thread panicked, joining it tells.
+            let _ = sender.send((embed(images, count)?, count));
+            done += count;
+            progress(done, total);
+        }
+        drop(sender);
+        Ok(measured.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Four images of a pixel, embedded as two of their colours.
+    fn bin() -> DecodedBin {
+        let images = vec![200, 100, 0, 100, 200, 0, 50, 60, 0, 60, 50, 0];
+        DecodedBin { name: "x".into(), size: (1, 1), images, pairs: vec![[0, 1], [2, 3]], same: vec![true, false] }
     }
-    Ok(Measured::new(&embeddings, &bin.pairs)?)
+
+    fn embedding(images: &[u8]) -> Vec<f32> {
+        images.chunks_exact(3).flat_map(|pixel| [f32::from(pixel[0]), f32::from(pixel[1])]).collect()
+    }
+
+    #[test]
+    fn figures_are_made_beside_the_embedding() {
+        let bin = bin();
+        let told = std::cell::RefCell::new(Vec::new());
+        let mut embed = |images: &[u8], _: usize| Ok::<_, metrics::MetricsError>(embedding(images));
+        let progress = |done, all| told.borrow_mut().push((done, all));
+        let figures = |measured: Measured| (measured, std::thread::current().name().map(str::to_owned));
+        let (measured, thread) = evaluate(&bin, 3, &mut embed, &progress, figures).expect("figures");
+        assert_eq!(Ok(measured), Measured::new(&embedding(&bin.images), &bin.pairs));
+        assert_eq!(thread.as_deref(), Some("figures"));
+        assert_eq!(*told.borrow(), [(0, 4), (3, 4), (4, 4)]);
+    }
+
+    #[test]
+    fn what_fails_comes_back() {
+        let bin = bin();
+        let mut asked = 0;
+        let mut ends = |images: &[u8], _: usize| {
+            asked += 1;
+            if asked == 2 { Err(metrics::MetricsError::NotFinite(77)) } else { Ok(embedding(images)) }
+        };
+        let never = |_: Measured| unreachable!("there are no figures");
+        assert_eq!(evaluate(&bin, 2, &mut ends, &|_, _| {}, never), Err::<(), _>(metrics::MetricsError::NotFinite(77)));
+        let mut spoiled = |_: &[u8], count: usize| Ok(vec![f32::NAN; count * 2]);
+        let wrong = evaluate(&bin, 2, &mut spoiled, &|_, _| {}, |_| ());
+        assert_eq!(wrong, Err(metrics::MetricsError::NotFinite(0)));
+    }
 }

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use super::measuring::Measuring;
+
 /// Folds of the cross-validation.
 const FOLDS: usize = 10;
 /// Thresholds on the squared distance: 0 to below 4 by 0.01.
@@ -69,17 +71,10 @@ impl Measured {
         if rows == 0 || embeddings.len() < rows {
             return Err(MetricsError::Empty);
         }
-        let units = Units::new(embeddings, embeddings.len() / rows);
-        let mut measured: Vec<(f64, f64)> = Vec::with_capacity(pairs.len());
-        for (pair, [a, b]) in pairs.iter().enumerate() {
-            let (a, b) = (units.row(*a), units.row(*b));
-            if let Some(image) = [a, b].iter().position(|row| row.iter().any(|value| !value.is_finite())) {
-                return Err(MetricsError::NotFinite(2 * pair + image));
-            }
-            measured.push((dot(a, b), a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum()));
-        }
-        let (similarities, distances) = measured.into_iter().unzip();
-        Ok(Self { similarities, distances })
+        let length = embeddings.len() / rows;
+        let mut measuring = Measuring::new(pairs);
+        measuring.add(&embeddings[..rows * length], rows);
+        measuring.finish()
     }
 
     /// The figures, given which pairs show one person.
@@ -93,35 +88,6 @@ impl Measured {
             .map(|(folds, mean)| (folds.iter().map(|fold| (fold - mean).powi(2)).sum::<f64>() / FOLDS as f64).sqrt());
         Figures { accuracy, threshold, fold_mean: mean, fold_deviation: deviation, pairs: same.len() }
     }
-}
-
-/// Rows of length 1; those of zeros stay zeros, as scikit-learn's `normalize` has it.
-struct Units {
-    values: Vec<f64>,
-    length: usize,
-}
-
-impl Units {
-    fn new(rows: &[f32], length: usize) -> Self {
-        let mut values: Vec<f64> = rows.iter().map(|value| f64::from(*value)).collect();
-        for row in values.chunks_exact_mut(length) {
-            let norm = dot(row, row).sqrt();
-            if norm > 0.0 {
-                for value in row {
-                    *value /= norm;
-                }
-            }
-        }
-        Self { values, length }
-    }
-
-    fn row(&self, row: u32) -> &[f64] {
-        &self.values[row as usize * self.length..][..self.length]
-    }
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 /// The reference's search: among the highest tenth of the negatives' similarities (all, when there are fewer than ten),
@@ -271,7 +237,6 @@ mod tests {
         let embeddings = [0.0f32, 0.0, 3.0, 4.0].repeat(10);
         let figures = figures(&embeddings, &[true; 10]).expect("figures");
         assert_eq!((figures.threshold, figures.fold_mean), (0.0, Some(1.0)));
-        assert_eq!(Units::new(&[0.0, 0.0, 3.0, 4.0], 2).values, [0.0, 0.0, 0.6, 0.8]);
     }
 
     #[test]

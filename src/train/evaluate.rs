@@ -95,9 +95,9 @@ impl Bins {
                 }
                 Ok(model::embed(network, images, count, bin.size, true))
             };
-            match embed::evaluate(bin, BATCH, &mut embed, &tell) {
-                Ok(measured) => {
-                    let result = figures(bin, &measured, started);
+            let look = |measured: Measured| (figures(bin, &measured, started), measured);
+            match embed::evaluate(bin, BATCH, &mut embed, &tell, look) {
+                Ok((result, measured)) => {
                     results.push(result.clone());
                     let (run, bin) = (self.run.clone(), Arc::clone(bin));
                     self.details.submit(Evaluated { run, bin, measured, result, moment });
