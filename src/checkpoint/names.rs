@@ -2,6 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+/// Whether a name that a file states is one of a file in a folder, and leads neither out of it nor further down.
+pub fn stays_inside(name: &str) -> bool {
+    !name.is_empty() && !matches!(name, "." | "..") && !name.contains(['/', '\0'])
+}
+
 /// The whole model: `<name>.h5`.
 pub fn model_file(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.h5"))
@@ -55,5 +60,15 @@ mod tests {
     fn names_are_the_references() {
         let path = basic_file(Path::new("checkpoints"), "keras_mobilefacenet_256", "agedb_30", 6, 0.900_333_3);
         assert_eq!(path, Path::new("checkpoints/keras_mobilefacenet_256_basic_agedb_30_epoch_6_0.900333.h5"));
+    }
+
+    #[test]
+    fn a_name_that_leads_elsewhere_is_told_from_one_that_does_not() {
+        for name in ["a", "a b", "..a", "a.", "demo-20260101-000000", "\u{e9}\n", "..."] {
+            assert!(stays_inside(name), "{name:?}");
+        }
+        for name in ["", ".", "..", "/", "/etc", "a/b", "../a", "a/..", "a\0b"] {
+            assert!(!stays_inside(name), "{name:?}");
+        }
     }
 }

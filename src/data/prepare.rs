@@ -107,6 +107,29 @@ pub enum PrepareError {
         /// What is there.
         found: String,
     },
+    /// A class whose name would be a folder elsewhere, or one that no reader lists.
+    #[error("class {label} is called `{}`, which is no name of a folder in `{}`", name.escape_debug(), path.display())]
+    #[diagnostic(help(
+        "expected a name without `/`, without a zero byte and without a dot at its beginning: rename it where the set's \
+         classes are named (its folder, or `classes.json` beside `train.rec`)"
+    ))]
+    ClassName {
+        /// The folder to make.
+        path: PathBuf,
+        /// The class, counted from 0.
+        label: u32,
+        /// What it is called.
+        name: String,
+    },
+    /// A link where a file or a folder of ours should be.
+    #[error("`{}` is a link to `{}`", path.display(), to.display())]
+    #[diagnostic(help("nothing is written through links: remove it, or choose another place"))]
+    Link {
+        /// The link.
+        path: PathBuf,
+        /// Where it leads.
+        to: PathBuf,
+    },
     /// What was written is not what was to be written.
     #[error("`{}` was written and read again, and is not the same: {reason}", path.display())]
     #[diagnostic(help("check the disk; remove the file and run the same command again"))]
@@ -143,7 +166,7 @@ pub enum PrepareError {
     #[error("line {line} of `{}`: {reason}", path.display())]
     #[diagnostic(help(
         "as LFW's pairs.txt: `NAME 1 4` for two images of one person, `NAME 1 OTHER 2` for two; or `a.jpg b.jpg 1`, \
-         with 1 for one person and 0 for two; the images lie beside the file, or in the folder of --images"
+         with 1 for one person and 0 for two; the images lie below the folder of the file, or below that of --images"
     ))]
     Pairs {
         /// The file.
@@ -170,6 +193,14 @@ pub enum PrepareError {
 fn io(path: &Path) -> impl Fn(std::io::Error) -> PrepareError {
     let path = path.to_owned();
     move |source| PrepareError::Io { path: path.clone(), source }
+}
+
+/// Refuses a link in the place of something to be written into.
+fn no_link(path: &Path) -> Result<(), PrepareError> {
+    match std::fs::read_link(path) {
+        Ok(to) => Err(PrepareError::Link { path: path.to_owned(), to }),
+        Err(_) => Ok(()),
+    }
 }
 
 /// Puts `bytes` at `path`, whole or not at all.

@@ -258,8 +258,9 @@ fn shrunk(face: &[u8], from: (u32, u32), to: (u32, u32)) -> Option<Vec<u8>> {
     Some(image::imageops::resize(&image, to.0, to.1, image::imageops::FilterType::Triangle).into_raw())
 }
 
-/// The file of a bin's newest details, or of its best.
+/// The file of a bin's newest details, or of its best. It lies in the run's folder, whatever the bin is called.
 pub fn path(run: &Path, bin: &str, best: bool) -> PathBuf {
+    let bin = bin.replace(['/', '\0'], "_");
     run.join(FOLDER).join(format!("{bin}{}.json", if best { "_best" } else { "" }))
 }
 

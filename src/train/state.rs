@@ -22,7 +22,7 @@ use super::resume;
 use super::session::Device;
 use super::standing::{Going, Line, Standing, Within};
 use crate::checkpoint::history::History;
-use crate::checkpoint::{self, Extras, SavedModel};
+use crate::checkpoint::{self, Extras, SavedModel, names};
 use crate::event::{BinResult, BranchRow, Point, RunHeader};
 use crate::graph::{Array, embedding};
 use crate::nn::Network;
@@ -180,7 +180,13 @@ impl State {
             ))
             .with_help("go on with the facetui that wrote it, or a newer one"));
         }
-        match serde_json::from_value(state.clone()) {
+        match serde_json::from_value::<Self>(state.clone()) {
+            Ok(state) if !names::stays_inside(&state.identity.run_id) => Err(TrainError::new(format!(
+                "the run's state in `{}` names the folder `{}`, which is none among the runs",
+                path.display(),
+                state.identity.run_id.escape_debug()
+            ))
+            .with_help("the file is not one that facetui wrote: move it away")),
             Ok(state) => Ok(Found::State(Box::new(state))),
             Err(error) => {
                 Err(TrainError::new(format!("the run's state in `{}` cannot be read: {error}", path.display())))
@@ -254,9 +260,17 @@ impl State {
             progress: self.progress.clone(),
             within: self.within.clone(),
         };
-        let basic = self.basic.as_ref().and_then(|name| Some(path.parent()?.join(Path::new(name).file_name()?)));
+        let basic = self.basic.as_ref().filter(|name| is_basic_of(name, path)).map(|name| path.with_file_name(name));
         Ok(Line { standing, best: self.best, basic, going: Some(going) })
     }
+}
+
+/// Whether a file's name is that of a basic model of the run that `path` holds a state of: it is removed once there is a
+/// better one.
+fn is_basic_of(name: &str, path: &Path) -> bool {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let of_run = name.match_indices("_basic_").any(|(at, _)| stem.starts_with(&name[..at]));
+    of_run && names::stays_inside(name) && name.ends_with(".h5")
 }
 
 impl OptimizerFacts {

@@ -18,6 +18,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
+use crate::checkpoint::names;
 use crate::crash;
 use crate::eval::detail;
 use crate::event::{Command, Event, Level, Record};
@@ -410,7 +411,10 @@ impl Front {
 fn look(wish: &Wish, journal: Option<&Path>) -> Result<Look, String> {
     let run = journal.and_then(Path::parent).ok_or("this run has no folder")?;
     let run = match &wish.branch {
-        Some(branch) => run.parent().unwrap_or(run).join(branch),
+        Some(branch) if names::stays_inside(branch) => run.parent().unwrap_or(run).join(branch),
+        Some(branch) => {
+            return Err(format!("the journal names a branch `{}`, which is no run's folder", branch.escape_debug()));
+        }
         None => run.to_path_buf(),
     };
     let path = detail::path(&run, &wish.bin, wish.best);
@@ -433,5 +437,33 @@ async fn next_event(events: &mut Option<UnboundedReceiver<Arc<Record>>>) -> Opti
     match events {
         Some(events) => events.recv().await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journals_names_lead_to_no_file_outside_of_its_run() {
+        let place = tempfile::tempdir().expect("a folder");
+        let journal = place.path().join("runs/a/journal.jsonl");
+        fs_err::create_dir_all(place.path().join("runs/a/evaluation")).expect("makes");
+        fs_err::create_dir_all(place.path().join("evaluation")).expect("makes");
+        for file in ["x.json", "evaluation/lfw.json", "runs/evaluation"] {
+            fs_err::write(place.path().join(file), "{}").expect("writes");
+        }
+        let said = |branch: Option<&str>, bin: &str| {
+            let branch = branch.map(str::to_owned);
+            let wish = Wish { journal: None, branch, bin: bin.to_owned(), best: false };
+            look(&wish, Some(&journal)).map(drop).expect_err("there is nothing")
+        };
+        let outside = place.path().join("x").display().to_string();
+        for bin in ["../../../x", outside.as_str()] {
+            assert!(said(None, bin).contains("nothing was kept of"), "{bin}");
+        }
+        for branch in ["..", "../..", "", place.path().to_str().expect("text")] {
+            assert!(said(Some(branch), "lfw").contains("no run's folder"), "{branch}");
+        }
     }
 }

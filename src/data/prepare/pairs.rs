@@ -1,6 +1,6 @@
 //! Pairs files: LFW's `pairs.txt`, and plain lists of two paths and a flag.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::{PrepareError, io};
 
@@ -65,7 +65,7 @@ fn pair(words: &[&str], root: &Path) -> Result<Pair, String> {
             Ok(Pair { images: [numbered(root, name, one)?, numbered(root, name, other)?], same: true })
         }
         [one, other, flag] => match *flag {
-            "0" | "1" => Ok(Pair { images: [root.join(one), root.join(other)], same: *flag == "1" }),
+            "0" | "1" => Ok(Pair { images: [below(root, one)?, below(root, other)?], same: *flag == "1" }),
             flag => Err(format!("its last word is `{}`; expected 1 or 0", flag.escape_debug())),
         },
         [name, one, other_name, other] => {
@@ -75,10 +75,20 @@ fn pair(words: &[&str], root: &Path) -> Result<Pair, String> {
     }
 }
 
+/// The path of a file below `root` that a line names.
+fn below(root: &Path, name: &str) -> Result<PathBuf, String> {
+    let inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+    if name.contains('\0') || !Path::new(name).components().all(inside) {
+        let (name, root) = (name.escape_debug(), root.display());
+        return Err(format!("`{name}` leads out of `{root}`; expected a path below it, without `..`"));
+    }
+    Ok(root.join(name))
+}
+
 /// The path of LFW's image `NAME/NAME_0004.jpg`.
 fn numbered(root: &Path, name: &str, number: &str) -> Result<PathBuf, String> {
     let number: u32 = number.parse().map_err(|_ignored| format!("`{}` is no image's number", number.escape_debug()))?;
-    let stem = root.join(name).join(format!("{name}_{number:04}"));
+    let stem = below(&below(root, name)?, &format!("{name}_{number:04}"))?;
     let mut paths = ENDINGS.map(|ending| PathBuf::from(format!("{}.{ending}", stem.display()))).into_iter();
     let first = PathBuf::from(format!("{}.jpg", stem.display()));
     Ok(paths.find(|path| path.is_file()).unwrap_or(first))
@@ -125,6 +135,13 @@ mod tests {
             ("Ann\t1\tBob Lee\tx\n", "`x` is no image's number"),
             ("a.jpg b.jpg yes\n", "its last word is `yes`"),
             ("a b c d e\n", "5 words"),
+            ("Ann\t1\t12\n../x.jpg Ann/Ann_0001.jpg 1\n", "line 2 of"),
+            ("../x.jpg Ann/Ann_0001.jpg 1\n", "`../x.jpg` leads out of"),
+            ("Ann/Ann_0001.jpg Ann/../../x.jpg 0\n", "`Ann/../../x.jpg` leads out of"),
+            ("/etc/passwd Ann/Ann_0001.jpg 1\n", "`/etc/passwd` leads out of"),
+            ("..\t1\t2\n", "`..` leads out of"),
+            ("/etc\t1\tAnn\t2\n", "`/etc` leads out of"),
+            ("a\0b.jpg Ann/Ann_0001.jpg 1\n", "`a\\0b.jpg` leads out of"),
         ] {
             let error = parse(text).expect_err("is refused");
             assert!(error.contains(words) && error.contains("pairs.txt"), "{text:?}: {error}");

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::prelude::*;
 
 use super::marker::Marker;
-use super::{Made, PrepareError, Progress, io, write_file};
+use super::{Made, PrepareError, Progress, io, no_link, write_file};
 use crate::data::classes::{BESIDE_RECORDS, Classes};
 use crate::data::decode;
 use crate::data::recordio::FILE;
@@ -46,6 +46,7 @@ pub fn records(source: &dyn Source, to: &Path, progress: Progress<'_>) -> Result
     let mut written = 0;
     // A run that was interrupted after this left the whole file, checked.
     let growing = if whole.exists() { &whole } else { &partial };
+    no_link(growing)?;
     let mut file =
         std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(growing).map_err(io(growing))?;
     let end = kept(growing, &plan, &mut offsets)?;

@@ -152,6 +152,20 @@ mod tests {
     }
 
     #[test]
+    fn no_wish_names_a_file() {
+        for wish in [
+            r#"{"command":{"save":"/tmp/x.h5"}}"#,
+            r#"{"command":{"save":{"path":"../x.h5"}}}"#,
+            r#"{"command":"save","path":"../x.h5"}"#,
+            r#"{"command":{"evaluate":"/etc/passwd"}}"#,
+            r#"{"command":{"stop":"../../x"}}"#,
+        ] {
+            assert!(read_wish(wish.as_bytes()).is_err(), "{wish}");
+        }
+        assert_eq!(read_wish(br#"{"command":"save"}"#), Ok(ToServer::Command(Command::Save)));
+    }
+
+    #[test]
     fn a_journals_line_goes_through_unread() {
         let record = Record { at: 1.5, event: Event::Log { level: Level::Info, message: "a \"b\" \n c".into() } };
         let mut sent = Vec::new();
