@@ -193,7 +193,7 @@ pub fn line(record: &Record) -> Vec<u8> {
 }
 
 /// The record of a line, with its end or without; none when it is no record, or not as it was written, or has more than
-/// [`MOST_VALUES`]. Lines of versions without a checksum are taken as they are.
+/// `MOST_VALUES`. Lines of versions without a checksum are taken as they are.
 pub fn parse(line: &[u8]) -> Option<Record> {
     let line = line.trim_ascii_end();
     // A value, or a member, stands behind each of these.

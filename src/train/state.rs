@@ -270,7 +270,7 @@ impl State {
 fn is_basic_of(name: &str, path: &Path) -> bool {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let of_run = name.match_indices("_basic_").any(|(at, _)| stem.starts_with(&name[..at]));
-    of_run && names::stays_inside(name) && name.ends_with(".h5")
+    of_run && names::stays_inside(name) && Path::new(name).extension().is_some_and(|kind| kind == "h5")
 }
 
 impl OptimizerFacts {

@@ -129,7 +129,9 @@ fn who_watches_a_run_go_back_sees_what_the_journal_says() {
         let records: Vec<Record> = all.map(|event| Record { at: 1.0, event }).collect();
         let watched = RunState::replay(&records);
         let mut counted = Vec::new();
-        records.into_iter().for_each(|record| crate::run::journal::put(&mut counted, record));
+        for record in records {
+            crate::run::journal::put(&mut counted, record);
+        }
         let read = RunState::replay(&counted);
         let figures = |state: &RunState| {
             let losses: Vec<u32> = state.step_loss.iter().map(|loss| loss.to_bits()).collect();
