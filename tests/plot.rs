@@ -100,7 +100,7 @@ fn mistakes_are_told_and_write_nothing() {
         (["demo-2", "-o", "b.svg"], 2, ["no run `demo-2`", "`demo-1`"]),
         (["demo-1", "-o", "b.pdf"], 2, ["`b.pdf` does not say", "`.svg`"]),
         (["demo-1", "-o", "b"], 2, ["`b` does not say", "`.png`"]),
-        (["bad_hist.json", "-o", "b.svg"], 1, ["bad_hist.json", "no list"]),
+        (["bad_hist.json", "-o", "b.svg"], 1, ["bad_hist.json", "integer `3`"]),
         (["empty_hist.json", "-o", "b.svg"], 1, ["empty_hist.json", "no finished epoch"]),
         (["nothing", "-o", "b.svg"], 1, ["nothing", "no `journal.jsonl`"]),
         (["demo-1", "-o", "missing/b.svg"], 1, ["missing/b.svg", "written"]),
