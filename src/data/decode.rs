@@ -53,7 +53,7 @@ pub enum DecodeError {
         /// Bytes of the file.
         length: usize,
     },
-    /// An image that is large and nearly blank, or made to fill memory.
+    /// An image that is large and strongly compressed, nearly blank, or made to fill memory.
     #[error(
         "its {width}x{height} pixels take {memory} bytes of memory, too much for a file of {length} bytes: scale it down"
     )]

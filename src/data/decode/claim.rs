@@ -21,8 +21,8 @@ const USUAL: u64 = 8;
 /// Bytes of memory that any image may take: fourteen million pixels or more.
 const FREE: u64 = 56 << 20;
 
-/// Bytes of memory that an image may take beyond that, times its length. Photographs take a few bytes for one of their file's; what
-/// takes more is large and blank, or made to fill memory.
+/// Bytes of memory that an image may take beyond that, times its length. Photographs take some bytes for one of their file's; what
+/// takes more is large and strongly compressed, blank, or made to fill memory.
 const TIMES: u64 = 9;
 
 /// Whether a file of so many bytes may take so much memory.

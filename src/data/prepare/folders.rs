@@ -152,18 +152,14 @@ mod tests {
     fn no_class_leads_out_of_the_folder() {
         let place = tempfile::tempdir().expect("a folder");
         let away = place.path().join("away");
-        for name in ["../away", "..", ".", "", "a/b", "a/../../away", "a\0", ".hidden", &away.display().to_string()] {
+        for name in
+            ["../away", "..", ".", "", "a/b", "a/../../away", "a\0", ".hidden", "..bob", &away.display().to_string()]
+        {
             let to = place.path().join("set");
             let error = named(&["ann", name], &to).expect_err("is refused");
             assert!(error.contains("class 1 is called") && error.contains("set`"), "{error}");
             assert!(!to.exists() && !away.exists(), "{name:?}");
         }
-        assert_eq!(
-            named(&["ann", "..bob", "eve\n"], &place.path().join("odd")).map(|_| ()),
-            Err(String::new()).or(Err("class 1 is called `..bob`, which is no name of a folder in `".to_owned()
-                + &place.path().join("odd").display().to_string()
-                + "`"))
-        );
         assert_eq!(named(&["ann", "eve\n"], &place.path().join("good")), Ok(Made { total: 2, written: 2 }));
     }
 

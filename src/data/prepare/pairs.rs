@@ -75,10 +75,12 @@ fn pair(words: &[&str], root: &Path) -> Result<Pair, String> {
     }
 }
 
-/// The path of a file below `root` that a line names.
+/// The path of a file below `root` that a line names, from there or as a whole.
 fn below(root: &Path, name: &str) -> Result<PathBuf, String> {
     let inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
-    if name.contains('\0') || !Path::new(name).components().all(inside) {
+    let path = Path::new(name);
+    let rest = std::path::absolute(root).ok().and_then(|root| path.strip_prefix(root).ok());
+    if name.contains('\0') || !rest.unwrap_or(path).components().all(inside) {
         let (name, root) = (name.escape_debug(), root.display());
         return Err(format!("`{name}` leads out of `{root}`; expected a path below it, without `..`"));
     }
@@ -124,6 +126,17 @@ mod tests {
         );
         let found = parse("# mine\nAnn/Ann_0001.jpg Ann/Ann_0012.png 1\n").expect("reads");
         assert_eq!(found, [("Ann/Ann_0001.jpg".into(), "Ann/Ann_0012.png".into(), true)]);
+    }
+
+    #[test]
+    fn a_whole_path_may_lead_below_the_folder_and_nowhere_else() {
+        let root = Path::new("/faces/lfw");
+        for (name, wanted) in [("a/b.jpg", "/faces/lfw/a/b.jpg"), ("/faces/lfw/./a.jpg", "/faces/lfw/a.jpg")] {
+            assert_eq!(below(root, name), Ok(PathBuf::from(wanted)));
+        }
+        for name in ["/faces/lfw/../x.jpg", "/faces/lfw2/x.jpg", "/faces/x.jpg", "/x.jpg", ".."] {
+            assert!(below(root, name).is_err(), "{name}");
+        }
     }
 
     #[test]
