@@ -39,6 +39,8 @@ fn main() {
         // libtorch's macros decide the layout of std::string; torch-sys and the wheel use the new one.
         .define("_GLIBCXX_USE_CXX11_ABI", "1")
         .flag_if_supported("-fno-math-errno")
+        // No result depends on it, and loops with conditions are vectorised without AVX-512 too.
+        .flag_if_supported("-fno-trapping-math")
         .file("src/native/augment.cpp")
         .file("src/native/counters.cpp")
         .file("src/native/norm_act.cpp")

@@ -58,9 +58,12 @@ unsafe extern "C" {
     fn facetui_last_error() -> *const c_char;
 }
 
-/// Whether [`norm_act`] can take `x`: an fp32 map on the CPU with more than one place a channel.
+/// Whether [`norm_act`] can take `x`: a map on the CPU, fp32 or bf16, with more than one place a channel.
 pub(super) fn takes(x: &Tensor) -> bool {
-    x.dim() == 4 && x.kind() == Kind::Float && !x.device().is_cuda() && x.numel() as i64 > x.size()[1]
+    x.dim() == 4
+        && matches!(x.kind(), Kind::Float | Kind::BFloat16)
+        && !x.device().is_cuda()
+        && x.numel() as i64 > x.size()[1]
 }
 
 /// `act(batch_norm(x))`, or `batch_norm(x) + other`, for a map (B, C, H, W) that [`takes`] accepts; the result is
@@ -266,15 +269,88 @@ mod tests {
         }
     }
 
+    /// Whether a bf16 result is the fp32 one, rounded once: half a unit in the last of eight digits, and fp32's own error.
+    fn rounded_once(name: &str, ours: &Tensor, wanted: &Tensor) {
+        let wanted = wanted.to_kind(Kind::Float);
+        let most = wanted.abs() * (1.004 / 256.0) + wanted.abs().max() * 2e-5;
+        let beyond = ((ours.to_kind(Kind::Float) - &wanted).abs() - most).max().double_value(&[]);
+        assert!(beyond <= 0.0, "{name}: off by {beyond} more than rounding");
+    }
+
+    #[test]
+    fn bf16_maps_are_computed_in_fp32_and_rounded_once() {
+        let shape = [3, 37, 7, 9];
+        let c = [shape[1]];
+        let half = |shape: &[i64], seed, factor: f64| ((noise(shape, seed) - 0.5) * factor).to_kind(Kind::BFloat16);
+        let (gamma, beta) = (noise(&c, 4) + 0.5, (noise(&c, 5) - 0.5) * 4.0);
+        for act in [Act::None, Act::PRelu, Act::Relu, Act::Relu6] {
+            // A sum before or behind the normalisation.
+            for (train, before, behind) in
+                [(true, false, false), (false, false, false), (true, true, false), (true, false, true)]
+            {
+                if behind && act != Act::None {
+                    continue;
+                }
+                let run = |kind: Kind| {
+                    let leaf = |tensor: Tensor| tensor.to_kind(kind).copy().set_requires_grad(true);
+                    let (x, other) = (leaf(half(&shape, 1, 10.0)), leaf(half(&shape, 2, 10.0)));
+                    let slope = leaf(half(&c, 6, 1.0));
+                    let [gamma, beta] = [&gamma, &beta].map(|weights| weights.copy().set_requires_grad(true));
+                    let (mean, variance) = (noise(&c, 7), (noise(&c, 8) + 0.5) * 4.0);
+                    let norm = norm(Some([&gamma, &beta]), [&mean, &variance], train);
+                    let slope_used = (act == Act::PRelu).then_some(&slope);
+                    let (y, sum) = match (kind, before) {
+                        (Kind::BFloat16, true) => sum_norm_act(&x, &other, &norm, act, slope_used),
+                        (Kind::BFloat16, false) => {
+                            (norm_act(&x, &norm, act, slope_used, behind.then_some(&other)), x.shallow_clone())
+                        }
+                        // The sum is a map as well, so it is rounded.
+                        (_, true) => {
+                            let sum = (&x + &other).to_kind(Kind::BFloat16).to_kind(Kind::Float);
+                            (plain(&sum, &norm, act, slope_used, None), sum)
+                        }
+                        _ => (plain(&x, &norm, act, slope_used, behind.then_some(&other)), x.shallow_clone()),
+                    };
+                    assert_eq!((y.kind(), sum.kind()), (kind, kind));
+                    let parts = [(&y, 3), (&sum, 9)].map(|(map, seed)| map * half(&shape, seed, 1.0).to_kind(kind));
+                    (parts[0].sum(Kind::Float) + parts[1].sum(Kind::Float)).backward();
+                    let mut halves = vec![("result", y.detach()), ("sum", sum.detach())];
+                    if before {
+                        halves.push(("input", x.grad()));
+                    }
+                    if before || behind {
+                        halves.push(("other", other.grad()));
+                    }
+                    halves.extend(slope_used.map(|slope| ("slope", slope.grad())));
+                    (halves, [gamma.grad(), beta.grad(), mean, variance])
+                };
+                let ((ours, exact), (wanted, exact_wanted)) = (run(Kind::BFloat16), run(Kind::Float));
+                let case = format!("{act:?}, train {train}, sum before {before}, behind {behind}");
+                for ((name, ours), (_, wanted)) in ours.iter().zip(&wanted) {
+                    rounded_once(&format!("{name}, {case}"), ours, wanted);
+                }
+                for (ours, wanted) in exact.iter().zip(&exact_wanted) {
+                    assert_eq!(ours.kind(), Kind::Float);
+                    close(&case, ours, wanted, 1e-5);
+                }
+                // libtorch rounds a sum to the nearest, and to the even one of two as near.
+                let [one, other] = [1, 2].map(|seed| half(&shape, seed, 10.0));
+                assert!(!before || ours[1].1.equal(&(one + other)), "{case}");
+            }
+        }
+    }
+
     #[test]
     fn not_a_number_is_not_hidden() {
-        let x = Tensor::full([2, 3, 4, 4], f64::NAN, (Kind::Float, Device::Cpu));
-        let (zeros, ones) =
-            (Tensor::zeros([3], (Kind::Float, Device::Cpu)), Tensor::ones([3], (Kind::Float, Device::Cpu)));
-        let norm = norm(None, [&zeros, &ones], false);
-        for act in [Act::None, Act::PRelu, Act::Relu, Act::Relu6] {
-            let y = norm_act(&x, &norm, act, Some(&zeros), None);
-            assert_eq!(i64::try_from(y.isnan().all()).expect("a flag"), 1, "{act:?}");
+        for kind in [Kind::Float, Kind::BFloat16] {
+            let x = Tensor::full([2, 3, 4, 4], f64::NAN, (kind, Device::Cpu));
+            let (zeros, ones) =
+                (Tensor::zeros([3], (Kind::Float, Device::Cpu)), Tensor::ones([3], (Kind::Float, Device::Cpu)));
+            let norm = norm(None, [&zeros, &ones], false);
+            for act in [Act::None, Act::PRelu, Act::Relu, Act::Relu6] {
+                let y = norm_act(&x, &norm, act, Some(&zeros), None);
+                assert_eq!(i64::try_from(y.isnan().all()).expect("a flag"), 1, "{kind:?}, {act:?}");
+            }
         }
     }
 }
