@@ -10,6 +10,7 @@
 mod arrays;
 pub mod atomic;
 mod extras;
+mod floats;
 mod free_lists;
 mod heaps;
 pub mod history;
@@ -20,6 +21,7 @@ pub mod names;
 pub mod npy;
 mod optimizer;
 mod order;
+mod places;
 mod read;
 mod references;
 mod scan;
@@ -40,19 +42,20 @@ use crate::graph::keras::KerasError;
 use crate::graph::{Array, Graph, Weights};
 
 pub use extras::Extras;
+pub use floats::Floats;
 pub use read::{notes, read};
 pub use weights::{LoadedWeights, Mismatch, read_weights};
 pub use write::write;
 
-/// A model as a file holds it.
+/// A model as a file holds it. Its numbers are arrays when it is read; what is written may make them on the way ([`Floats`]).
 #[derive(Debug, Clone, PartialEq)]
-pub struct SavedModel {
+pub struct SavedModel<A = Array> {
     /// Its layers.
     pub graph: Graph,
     /// Their weights.
-    pub weights: Weights,
+    pub weights: Weights<A>,
     /// Its optimiser, when the file has one, whatever its class is.
-    pub optimizer: Option<SavedOptimizer>,
+    pub optimizer: Option<SavedOptimizer<A>>,
     /// What the file has of an optimiser and could not be read; the reader of a file tells its user. Not written.
     pub optimizer_note: Option<String>,
     /// The loss it was compiled with, by name: Keras's or the reference's when read, facetui's or theirs when written.
@@ -65,9 +68,9 @@ pub struct SavedModel {
     pub evaluation: Vec<BinResult>,
 }
 
-impl SavedModel {
+impl<A> SavedModel<A> {
     /// Layers and weights alone.
-    pub fn new(graph: Graph, weights: Weights) -> Self {
+    pub fn new(graph: Graph, weights: Weights<A>) -> Self {
         let (optimizer, optimizer_note, loss, loss_config) = (None, None, None, None);
         let (extras, evaluation) = (Extras::default(), Vec::new());
         Self { graph, weights, optimizer, optimizer_note, loss, loss_config, extras, evaluation }
@@ -76,7 +79,7 @@ impl SavedModel {
 
 /// An optimiser with its state, in Keras's words.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SavedOptimizer {
+pub struct SavedOptimizer<A = Array> {
     /// `SGD`, `Adam`, `Nadam`, `RMSprop`, `AdamW`, `SGDW`, or another class without its package.
     pub class_name: String,
     /// Its hyper-parameters, with `learning_rate` whatever the file calls it.
@@ -86,12 +89,12 @@ pub struct SavedOptimizer {
     /// Nadam's product of momenta.
     pub momentum_cache: Option<f32>,
     /// State of the trainable weights, slot by slot in the order of the graph. Frozen weights may have none.
-    pub slots: Vec<OptimizerSlot>,
+    pub slots: Vec<OptimizerSlot<A>>,
 }
 
 /// The state of one weight.
 #[derive(Debug, Clone, PartialEq)]
-pub struct OptimizerSlot {
+pub struct OptimizerSlot<A = Array> {
     /// `momentum` (SGD), `m`, `v`, `vhat` (Adam, `AdamW`, Nadam), `rms`, `momentum`, `mg` (`RMSprop`), or another in
     /// Keras's word.
     pub slot: String,
@@ -100,7 +103,7 @@ pub struct OptimizerSlot {
     /// The weight's name in its layer.
     pub weight: String,
     /// The numbers, shaped as the weight.
-    pub array: Array,
+    pub array: A,
 }
 
 /// A file that cannot be read or written.

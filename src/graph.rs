@@ -317,10 +317,16 @@ pub struct Array {
 }
 
 /// All weights of a graph: for each node, in order, its weights in the order of [`Node::weights`].
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Weights {
+#[derive(Debug, Clone, PartialEq)]
+pub struct Weights<A = Array> {
     /// A list a node; empty for nodes without weights.
-    pub nodes: Vec<Vec<Array>>,
+    pub nodes: Vec<Vec<A>>,
+}
+
+impl<A> Default for Weights<A> {
+    fn default() -> Self {
+        Self { nodes: Vec::new() }
+    }
 }
 
 impl Weights {

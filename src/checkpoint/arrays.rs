@@ -1,8 +1,14 @@
-//! Numbers in HDF5 datasets: read whole as float32 under the limits of [`Source`], written without a copy.
+//! Numbers in HDF5 datasets: read whole as float32 under the limits of [`Source`]; written behind what HDF5 makes of a file,
+//! as they come.
 
+use hdf5::Group;
+use hdf5::plist::dataset_create::AllocTime;
 use hdf5::types::{FloatSize, TypeDescriptor};
-use hdf5::{Dataset, Group};
 
+use super::Floats;
+use super::image::header;
+use super::places::Dataset;
+use super::seal::Sealing;
 use super::source::Source;
 use crate::graph::Array;
 
@@ -13,7 +19,7 @@ const MOST_UNPACKED: u64 = 1032;
 
 /// A dataset of a file.
 pub(super) struct Numbers {
-    dataset: Dataset,
+    dataset: hdf5::Dataset,
     /// Its axes; none for a single number.
     pub(super) shape: Vec<usize>,
 }
@@ -98,11 +104,62 @@ impl Numbers {
     }
 }
 
-/// Writes a float32 dataset; slashes in the name make groups.
-pub(super) fn put(group: &Group, name: &str, array: &Array) -> hdf5::Result<()> {
+/// A float32 dataset whose numbers follow behind the file's other parts.
+pub(super) struct Pending<'a> {
+    /// Where its object header begins.
+    header: u64,
+    /// How many there are.
+    count: u64,
+    /// The numbers; none for zeros.
+    numbers: Option<&'a dyn Floats>,
+}
+
+impl Pending<'_> {
+    /// For [`places::assign`](super::places::assign).
+    pub(super) const fn dataset(&self) -> Dataset {
+        Dataset { header: self.header, bytes: self.count * size_of::<f32>() as u64 }
+    }
+
+    /// Writes its numbers.
+    ///
+    /// # Errors
+    /// The file cannot be written, or there are more or fewer numbers than their shape says.
+    pub(super) fn write(&self, file: &mut Sealing) -> std::io::Result<()> {
+        let mut left = self.count;
+        if let Some(numbers) = self.numbers {
+            numbers.each(&mut |piece| {
+                left = left.checked_sub(piece.len() as u64).ok_or_else(wrong_count)?;
+                file.put_floats(piece)
+            })?;
+            return if left == 0 { Ok(()) } else { Err(wrong_count()) };
+        }
+        let zeros = vec![0.0; left.min(1 << 16) as usize];
+        while left > 0 {
+            let now = left.min(zeros.len() as u64);
+            file.put_floats(&zeros[..now as usize])?;
+            left -= now;
+        }
+        Ok(())
+    }
+}
+
+fn wrong_count() -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::InvalidData, "an array has more or fewer numbers than its shape says")
+}
+
+/// Makes a float32 dataset whose numbers are written later; slashes in the name make groups. Without numbers they are zeros.
+pub(super) fn put<'a>(
+    group: &Group,
+    name: &str,
+    shape: &[usize],
+    numbers: Option<&'a dyn Floats>,
+    later: &mut Vec<Pending<'a>>,
+) -> hdf5::Result<()> {
     let (parent, leaf) = place(group, name)?;
-    let dataset = parent.new_dataset::<f32>().shape(array.shape.clone()).create(leaf)?;
-    dataset.write_raw(&array.data)
+    let dataset = parent.new_dataset::<f32>().shape(shape.to_vec()).alloc_time(Some(AllocTime::Late)).create(leaf)?;
+    let count = shape.iter().map(|size| *size as u64).product();
+    later.push(Pending { header: header(&dataset)?, count, numbers });
+    Ok(())
 }
 
 /// Writes one float32 number.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use hdf5::File;
 use serde_json::Value;
 
-use super::arrays;
+use super::arrays::{self, Pending};
 use super::source::Source;
 use super::strings::{put_text, text};
 use crate::event::BinResult;
@@ -40,7 +40,12 @@ impl Extras {
 }
 
 /// Writes them, when there are any.
-pub(super) fn put(file: &File, extras: &Extras, evaluation: &[BinResult]) -> hdf5::Result<()> {
+pub(super) fn put<'a>(
+    file: &File,
+    extras: &'a Extras,
+    evaluation: &[BinResult],
+    later: &mut Vec<Pending<'a>>,
+) -> hdf5::Result<()> {
     if extras.is_empty() && evaluation.is_empty() {
         return Ok(());
     }
@@ -58,7 +63,7 @@ pub(super) fn put(file: &File, extras: &Extras, evaluation: &[BinResult]) -> hdf
         if name.is_empty() || name.contains(['/', '\0']) || name == "." {
             return Err(hdf5::Error::from(format!("`{name}` is no name for an array")));
         }
-        arrays::put(&folder, name, array)?;
+        arrays::put(&folder, name, &array.shape, Some(array), later)?;
     }
     Ok(())
 }

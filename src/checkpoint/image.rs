@@ -1,18 +1,20 @@
 //! Where an HDF5 file takes shape before it is written to a disk: in memory.
 //!
 //! HDF5 does not survive a disk that takes no more: when one of its writes fails, closing the file may read memory that was
-//! freed, and end the process. So it never writes to a disk here, and every error of a disk is one of our own writing. It
-//! costs the file's length in memory while it is saved.
+//! freed, and end the process. So it never writes to a disk here, and every error of a disk is one of our own writing. Large
+//! arrays never come into it: they are written behind it (`places`).
 
 use std::ffi::c_void;
+use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hdf5::{File, FileBuilder};
+use hdf5::{Dataset, File, FileBuilder};
 use hdf5_sys::h5f::{H5Fget_file_image, H5Fget_vfd_handle};
+use hdf5_sys::h5o::{H5O_INFO_BASIC, H5O_info2_t, H5Oget_info3};
 use hdf5_sys::h5p::H5P_DEFAULT;
 
 /// By how much its memory grows at a time, in bytes.
-const STEP: usize = 4 << 20;
+const STEP: usize = 1 << 20;
 
 /// An empty HDF5 file in memory.
 ///
@@ -23,15 +25,16 @@ pub(super) fn create() -> hdf5::Result<File> {
     // Files of one name are one file to it.
     let name = format!("facetui-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
     let mut builder = FileBuilder::new();
-    builder.with_fapl(|access| access.core_options(STEP, false));
+    // The first format, as Keras writes it.
+    builder.with_fapl(|access| access.core_options(STEP, false).libver_earliest());
     builder.create(name)
 }
 
-/// Hands the bytes of a file that [`create`] made to `take`, without a copy.
+/// The bytes of a file that [`create`] made.
 ///
 /// # Errors
 /// HDF5 cannot finish it.
-pub(super) fn with_bytes<T>(file: &File, take: impl FnOnce(&[u8]) -> T) -> hdf5::Result<T> {
+pub(super) fn bytes(file: &File) -> hdf5::Result<Vec<u8>> {
     file.flush()?;
     let (id, mut handle) = (file.id(), std::ptr::null_mut::<c_void>());
     #[expect(unsafe_code, reason = "HDF5 is C")]
@@ -45,5 +48,23 @@ pub(super) fn with_bytes<T>(file: &File, take: impl FnOnce(&[u8]) -> T) -> hdf5:
     // SAFETY: for a file in memory the handle is the address of the pointer to its memory, which holds at least the bytes up
     // to the file's end once it was flushed. Nobody else has the file, so it stays as it is while `file` is borrowed.
     let bytes = unsafe { std::slice::from_raw_parts(*handle.cast::<*const u8>(), length) };
-    Ok(take(bytes))
+    Ok(bytes.to_vec())
+}
+
+/// Where the object header of a dataset begins in its file.
+///
+/// # Errors
+/// HDF5 does not tell.
+pub(super) fn header(dataset: &Dataset) -> hdf5::Result<u64> {
+    let (id, mut info) = (dataset.id(), MaybeUninit::<H5O_info2_t>::zeroed());
+    #[expect(unsafe_code, reason = "HDF5 is C")]
+    // SAFETY: `id` is an open dataset's, and the function fills `info`.
+    let told = hdf5::sync::sync(|| unsafe { H5Oget_info3(id, info.as_mut_ptr(), H5O_INFO_BASIC) });
+    if told < 0 {
+        return Err(hdf5::Error::from("HDF5 does not tell where a dataset lies"));
+    }
+    #[expect(unsafe_code, reason = "the token's bytes are not public")]
+    // SAFETY: `info` was filled. A token is sixteen bytes, of which a file's own begins with the address in eight bytes.
+    let address = unsafe { (&raw const (*info.as_ptr()).token).cast::<[u8; 8]>().read() };
+    Ok(u64::from_le_bytes(address))
 }

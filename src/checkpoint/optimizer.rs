@@ -18,7 +18,7 @@ pub(super) use write::{described, put};
 /// The group below `facetui` with the state of weights that Keras does not train.
 const KEPT: &str = "facetui/optimizer";
 
-impl SavedOptimizer {
+impl<A> SavedOptimizer<A> {
     /// Whether it is one of Keras's `legacy` optimisers, all there were before 2.11, which lie in files in their own way. A
     /// few compute otherwise than the newer of the same name: Nadam's momentum follows `0.96^(0.004 t)` and not `0.96^t`,
     /// `RMSprop` without momentum adds its epsilon outside the root.
@@ -28,7 +28,7 @@ impl SavedOptimizer {
     }
 
     /// The state of one weight.
-    pub fn slot(&self, slot: &str, layer: &str, weight: &str) -> Option<&crate::graph::Array> {
+    pub fn slot(&self, slot: &str, layer: &str, weight: &str) -> Option<&A> {
         let mut slots = self.slots.iter();
         slots.find(|s| s.slot == slot && s.layer == layer && s.weight == weight).map(|slot| &slot.array)
     }

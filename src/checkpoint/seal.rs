@@ -27,24 +27,66 @@ pub enum Seal {
     None,
 }
 
-/// Writes `bytes` into the file at `path`, which is made or emptied, and puts a seal behind them.
-///
-/// # Errors
-/// The file cannot be written.
-pub fn copy_sealed(bytes: &[u8], path: &Path) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    // Piece by piece: each is in the processor's cache for the checksum and the copy.
-    let mut sum = crc32fast::Hasher::new();
-    for piece in bytes.chunks(PIECE) {
-        sum.update(piece);
-        file.write_all(piece)?;
+/// A file that is written from its beginning to its end and sealed then.
+#[derive(Debug)]
+pub struct Sealing {
+    file: File,
+    sum: crc32fast::Hasher,
+    length: u64,
+    /// Bytes of numbers.
+    buffer: Vec<u8>,
+}
+
+impl Sealing {
+    /// Makes the file, or empties it.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: File::create(path)?, sum: crc32fast::Hasher::new(), length: 0, buffer: Vec::new() })
     }
-    let mut seal = Vec::with_capacity(LENGTH as usize);
-    seal.extend_from_slice(MAGIC);
-    seal.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
-    seal.extend_from_slice(&sum.finalize().to_le_bytes());
-    seal.extend_from_slice(&[0; 4]);
-    file.write_all(&seal)
+
+    /// Writes bytes.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        // Piece by piece: each is in the processor's cache for the checksum and the copy.
+        for piece in bytes.chunks(PIECE) {
+            self.sum.update(piece);
+            self.file.write_all(piece)?;
+        }
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Writes numbers as this machine has them.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn put_floats(&mut self, numbers: &[f32]) -> io::Result<()> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        for piece in numbers.chunks(PIECE / size_of::<f32>()) {
+            buffer.clear();
+            buffer.extend(piece.iter().flat_map(|value| value.to_ne_bytes()));
+            self.put(&buffer)?;
+        }
+        self.buffer = buffer;
+        Ok(())
+    }
+
+    /// Puts the seal behind it.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn finish(mut self) -> io::Result<()> {
+        let mut seal = Vec::with_capacity(LENGTH as usize);
+        seal.extend_from_slice(MAGIC);
+        seal.extend_from_slice(&self.length.to_le_bytes());
+        seal.extend_from_slice(&self.sum.finalize().to_le_bytes());
+        seal.extend_from_slice(&[0; 4]);
+        self.file.write_all(&seal)
+    }
 }
 
 /// Reads a whole file and compares it with its seal.
@@ -94,7 +136,10 @@ mod tests {
         let content: Vec<u8> = (0..300u32).map(|at| (at * 7) as u8).collect();
         std::fs::write(&path, &content).expect("writes");
         assert_eq!(check(&path).expect("reads"), Seal::None);
-        copy_sealed(&content, &path).expect("seals");
+        let mut sealing = Sealing::create(&path).expect("is made");
+        sealing.put(&content[..101]).expect("writes");
+        sealing.put(&content[101..]).expect("writes");
+        sealing.finish().expect("seals");
         assert_eq!(check(&path).expect("reads"), Seal::Whole);
         let sealed = std::fs::read(&path).expect("reads");
         for at in 0..sealed.len() - 4 {
@@ -106,5 +151,21 @@ mod tests {
         }
         std::fs::write(&path, "").expect("writes");
         assert_eq!(check(&path).expect("reads"), Seal::None);
+    }
+
+    #[test]
+    fn numbers_are_their_bytes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("x.h5");
+        let numbers: Vec<f32> = (0..PIECE as u32 / 2 + 3).map(|at| at as f32 * 0.37).collect();
+        let mut sealing = Sealing::create(&path).expect("is made");
+        sealing.put_floats(&numbers).expect("writes");
+        sealing.finish().expect("seals");
+        assert_eq!(check(&path).expect("reads"), Seal::Whole);
+        let written = std::fs::read(&path).expect("reads");
+        assert!(
+            written[..written.len() - LENGTH as usize]
+                == *numbers.iter().flat_map(|x| x.to_ne_bytes()).collect::<Vec<_>>()
+        );
     }
 }

@@ -96,7 +96,7 @@ fn name_of(value: &Value, depth: usize) -> Option<String> {
 }
 
 /// The `training_config` of a model that is written.
-pub(super) fn config(model: &SavedModel, optimizer: &SavedOptimizer) -> Value {
+pub(super) fn config<A>(model: &SavedModel<A>, optimizer: &SavedOptimizer<A>) -> Value {
     let loss = match (&model.loss_config, &model.loss) {
         // A function in Keras 3's words, which Keras 2 does not know.
         (Some(config), _) if config["class_name"] == "function" => json!(name_of(config, 0)),

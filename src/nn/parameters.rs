@@ -14,11 +14,13 @@ use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
 use super::init;
-use crate::graph::layer::{Layer, WeightSpec};
+use crate::checkpoint::Floats as _;
 use crate::graph::{Array, Graph, NodeId, Weights};
 
-/// Numbers of a dense kernel that are laid into the buffer at a time.
-const BLOCK: usize = 1 << 24;
+mod layout;
+
+use layout::Layout;
+pub use layout::{Piece, block};
 
 /// Where one weight lies.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,122 +36,6 @@ pub struct Segment {
     /// Whether it lies in the trainable buffer.
     pub trainable: bool,
     layout: Layout,
-}
-
-/// How a weight lies in memory, given Keras's shape.
-#[derive(Debug, Clone, PartialEq)]
-enum Layout {
-    /// As in Keras.
-    Plain(Vec<i64>),
-    /// Keras's (H, W, I, O) as (O, H, W, I): channels-last of libtorch's (O, I, H, W).
-    Convolution([i64; 4]),
-    /// Keras's (H, W, C, M) as (C, M, H, W), for libtorch's (C * M, 1, H, W).
-    Depthwise([i64; 4]),
-    /// Keras's (I, O) as (O, I), seen as (I, O): what belongs to one class of a head lies together.
-    Dense([i64; 2]),
-}
-
-impl Layout {
-    fn of(layer: &Layer, spec: &WeightSpec) -> Self {
-        let shape: Vec<i64> = spec.shape.iter().map(|size| *size as i64).collect();
-        match (layer, spec.name, shape.as_slice()) {
-            (Layer::Conv2D { .. }, "kernel", &[h, w, i, o])
-            | (Layer::SeparableConv2D { .. }, "pointwise_kernel", &[h, w, i, o]) => Self::Convolution([h, w, i, o]),
-            (_, "depthwise_kernel", &[h, w, c, m]) => Self::Depthwise([h, w, c, m]),
-            (Layer::Dense { .. }, "kernel", &[i, o]) | (Layer::NormDense { .. }, _, &[i, o]) => Self::Dense([i, o]),
-            _ => Self::Plain(shape),
-        }
-    }
-
-    /// The flat piece in the shape libtorch computes with.
-    fn view(&self, flat: &Tensor) -> Tensor {
-        match self {
-            Self::Plain(shape) => flat.view(shape.as_slice()),
-            Self::Convolution([h, w, i, o]) => flat.view([*o, *h, *w, *i]).permute([0, 3, 1, 2]),
-            Self::Depthwise([h, w, c, m]) => flat.view([c * m, 1, *h, *w]),
-            Self::Dense([i, o]) => flat.view([*o, *i]).tr(),
-        }
-    }
-
-    /// A gradient of [`Layout::view`] as a flat vector in the buffer's order.
-    fn flatten(&self, gradient: &Tensor) -> Tensor {
-        match self {
-            Self::Convolution(_) => gradient.permute([0, 2, 3, 1]).reshape([-1]),
-            Self::Dense(_) => gradient.tr().reshape([-1]),
-            _ => gradient.reshape([-1]),
-        }
-    }
-
-    /// Lays numbers in Keras's order into `flat`, their place in the buffer. `next` fills the slice it is given with those
-    /// that follow the ones before.
-    fn fill(&self, flat: &Tensor, mut next: impl FnMut(&mut [f32])) {
-        tch::no_grad(|| {
-            if let Self::Dense([i, o]) = *self {
-                let columns = flat.view([o, i]);
-                let rows = (BLOCK as i64 / o.max(1)).clamp(1, 16);
-                let mut block = vec![0f32; (rows.min(i) * o) as usize];
-                for from in (0..i).step_by(rows as usize) {
-                    let count = rows.min(i - from);
-                    let block = &mut block[..(count * o) as usize];
-                    next(block);
-                    columns.narrow(1, from, count).copy_(&Tensor::from_slice(block).view([count, o]).tr());
-                }
-                return;
-            }
-            let mut data = vec![0f32; flat.numel()];
-            next(&mut data);
-            let tensor = Tensor::from_slice(&data);
-            let piece = match self {
-                Self::Plain(_) | Self::Dense(_) => tensor,
-                Self::Convolution([h, w, i, o]) => tensor.view([*h, *w, *i, *o]).permute([3, 0, 1, 2]).reshape([-1]),
-                Self::Depthwise([h, w, c, m]) => tensor.view([*h, *w, *c, *m]).permute([2, 3, 0, 1]).reshape([-1]),
-            };
-            let mut flat = flat.shallow_clone();
-            flat.copy_(&piece);
-        });
-    }
-
-    /// Lays Keras's array into `flat`, its place in the buffer.
-    fn import(&self, array: &Array, flat: &Tensor) {
-        let mut rest = array.data.as_slice();
-        self.fill(flat, |block| {
-            let (now, later) = rest.split_at(block.len());
-            block.copy_from_slice(now);
-            rest = later;
-        });
-    }
-
-    /// The axes of Keras's array.
-    fn shape(&self) -> Vec<usize> {
-        let shape: &[i64] = match self {
-            Self::Plain(shape) => shape,
-            Self::Convolution(shape) | Self::Depthwise(shape) => shape,
-            Self::Dense(shape) => shape,
-        };
-        shape.iter().map(|size| *size as usize).collect()
-    }
-
-    /// A flat vector as Keras's array.
-    fn export(&self, flat: &Tensor) -> Array {
-        let mut data = vec![0f32; flat.numel()];
-        let tensor = match self {
-            Self::Plain(_) => flat.shallow_clone(),
-            Self::Convolution([h, w, i, o]) => flat.view([*o, *h, *w, *i]).permute([1, 2, 3, 0]),
-            Self::Depthwise([h, w, c, m]) => flat.view([*c, *m, *h, *w]).permute([2, 3, 0, 1]),
-            Self::Dense([i, o]) => {
-                let columns = flat.view([*o, *i]);
-                let rows = (BLOCK as i64 / (*o).max(1)).clamp(1, 16);
-                for (at, part) in data.chunks_mut((rows * o).max(1) as usize).enumerate() {
-                    let from = at as i64 * rows;
-                    let block = columns.narrow(1, from, rows.min(i - from)).tr().reshape([-1]);
-                    block.copy_data(part, part.len());
-                }
-                return Array { shape: self.shape(), data };
-            }
-        };
-        tensor.reshape([-1]).copy_data(&mut data, flat.numel());
-        Array { shape: self.shape(), data }
-    }
 }
 
 /// The weights of one network on one device.
@@ -283,7 +169,7 @@ impl Parameters {
 
     /// Every weight as Keras's arrays, for a graph of `nodes` nodes. On the CPU no other copy is made on the way.
     pub fn weights(&self, nodes: usize) -> Weights {
-        arrays(&self.segments, &self.flat, &self.statistics, nodes)
+        each(&self.segments, [&self.flat, &self.statistics], nodes, |piece| piece.array())
     }
 
     /// Whether every weight and statistic is a number. Waits for the device.
@@ -292,14 +178,23 @@ impl Parameters {
         finite(&self.flat) && finite(&self.statistics)
     }
 
-    /// A copy of every weight on the host, cheap enough for the training thread; [`Snapshot::weights`] makes Keras's
-    /// arrays of it elsewhere.
+    /// A copy of every weight on the host, cheap enough for the training thread; [`Snapshot::pieces`] makes Keras's
+    /// numbers of it elsewhere.
     pub fn snapshot(&self) -> Snapshot {
-        let copy = |tensor: &Tensor| {
-            let host = tensor.detach().to_device(Device::Cpu);
+        self.snapshot_of(self.nodes.len())
+    }
+
+    /// The same of the first `nodes` nodes alone: of a basic model without its head.
+    pub fn snapshot_of(&self, nodes: usize) -> Snapshot {
+        let segments: Vec<Segment> = self.segments.iter().filter(|segment| segment.node < nodes).cloned().collect();
+        let copy = |tensor: &Tensor, trainable: bool| {
+            let own = segments.iter().filter(|segment| segment.trainable == trainable);
+            let end = own.map(|segment| segment.offset + segment.len).max().unwrap_or(0);
+            let host = tensor.detach().narrow(0, 0, end).to_device(Device::Cpu);
             if tensor.device() == Device::Cpu { host.copy() } else { host }
         };
-        Snapshot { flat: copy(&self.flat), statistics: copy(&self.statistics), segments: self.segments.clone() }
+        let (flat, statistics) = (copy(&self.flat, true), copy(&self.statistics, false));
+        Snapshot { flat, statistics, segments }
     }
 }
 
@@ -314,28 +209,40 @@ pub struct Snapshot {
 impl Snapshot {
     /// As Keras's arrays, for a graph of `nodes` nodes (those of a basic model are the first of the whole one).
     pub fn weights(&self, nodes: usize) -> Weights {
-        arrays(&self.segments, &self.flat, &self.statistics, nodes)
+        each(&self.segments, [&self.flat, &self.statistics], nodes, |piece| piece.array())
     }
 
-    /// A vector that lies as the trainable buffer does (an optimiser's slot, on the host) as Keras's arrays: (node,
-    /// place among its weights, array), trainable weights only.
-    pub fn slot(&self, flat: &Tensor) -> Vec<(usize, usize, Array)> {
+    /// The same without making them: they share this snapshot's memory.
+    pub fn pieces(&self, nodes: usize) -> Weights<Piece> {
+        each(&self.segments, [&self.flat, &self.statistics], nodes, |piece| piece)
+    }
+
+    /// A vector that lies as the trainable buffer does (an optimiser's slot, on the host) weight by weight: (node, place
+    /// among its weights, numbers), trainable weights only. They share the vector's memory.
+    pub fn slot(&self, flat: &Tensor) -> Vec<(usize, usize, Piece)> {
         let segments = self.segments.iter().filter(|segment| segment.trainable);
         segments
             .map(|segment| {
                 let piece = flat.narrow(0, segment.offset, segment.len);
-                (segment.node, segment.place, segment.layout.export(&piece))
+                (segment.node, segment.place, Piece::new(&segment.layout, &piece))
             })
             .collect()
     }
 }
 
-fn arrays(segments: &[Segment], flat: &Tensor, statistics: &Tensor, nodes: usize) -> Weights {
-    let mut weights = Weights { nodes: vec![Vec::new(); nodes] };
+/// What `make` makes of every weight of the first `nodes` nodes, one after the other.
+fn each<A>(
+    segments: &[Segment],
+    [flat, statistics]: [&Tensor; 2],
+    nodes: usize,
+    make: impl Fn(Piece) -> A,
+) -> Weights<A> {
+    let mut weights = Weights::default();
+    weights.nodes.resize_with(nodes, Vec::new);
     for segment in segments.iter().filter(|segment| segment.node < nodes) {
         let buffer = if segment.trainable { flat } else { statistics };
-        let piece = buffer.narrow(0, segment.offset, segment.len).to_device(Device::Cpu);
-        weights.nodes[segment.node].push(segment.layout.export(&piece));
+        let piece = buffer.narrow(0, segment.offset, segment.len);
+        weights.nodes[segment.node].push(make(Piece::new(&segment.layout, &piece)));
     }
     weights
 }
@@ -366,6 +273,9 @@ mod tests {
         for compute in [Kind::Float, Kind::BFloat16] {
             let parameters = Parameters::new(&graph, &weights, 0, graph.output(), Device::Cpu, compute);
             assert_eq!(parameters.snapshot().weights(graph.nodes().len()), weights);
+            let part = parameters.snapshot_of(9);
+            assert_eq!(part.weights(9).nodes, weights.nodes[..9]);
+            assert!(part.flat.numel() < parameters.flat.numel() && part.statistics.numel() > 0);
         }
     }
 
@@ -375,7 +285,8 @@ mod tests {
         let parameters =
             Parameters::new(&graph, &init::weights(&graph, 3), 0, graph.output(), Device::Cpu, Kind::Float);
         let slot = Tensor::rand([parameters.flat.numel() as i64], (Kind::Float, Device::Cpu));
-        let arrays = parameters.snapshot().slot(&slot);
+        let pieces = parameters.snapshot().slot(&slot);
+        let arrays: Vec<_> = pieces.iter().map(|(node, place, piece)| (*node, *place, piece.array())).collect();
         let back = import_slot(&parameters, |node, place| {
             arrays.iter().find(|(n, p, _)| (*n, *p) == (node, place)).map(|(_, _, array)| array)
         });

@@ -27,7 +27,7 @@ use crate::checkpoint::{self, OptimizerSlot, SavedModel, SavedOptimizer};
 use crate::crash;
 use crate::event::{BinResult, CheckpointKind, Event, Level, Saved};
 use crate::graph::Graph;
-use crate::nn::parameters::Snapshot;
+use crate::nn::parameters::{Piece, Snapshot};
 use crate::schedule::{Method, Optimizer};
 use crate::train::engine::{Emit, Flush};
 use crate::train::optimizer::OptimizerState;
@@ -55,7 +55,7 @@ impl OptimizerSnapshot {
     }
 
     /// As Keras saves it, for the trainable weights of a snapshot.
-    pub fn saved(&self, graph: &Graph, snapshot: &Snapshot) -> SavedOptimizer {
+    pub fn saved(&self, graph: &Graph, snapshot: &Snapshot) -> SavedOptimizer<Piece> {
         let names = OptimizerState::slot_names(&self.rule);
         let slots = names.iter().zip(&self.slots).flat_map(|(name, slot)| {
             snapshot.slot(slot).into_iter().map(|(node, place, array)| {
@@ -435,7 +435,7 @@ impl Desk {
                     Kept::Snapshot => self.rotation.place(number),
                     Kept::Extra { epoch, step } => outputs.extra(epoch, step),
                 };
-                let weights = snapshot.weights(graph.nodes().len());
+                let weights = snapshot.pieces(graph.nodes().len());
                 let optimizer = Some(optimizer.saved(graph, snapshot));
                 let extras = state.as_ref().map(|state| state.extras(centers.as_ref())).unwrap_or_default();
                 let (loss, evaluation) = (Some(loss.clone()), figures.clone());
@@ -454,7 +454,7 @@ impl Desk {
             }
             SaveJob::Basic { epoch, graph, snapshot, bin, accuracy, figures, .. } => {
                 let path = outputs.basic(bin, *epoch, *accuracy);
-                let weights = snapshot.weights(graph.nodes().len());
+                let weights = snapshot.pieces(graph.nodes().len());
                 let model = SavedModel { evaluation: figures.clone(), ..SavedModel::new(graph.clone(), weights) };
                 let result = told(checkpoint::write(&path, &model));
                 (path, result)

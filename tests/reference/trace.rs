@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use facetui::checkpoint::Floats as _;
 use facetui::nn::network::normalize_images;
 use facetui::nn::{Mode, Network};
 use facetui::schedule::Loss;
@@ -151,7 +152,9 @@ pub fn gradients(root: &Root) {
         let model = run.start(root);
         let (x, labels) = data.batch(0);
         let flat = step::learn(&model, &run.loss, &x, &labels, false).gradient();
-        let ours = by_name(&model, model.parameters.snapshot().slot(&flat));
+        let pieces = model.parameters.snapshot().slot(&flat);
+        let arrays = pieces.into_iter().map(|(node, place, piece)| (node, place, piece.array()));
+        let ours = by_name(&model, arrays.collect());
         let wanted = root.arrays(&format!("trace/{}.grads_step1_f64.npz", run.tag));
         assert_eq!(ours.len(), wanted.names().count(), "{}", run.tag);
         let largest = wanted.names().map(|name| norm(wanted.get(name))).fold(0.0, f64::max);

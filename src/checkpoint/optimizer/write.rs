@@ -2,18 +2,17 @@
 //! places in the list alone, so that the list follows its own order, without a gap. Keras 2's `legacy` optimisers are what
 //! every Keras 2 reads; `AdamW` and weight decay are of the newer ones only (Keras 2.11 and `tf_keras`).
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use hdf5::{File, Group};
 use serde_json::Value;
 
 use super::{KEPT, slots_of};
-use crate::checkpoint::arrays::{folder_in, put as put_array, put_count, put_number};
+use crate::checkpoint::arrays::{Pending, folder_in, put as put_array, put_count, put_number};
 use crate::checkpoint::order::keras_order;
 use crate::checkpoint::strings::put_names;
-use crate::checkpoint::{OptimizerSlot, SavedOptimizer};
-use crate::graph::{Array, Graph};
+use crate::checkpoint::{Floats, OptimizerSlot, SavedOptimizer};
+use crate::graph::Graph;
 
 /// Settings that the `legacy` optimisers do not take.
 const NEWER_ONLY: [&str; 6] =
@@ -22,7 +21,7 @@ const NEWER_ONLY: [&str; 6] =
 const KERAS_3_ONLY: [&str; 2] = ["loss_scale_factor", "gradient_accumulation_steps"];
 
 /// The class and configuration as Keras takes them.
-pub(in crate::checkpoint) fn described(state: &SavedOptimizer) -> SavedOptimizer {
+pub(in crate::checkpoint) fn described<A>(state: &SavedOptimizer<A>) -> SavedOptimizer<A> {
     // Of TensorFlow Addons.
     let decoupled = state.is_legacy() && matches!(state.class_name.as_str(), "SGDW" | "AdamW");
     let mut config = state.config.clone();
@@ -41,11 +40,16 @@ pub(in crate::checkpoint) fn described(state: &SavedOptimizer) -> SavedOptimizer
 }
 
 /// Writes the state.
-pub(in crate::checkpoint) fn put(file: &File, graph: &Graph, state: &SavedOptimizer) -> hdf5::Result<()> {
+pub(in crate::checkpoint) fn put<'a, A: Floats>(
+    file: &File,
+    graph: &Graph,
+    state: &'a SavedOptimizer<A>,
+    later: &mut Vec<Pending<'a>>,
+) -> hdf5::Result<()> {
     let group = file.create_group("optimizer_weights")?;
     let class = &state.class_name;
     let legacy = state.is_legacy();
-    let mut left: HashMap<(&str, &str, &str), &OptimizerSlot> =
+    let mut left: HashMap<(&str, &str, &str), &'a OptimizerSlot<A>> =
         state.slots.iter().map(|slot| ((&*slot.slot, &*slot.layer, &*slot.weight), slot)).collect();
     let mut names = Vec::new();
     let steps = if legacy { format!("{class}/iter:0") } else { "iteration:0".to_owned() };
@@ -70,27 +74,25 @@ pub(in crate::checkpoint) fn put(file: &File, graph: &Graph, state: &SavedOptimi
         } else {
             format!("{class}/{}/{layer}/{}:0", newer_word(class, slot), spec.name)
         };
-        let array = match left.remove(&(slot, layer, spec.name)) {
-            Some(known) if known.array.shape == spec.shape => Cow::Borrowed(&known.array),
-            _ => Cow::Owned(Array { shape: spec.shape.clone(), data: vec![0.0; spec.len()] }),
-        };
-        put_array(&group, &name, &array)?;
+        let known = left.remove(&(slot, layer, spec.name)).map(|known| &known.array);
+        let array = known.filter(|array| array.shape() == spec.shape).map(|array| array as &dyn Floats);
+        put_array(&group, &name, &spec.shape, array, later)?;
         names.push(name);
     }
     put_names(&group, "weight_names", &names)?;
-    put_rest(file, state, &left)
+    put_rest(file, state, &left, later)
 }
 
 /// The state of weights that Keras does not train, for facetui alone.
-fn put_rest(
+fn put_rest<'a, A: Floats>(
     file: &File,
-    state: &SavedOptimizer,
-    left: &HashMap<(&str, &str, &str), &OptimizerSlot>,
+    state: &'a SavedOptimizer<A>,
+    left: &HashMap<(&str, &str, &str), &OptimizerSlot<A>>,
+    later: &mut Vec<Pending<'a>>,
 ) -> hdf5::Result<()> {
-    let matters = |slot: &&OptimizerSlot| {
-        left.contains_key(&(&*slot.slot, &*slot.layer, &*slot.weight)) && slot.array.data.iter().any(|x| *x != 0.0)
-    };
-    let rest: Vec<&OptimizerSlot> = state.slots.iter().filter(matters).collect();
+    let matters =
+        |slot: &&OptimizerSlot<A>| left.contains_key(&(&*slot.slot, &*slot.layer, &*slot.weight)) && slot.array.any();
+    let rest: Vec<&'a OptimizerSlot<A>> = state.slots.iter().filter(matters).collect();
     if rest.is_empty() {
         return Ok(());
     }
@@ -98,14 +100,14 @@ fn put_rest(
     let mut names = Vec::new();
     for slot in rest {
         let name = format!("{}/{}/{}", slot.slot, slot.layer, slot.weight);
-        put_array(&group, &name, &slot.array)?;
+        put_array(&group, &name, &slot.array.shape(), Some(&slot.array), later)?;
         names.push(name);
     }
     put_names(&group, "weight_names", &names)
 }
 
 /// The slots of an optimiser that is not known, as they come.
-fn in_use(state: &SavedOptimizer) -> Vec<&str> {
+fn in_use<A>(state: &SavedOptimizer<A>) -> Vec<&str> {
     let mut slots: Vec<&str> = Vec::new();
     for slot in &state.slots {
         if !slots.contains(&&*slot.slot) {

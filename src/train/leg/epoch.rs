@@ -241,7 +241,7 @@ impl Leg {
         });
         if let Some((bin, accuracy)) = improved {
             let graph = network.graph().cut(network.embedding(), network.graph().name.clone());
-            let snapshot = network.parameters.snapshot();
+            let snapshot = network.parameters.snapshot_of(graph.nodes().len());
             let figures = self.standing.figures.clone();
             self.basic = Some(self.saver.outputs().basic(&bin, epoch, accuracy));
             self.saver.submit(SaveJob::Basic { index, epoch, graph, snapshot, bin, accuracy, figures });
