@@ -28,6 +28,7 @@ mod scan;
 pub mod seal;
 mod source;
 mod strings;
+pub mod sum;
 mod training;
 mod weights;
 mod write;

@@ -294,6 +294,38 @@ fn what_fails_at_the_start_is_told_at_once() {
 }
 
 #[test]
+fn a_changed_schedule_is_refused_at_once_in_the_terminal_that_asked() {
+    let place = place();
+    let mut run = headless(&place, &[]);
+    until("it has saved", || place.path("checkpoints/tiny.h5").exists());
+    run.kill().expect("kills");
+    run.wait().expect("ends");
+    let runs = || std::fs::read_dir(place.path("runs")).expect("runs").count();
+    let there = runs();
+    let changed = ["tiny.yaml", "--detach", "--set", "stages.0.epochs=4999"];
+    let output = place.run(&changed);
+    let said = plain(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    for words in
+        ["is unfinished, at", "- stages.0.epochs: 5000", "+ stages.0.epochs: 4999", "--resume-changed", "--fresh"]
+    {
+        assert!(said.contains(words), "`{words}` is missing in {said}");
+    }
+    // On a terminal nobody is asked either: the process that trains has none.
+    let mut terminal = Terminal::start(&place, &changed, (120, 40));
+    terminal.wait("--fresh");
+    assert_eq!(terminal.end(), 2);
+    let said = terminal.text();
+    assert!(said.contains("--resume-changed") && said.contains("is unfinished, at"), "{said}");
+    assert_eq!(runs(), there, "no run was begun");
+    // Told what to do, it goes on in the background.
+    let said = place.runs(&[&changed[..], &["--resume-changed"]].concat());
+    let _running = Running(owner(&place).pid);
+    assert!(said.contains("trains in the background"), "{said}");
+    assert_eq!(runs(), there);
+}
+
+#[test]
 fn signals_stop_gently_then_at_once() {
     let place = place();
     // A paused run never comes to the end of its epoch.

@@ -45,6 +45,20 @@ fn said(events: &[Event], words: &str, wanted: Level) -> bool {
     })
 }
 
+/// What NumPy reads of a matrix, as a list of its numbers; none where no Python with NumPy is named.
+fn numpy(path: &Path) -> Option<Vec<f32>> {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let (Some(python), Some(packages)) = (set("FACETUI_TEST_PYTHON"), set("FACETUI_KERAS_PYTHONPATH")) else {
+        assert!(set("CI").is_none(), "CI must run this");
+        return None;
+    };
+    let script = "import json, sys, numpy; print(json.dumps(numpy.load(sys.argv[1]).astype(float).ravel().tolist()))";
+    let output = std::process::Command::new(python).env("PYTHONPATH", packages).args(["-c", script]).arg(path).output();
+    let output = output.expect("starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(serde_json::from_slice(&output.stdout).expect("JSON"))
+}
+
 #[test]
 fn centers_are_kept_and_restored() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -64,6 +78,9 @@ fn centers_are_kept_and_restored() {
     let first = npy::read(&file).expect("reads");
     assert_eq!(first.shape, [4, 16]);
     assert!(first.data.iter().any(|value| *value != 0.0));
+    if let Some(read) = numpy(&file) {
+        assert_eq!(read, first.data, "NumPy passes over the checksum");
+    }
     let written = events
         .iter()
         .filter(|event| matches!(event, Event::CheckpointWritten { path, .. } if path.ends_with("_centers.npy")));
@@ -79,6 +96,24 @@ fn centers_are_kept_and_restored() {
     let distance: f32 = first.data.iter().zip(&second.data).map(|(a, b)| (a - b).abs()).sum();
     let size: f32 = first.data.iter().map(|value| value.abs()).sum();
     assert!(distance < size, "they go on from where they were: {distance} of {size}");
+
+    // Damaged ones are named, and those of the state in the model are used; so is a damaged history.
+    let lists = folder.path().join("checkpoints/tiny_hist.json");
+    let history = std::fs::read_to_string(&lists).expect("reads");
+    std::fs::write(&lists, history.replacen("0.", "1.", 1)).expect("writes");
+    let mut bytes = std::fs::read(&file).expect("reads");
+    bytes[140] ^= 1;
+    std::fs::write(&file, bytes).expect("writes");
+    let events = run(folder.path(), stages, &model);
+    assert!(said(&events, "tiny_centers.npy` holds no class centers: it is damaged", Level::Warning), "{events:?}");
+    assert!(said(&events, "tiny.h5` are used", Level::Warning), "{events:?}");
+    assert!(said(&events, "tiny_hist.json` does not hold what the run's state holds; it was", Level::Warning));
+    assert!(
+        std::fs::read_to_string(&lists).expect("reads").starts_with(&history[..history.find(',').expect("a list")])
+    );
+    let third = npy::read(&file).expect("reads");
+    let moved: f32 = second.data.iter().zip(&third.data).map(|(a, b)| (a - b).abs()).sum();
+    assert!(moved > 0.0 && moved < size, "they go on from the state's: {moved} of {size}");
 
     // Centers of other classes are told, and the new ones start at zero.
     npy::write(&file, &npy::Matrix { shape: [9, 16], data: vec![1.0; 9 * 16] }).expect("writes");

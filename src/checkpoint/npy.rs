@@ -1,17 +1,20 @@
 //! `NumPy`'s `.npy` files of fp32 matrices: what the reference keeps its class centers in, and embeddings go out as.
 //!
 //! Format: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>, versions 1 to 3 are read, 1 is
-//! written.
+//! written. [`write()`] puts a [`seal`] behind the numbers, where NumPy looks at nothing.
 
 use std::io::{BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::CheckpointError;
 use super::atomic::write_atomically;
+use super::seal::{self, Seal};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// Length of the headers that are written: the numbers begin at a multiple of 64.
 const HEADER: usize = 128;
+/// Numbers that are written at a time.
+const PIECE: usize = 1 << 14;
 /// No header of a plain array is longer.
 const LONGEST_HEADER: usize = 65_535;
 
@@ -33,8 +36,19 @@ pub fn write(path: &Path, matrix: &Matrix) -> Result<u64, CheckpointError> {
     write_atomically(path, |temporary| {
         let put = || -> std::io::Result<()> {
             let mut file = BufWriter::new(fs_err::File::create(temporary)?);
-            file.write_all(&header(rows as u64, columns as u64))?;
-            put(&mut file, &matrix.data)?;
+            let head = header(rows as u64, columns as u64);
+            let mut sum = crc32fast::Hasher::new();
+            sum.update(&head);
+            file.write_all(&head)?;
+            let mut piece = Vec::with_capacity(4 * PIECE);
+            for values in matrix.data.chunks(PIECE) {
+                piece.clear();
+                piece.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+                sum.update(&piece);
+                file.write_all(&piece)?;
+            }
+            let length = (HEADER + 4 * matrix.data.len()) as u64;
+            file.write_all(&seal::of(length, sum.finalize()))?;
             file.flush()
         };
         put().map_err(|error| CheckpointError::write(path, error))
@@ -139,7 +153,8 @@ pub fn read(path: &Path) -> Result<Matrix, CheckpointError> {
     let shape = shape(&String::from_utf8_lossy(&header)).map_err(|reason| wrong(&reason))?;
     let bytes = shape[0].checked_mul(shape[1]).and_then(|count| count.checked_mul(4));
     let present = size.saturating_sub((8 + length_size + length) as u64);
-    let Some(bytes) = bytes.filter(|bytes| *bytes as u64 == present) else {
+    let sealed = |bytes: usize| bytes as u64 + seal::LENGTH == present;
+    let Some(bytes) = bytes.filter(|bytes| *bytes as u64 == present || sealed(*bytes)) else {
         return Err(wrong(&format!(
             "{present} bytes follow its header, which are no {} x {} of fp32",
             shape[0], shape[1]
@@ -147,6 +162,9 @@ pub fn read(path: &Path) -> Result<Matrix, CheckpointError> {
     };
     let mut raw = vec![0u8; bytes];
     file.read_exact(&mut raw).map_err(failed)?;
+    if sealed(bytes) && seal::check(path).map_err(failed)? != Seal::Whole {
+        return Err(wrong("it is damaged: its bytes are not those of its checksum"));
+    }
     let data = raw.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect();
     Ok(Matrix { shape, data })
 }
@@ -192,7 +210,26 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("x_centers.npy");
         let matrix = Matrix { shape: [3, 2], data: vec![1.0, -2.5, 0.0, f32::MIN_POSITIVE, 4.0, 5.0] };
-        assert_eq!(write(&path, &matrix).expect("writes"), 128 + 24);
+        assert_eq!(write(&path, &matrix).expect("writes"), 128 + 24 + seal::LENGTH);
+        assert_eq!(read(&path).expect("reads"), matrix);
+    }
+
+    #[test]
+    fn every_changed_byte_of_the_numbers_is_noticed() {
+        let matrix = Matrix { shape: [2, 2], data: vec![1.0, -2.5, 0.0, 4.0] };
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("x_centers.npy");
+        write(&path, &matrix).expect("writes");
+        let whole = std::fs::read(&path).expect("reads");
+        for at in HEADER..whole.len() - 4 {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1 << (at % 8);
+            std::fs::write(&path, &damaged).expect("writes");
+            let error = read(&path).expect_err("is damaged").to_string();
+            assert!(error.contains("x_centers.npy`") && error.contains("it is damaged"), "byte {at}: {error}");
+        }
+        // One without a seal, as NumPy or an older facetui writes it.
+        std::fs::write(&path, &whole[..whole.len() - seal::LENGTH as usize]).expect("writes");
         assert_eq!(read(&path).expect("reads"), matrix);
     }
 

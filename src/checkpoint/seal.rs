@@ -12,7 +12,7 @@ use fs_err::File;
 /// How a seal begins; the number is its version.
 const MAGIC: &[u8; 16] = b"facetui seal 1\r\n";
 /// Its length.
-const LENGTH: u64 = 32;
+pub(super) const LENGTH: u64 = 32;
 /// Bytes written at a time.
 const PIECE: usize = 1 << 18;
 
@@ -80,13 +80,17 @@ impl Sealing {
     /// # Errors
     /// The file cannot be written.
     pub fn finish(mut self) -> io::Result<()> {
-        let mut seal = Vec::with_capacity(LENGTH as usize);
-        seal.extend_from_slice(MAGIC);
-        seal.extend_from_slice(&self.length.to_le_bytes());
-        seal.extend_from_slice(&self.sum.finalize().to_le_bytes());
-        seal.extend_from_slice(&[0; 4]);
-        self.file.write_all(&seal)
+        self.file.write_all(&of(self.length, self.sum.finalize()))
     }
+}
+
+/// The seal of a file of so many bytes with this CRC-32.
+pub(super) fn of(length: u64, sum: u32) -> [u8; LENGTH as usize] {
+    let mut seal = [0; LENGTH as usize];
+    seal[..16].copy_from_slice(MAGIC);
+    seal[16..24].copy_from_slice(&length.to_le_bytes());
+    seal[24..28].copy_from_slice(&sum.to_le_bytes());
+    seal
 }
 
 /// Reads a whole file and compares it with its seal.

@@ -3,13 +3,26 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::{Failure, resume, train};
 use crate::checkpoint::CheckpointError;
 use crate::checkpoint::atomic::write_atomically;
+use crate::checkpoint::sum;
 use crate::tui::Again;
 
 /// Largest file that is read, in bytes.
 const LARGEST: u64 = 1 << 20;
+
+/// What the file holds. That of the first version is a list of the overrides alone.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    /// Counts the changes of the file.
+    version: u32,
+    set: Vec<String>,
+}
+
+const VERSION: u32 = 2;
 
 fn path(folder: &Path) -> PathBuf {
     folder.join("set.json")
@@ -21,7 +34,7 @@ pub(super) fn keep(folder: &Path, name: &str, overrides: &[String]) {
     let mut all = vec![format!("name={}", serde_json::Value::from(name))];
     all.extend(overrides.iter().filter(|given| !given.starts_with("name=")).cloned());
     let path = path(folder);
-    let kept = serde_json::to_vec(&all).map_err(|error| error.to_string()).and_then(|text| {
+    let kept = sum::to_text(&Kept { version: VERSION, set: all }).map_err(|error| error.to_string()).and_then(|text| {
         let write = |temporary: &Path| {
             std::fs::write(temporary, &text)
                 .map_err(|error| CheckpointError::Write { path: path.clone(), reason: error.to_string() })
@@ -36,7 +49,7 @@ pub(super) fn keep(folder: &Path, name: &str, overrides: &[String]) {
 /// Trains the schedule of a past run as it was trained.
 pub(super) fn again(again: Again) -> Result<(), Failure> {
     let Again { schedule, name, fresh } = again;
-    let overrides = read(schedule.parent().unwrap_or(Path::new("")))
+    let overrides = read(schedule.parent().unwrap_or(Path::new("")))?
         .unwrap_or_else(|| vec![format!("name={}", serde_json::Value::from(name))]);
     train::train(&train::Request {
         schedule,
@@ -51,24 +64,66 @@ pub(super) fn again(again: Again) -> Result<(), Failure> {
 }
 
 /// What was kept; none of runs of earlier versions and of branches.
-fn read(folder: &Path) -> Option<Vec<String>> {
+///
+/// # Errors
+/// A file that is damaged: nothing is trained with less than what was asked for.
+fn read(folder: &Path) -> Result<Option<Vec<String>>, Failure> {
     let path = path(folder);
-    let small = fs_err::metadata(&path).is_ok_and(|meta| meta.len() <= LARGEST);
-    small.then(|| serde_json::from_slice(&fs_err::read(&path).ok()?).ok()).flatten()
+    let wrong = |reason: String| {
+        Failure::Run(miette::miette!(
+            help = "it holds what was given with --set when the run began: train the `schedule.yaml` beside it with \
+                    those, or remove it to train the schedule as it stands there",
+            "`{}` cannot be used: {reason}",
+            path.display()
+        ))
+    };
+    match fs_err::metadata(&path) {
+        Err(_) => return Ok(None),
+        Ok(facts) if facts.len() > LARGEST => return Err(wrong(format!("it has {} bytes", facts.len()))),
+        Ok(_) => {}
+    }
+    let text = std::fs::read(&path).map_err(|error| wrong(error.to_string()))?;
+    let kept: serde_json::Value = sum::parse(&text).map_err(wrong)?;
+    if kept.is_array() {
+        return serde_json::from_value(kept).map(Some).map_err(|error| wrong(error.to_string()));
+    }
+    let version = kept["version"].as_u64().unwrap_or(0);
+    if version > u64::from(VERSION) {
+        return Err(wrong(format!("its version is {version}; this facetui knows {VERSION}: a newer one wrote it")));
+    }
+    serde_json::from_value::<Kept>(kept).map(|kept| Some(kept.set)).map_err(|error| wrong(error.to_string()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn found(folder: &Path) -> Result<Option<Vec<String>>, String> {
+        read(folder).map_err(|failure| match failure {
+            Failure::Run(report) => report.to_string(),
+            _ => String::new(),
+        })
+    }
+
     #[test]
     fn what_was_put_over_a_schedule_is_kept_with_its_name() {
         let folder = tempfile::tempdir().expect("a folder");
-        assert_eq!(read(folder.path()), None);
+        assert_eq!(found(folder.path()), Ok(None));
         keep(folder.path(), "a: \"b\"", &["name=other".to_owned(), "batch_size=8".to_owned()]);
         let wanted = ["name=\"a: \\\"b\\\"\"".to_owned(), "batch_size=8".to_owned()];
-        assert_eq!(read(folder.path()), Some(wanted.to_vec()));
-        std::fs::write(path(folder.path()), "[1").expect("writes");
-        assert_eq!(read(folder.path()), None);
+        assert_eq!(found(folder.path()), Ok(Some(wanted.to_vec())));
+        let text = std::fs::read_to_string(path(folder.path())).expect("reads");
+        for (text, words) in [
+            (text.replace("size=8", "size=9"), "it is damaged"),
+            ("[1".to_owned(), "cannot be understood"),
+            ("[1]".to_owned(), "invalid type"),
+            (r#"{"version": 3, "set": []}"#.to_owned(), "a newer one wrote it"),
+        ] {
+            std::fs::write(path(folder.path()), text).expect("writes");
+            let error = found(folder.path()).expect_err("is refused");
+            assert!(error.contains("set.json`") && error.contains(words), "{error}");
+        }
+        std::fs::write(path(folder.path()), "[\"a=1\"]").expect("writes");
+        assert_eq!(found(folder.path()), Ok(Some(vec!["a=1".to_owned()])), "of the first version");
     }
 }

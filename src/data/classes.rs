@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::checkpoint::sum;
+
 use super::source::{ImageError, ImageRead, Source};
 
 /// The file that holds the names of a set of records, beside `train.rec`.
@@ -30,6 +32,14 @@ impl Classes {
         Self { version: 1, classes: source.names_of_classes() }
     }
 
+    /// The file's text, its checksum included.
+    ///
+    /// # Errors
+    /// None that names of classes can give.
+    pub fn to_text(&self) -> std::io::Result<Vec<u8>> {
+        Ok(sum::to_text(self)?)
+    }
+
     /// Reads a file; none when it is not there.
     ///
     /// # Errors
@@ -45,9 +55,10 @@ impl Classes {
             return Err(failed(format!("it has {} bytes", facts.len())));
         }
         let text = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
-        let found: Self = serde_json::from_slice(&text).map_err(|error| failed(error.to_string()))?;
+        let found: Self = sum::parse(&text).map_err(failed)?;
         if found.version != 1 {
-            return Err(failed(format!("its version is {}; this program knows 1", found.version)));
+            let version = found.version;
+            return Err(failed(format!("its version is {version}; this facetui knows 1: a newer one wrote it")));
         }
         Ok(Some(found))
     }
@@ -195,6 +206,14 @@ mod tests {
         }
         let kept = Classes::of(&Named(&["ann", "b\"ob\n"]));
         std::fs::write(&path, serde_json::to_vec(&kept).expect("JSON")).expect("writes");
+        assert_eq!(Classes::read(&path), Ok(Some(kept.clone())));
+        let mut text = kept.to_text().expect("JSON");
+        std::fs::write(&path, &text).expect("writes");
         assert_eq!(Classes::read(&path), Ok(Some(kept)));
+        let letter = text.windows(3).position(|name| name == b"ann").expect("is there");
+        text[letter] = b'e';
+        std::fs::write(&path, &text).expect("writes");
+        let error = Classes::read(&path).expect_err("is damaged");
+        assert!(error.contains("x_classes.json`") && error.contains("it is damaged"), "{error}");
     }
 }

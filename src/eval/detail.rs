@@ -16,6 +16,7 @@ use super::roc::{RocPoint, Scores};
 use crate::checkpoint::CheckpointError;
 use crate::checkpoint::atomic::write_atomically;
 use crate::checkpoint::npy::{self, Matrix};
+use crate::checkpoint::sum;
 use crate::data::decode;
 use crate::event::BinResult;
 
@@ -281,7 +282,7 @@ pub fn write(
     let rows = measured.similarities.iter().zip(same);
     let data: Vec<f32> = rows.flat_map(|(score, same)| [*score as f32, f32::from(u8::from(*same))]).collect();
     npy::write(&path.with_extension("npy"), &Matrix { shape: [data.len() / 2, 2], data })?;
-    let text = serde_json::to_vec(detail).map_err(|error| failed(error.into()))?;
+    let text = sum::seal(serde_json::to_vec(detail).map_err(|error| failed(error.into()))?);
     write_atomically::<CheckpointError>(&path, |temporary| fs_err::write(temporary, &text).map_err(failed))?;
     Ok(())
 }
@@ -299,7 +300,7 @@ pub fn read(path: &Path) -> Result<Detail, DetailError> {
         return Err(damaged(format!("it has {bytes} bytes")));
     }
     let text = std::fs::read(path).map_err(|error| failed(&error))?;
-    let detail: Detail = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+    let detail: Detail = sum::parse(&text).map_err(damaged)?;
     match detail.problem() {
         Some(reason) => Err(damaged(reason)),
         None => Ok(detail),

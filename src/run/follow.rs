@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
+use super::journal;
 use super::lock::{self, PROCESS_FILE, Standing};
 use super::socket::lines::Lines;
 use crate::event::{Event, Record};
@@ -31,16 +32,21 @@ pub struct Follower {
     file: Option<File>,
     at: u64,
     lines: Lines,
+    /// Lines so far, those of them that are damaged, and the moment of the newest record.
+    number: u64,
+    damaged: usize,
+    newest: f64,
 }
 
 impl Follower {
     /// Follows the journal at `path`, which need not be there yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), file: None, at: 0, lines: Lines::new(LONGEST) }
+        let lines = Lines::new(LONGEST);
+        Self { path: path.into(), file: None, at: 0, lines, number: 0, damaged: 0, newest: 0.0 }
     }
 
-    /// The records since the last look. A last line that is not whole yet is given when it is; what is no record is
-    /// passed over. A journal that was put in another's place is read from where the old one was.
+    /// The records since the last look. A last line that is not whole yet is given when it is; in the
+    /// place of one that is damaged comes a warning that names it. A journal that was put in another's place is read from where the old one was.
     ///
     /// # Errors
     /// The file is not there or cannot be read; the next look may succeed.
@@ -67,9 +73,17 @@ impl Follower {
                 Err(error) => return Err(error),
             };
             self.at += count as u64;
+            let (number, damaged, newest, path) = (&mut self.number, &mut self.damaged, &mut self.newest, &self.path);
             self.lines.push(&bytes[..count], |line| {
-                if let Some(record) = line.ok().and_then(super::journal::parse) {
+                *number += 1;
+                if let Some(record) = line.as_ref().ok().and_then(|line| journal::parse(line)) {
+                    *newest = record.at;
                     take(record);
+                } else if line.map_or(true, journal::is_damaged) {
+                    if let Some(warning) = journal::damage(path, *number, *damaged, *newest) {
+                        take(warning);
+                    }
+                    *damaged += 1;
                 }
             });
         }
@@ -82,11 +96,11 @@ impl Follower {
 /// # Errors
 /// There is no journal, or no thread.
 pub fn follow(folder: &Path) -> io::Result<UnboundedReceiver<Arc<Record>>> {
-    let journal = super::journal::path(folder);
-    fs_err::File::open(&journal)?;
+    let path = journal::path(folder);
+    fs_err::File::open(&path)?;
     let process = folder.join(PROCESS_FILE);
     let (sender, events) = unbounded_channel();
-    let mut follower = Follower::new(journal);
+    let mut follower = Follower::new(path);
     let work = move || {
         for look in 0_u32.. {
             // Asked before the look, so that its last words are not missed.
@@ -113,7 +127,6 @@ mod tests {
 
     use super::*;
     use crate::event::Level;
-    use crate::run::journal;
 
     #[test]
     fn a_line_is_given_when_it_is_whole() {
@@ -133,7 +146,9 @@ mod tests {
         assert_eq!(look().expect("reads"), [record("one")]);
         assert_eq!(look().expect("reads"), []);
         file.write_all(&two[9..]).and_then(|()| file.write_all(b"garbage\n{\"at\":2")).expect("writes");
-        assert_eq!(look().expect("reads"), [record("two")]);
+        let named = format!("line 3 of `{}` is damaged and passed over", path.display());
+        let warning = Record { at: 1.0, event: Event::Log { level: Level::Warning, message: named } };
+        assert_eq!(look().expect("reads"), [record("two"), warning]);
         file.set_len(3).expect("cuts");
         assert_eq!(look().expect("reads"), []);
     }

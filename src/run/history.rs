@@ -76,7 +76,14 @@ impl HistorySource for RunFolders {
     }
 
     fn open(&mut self, run: &PastRun) -> io::Result<RunState> {
-        if run.bare { reference::open(&run.journal) } else { Ok(RunState::replay(&journal::read(&run.journal, true)?)) }
+        if run.bare {
+            return reference::open(&run.journal);
+        }
+        let (mut records, damaged) = journal::read_noting(&run.journal, true)?;
+        let newest = records.last().map_or(run.started, |record| record.at);
+        let warnings = damaged.iter().enumerate();
+        records.extend(warnings.map_while(|(before, line)| journal::damage(&run.journal, *line, before, newest)));
+        Ok(RunState::replay(&records))
     }
 
     fn mark(&mut self, run: &PastRun, marks: &Marks) -> io::Result<()> {
@@ -177,6 +184,32 @@ mod tests {
         assert_eq!(ids, ["b", "c", "a"]);
         let runs = source.list();
         assert_eq!(source.open(&runs[0]).expect("opens").log.len(), 1);
+    }
+
+    #[test]
+    fn damaged_lines_are_named_in_the_log_of_an_opened_run() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = root.path().join("a");
+        finished(&folder, "a", "x: 1\n");
+        let path = journal::path(&folder);
+        let kept = std::fs::read_to_string(&path).expect("reads");
+        // A kind that a newer facetui may know is no damage.
+        let newer = |line: &str| {
+            let body = line.rsplit_once(",\"crc\"").expect("a checksum").0.replace("run_started", "run_teleported");
+            format!("{body},\"crc\":\"{:08x}\"}}", crc32fast::hash(body.as_bytes()))
+        };
+        let started = kept.lines().next().expect("a line");
+        let text = format!("{started}\n{}\n{}\n", started.replace("run_started", "run_stared"), newer(started));
+        std::fs::write(&path, text + &"rubbish\n".repeat(30)).expect("writes");
+        let mut source = RunFolders::new(root.path());
+        let run = source.list().remove(0);
+        let state = source.open(&run).expect("opens");
+        let log: Vec<&str> =
+            state.log.iter().map(|line| line.message.as_str()).filter(|line| line.contains("damaged")).collect();
+        assert_eq!(log.len(), 21, "{log:?}");
+        let named = |line: u64| format!("line {line} of `{}` is damaged and passed over", path.display());
+        assert_eq!(log[..2], [named(2), named(4)]);
+        assert_eq!(log[20], named(23) + ", and others behind it that are not named");
     }
 
     /// A journal of a run that ended.

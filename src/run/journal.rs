@@ -1,6 +1,7 @@
 //! The journal: a run's events as JSON lines, appended as they happen. It is the one record that everything about a run
 //! is folded from, so it survives a torn last line and events of a newer facetui.
 
+use std::cmp::Ordering;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,9 @@ const SUM: &[u8] = b",\"crc\":\"";
 
 /// What ends a line that was torn, when a run goes on behind it.
 const TORN: &[u8] = b" #torn\n";
+
+/// Most damaged lines that are named one by one.
+const MOST_NAMED: usize = 20;
 
 /// The journal's name in a run's folder.
 pub const FILE_NAME: &str = "journal.jsonl";
@@ -201,15 +205,17 @@ pub fn parse(line: &[u8]) -> Option<Record> {
     if line.len() > MOST_VALUES && line.iter().filter(begins).count() > MOST_VALUES {
         return None;
     }
-    if let Some(place) = line.len().checked_sub(SUM.len() + 10)
-        && line[place..].starts_with(SUM)
-    {
-        let stated = std::str::from_utf8(&line[place + SUM.len()..line.len() - 2]).ok()?;
-        if stated != format!("{:08x}", crc32fast::hash(&line[..place])) {
-            return None;
-        }
+    if has_sum(line) == Some(false) {
+        return None;
     }
     serde_json::from_slice(line).ok()
+}
+
+/// Whether a line's checksum is that of its bytes; none when it has none.
+fn has_sum(line: &[u8]) -> Option<bool> {
+    let place = line.len().checked_sub(SUM.len() + 10).filter(|place| line[*place..].starts_with(SUM))?;
+    let stated = &line[place + SUM.len()..line.len() - 2];
+    Some(stated == format!("{:08x}", crc32fast::hash(&line[..place])).as_bytes())
 }
 
 /// Reads what counts of a journal: lines that are no records (a torn last line) are passed over, and what a run that
@@ -244,12 +250,29 @@ pub fn read_noting(path: &Path, steps: bool) -> io::Result<(Vec<Record>, Vec<u64
         }
         match parse(&line) {
             Some(record) => put(&mut records, record),
-            None if line.ends_with(b"\n") && !line.ends_with(TORN) && !line.trim_ascii().is_empty() => {
-                damaged.push(number);
-            }
+            None if line.ends_with(b"\n") && is_damaged(&line) => damaged.push(number),
             None => {}
         }
     }
+}
+
+/// What front ends say of a damaged line, from 1, at the moment `at`: the first ones have a sentence each, `before` says how
+/// many were named already. None when enough was said.
+pub fn damage(path: &Path, number: u64, before: usize, at: f64) -> Option<Record> {
+    let more = match before.cmp(&MOST_NAMED) {
+        Ordering::Less => "",
+        Ordering::Equal => ", and others behind it that are not named",
+        Ordering::Greater => return None,
+    };
+    let message = format!("line {number} of `{}` is damaged and passed over{more}", path.display());
+    Some(Record { at, event: Event::Log { level: Level::Warning, message } })
+}
+
+/// Whether a line that is no record is one that was damaged, and not one that was torn when a run was killed or that a newer
+/// facetui wrote.
+pub fn is_damaged(line: &[u8]) -> bool {
+    let line = line.trim_ascii_end();
+    !line.is_empty() && !line.ends_with(TORN.trim_ascii()) && has_sum(line) != Some(true)
 }
 
 /// Adds a journal's next record to those that count: an [`Event::Continued`] takes back what was recorded beyond its point, so

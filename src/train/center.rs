@@ -6,8 +6,9 @@ use tch::{Device, Kind, Tensor};
 
 use super::engine::Emit;
 use super::error::TrainError;
-use crate::checkpoint::CheckpointError;
+use super::state::CENTERS;
 use crate::checkpoint::npy::{self, Matrix};
+use crate::checkpoint::{self, CheckpointError};
 use crate::event::{Event, Level};
 use crate::graph::Array;
 use crate::schedule::CenterLoss;
@@ -115,8 +116,17 @@ pub fn prepare(
         return Ok(if centers.shape() == shape { centers } else { fresh() });
     }
     let Some(path) = files.iter().find(|path| path.is_file()) else { return Ok(fresh()) };
-    let loaded =
-        Centers::load(path, classes, length, settings, device).map_err(|error| TrainError::from_diagnostic(&error))?;
+    let loaded = match Centers::load(path, classes, length, settings, device) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            let (model, centers) =
+                of_state(path, settings, device).ok_or_else(|| TrainError::from_diagnostic(&error))?;
+            let message = format!("{error}; those in `{}` are used", model.display());
+            emit(Event::Log { level: Level::Warning, message });
+            let found = centers.shape();
+            if found == shape { Ok(centers) } else { Err(found) }
+        }
+    };
     let shown = path.display();
     let (level, message, centers) = match loaded {
         Ok(centers) => (Level::Info, format!("class centers from `{shown}`"), centers),
@@ -131,6 +141,18 @@ pub fn prepare(
     };
     emit(Event::Log { level, message });
     Ok(centers)
+}
+
+/// The centers in the whole model beside a file of centers that cannot be used: the state in it has them too.
+fn of_state(path: &Path, settings: CenterLoss, device: Device) -> Option<(PathBuf, Centers)> {
+    let stem = path.file_stem()?.to_str()?;
+    let model = path.with_file_name(format!("{}.h5", stem.strip_suffix("_centers")?));
+    if !checkpoint::verify(&model).ok()? {
+        return None;
+    }
+    let extras = checkpoint::read(&model).ok()?.extras;
+    let centers = Centers::from_array(extras.arrays.get(CENTERS)?, settings, device)?;
+    Some((model, centers))
 }
 
 /// Writes centers of [`Centers::snapshot`] as `NumPy` has them. Returns the number of bytes.
@@ -183,5 +205,13 @@ mod tests {
         let other = Centers::load(&path, 4, 2, SETTINGS, Device::Cpu).expect("reads");
         assert_eq!(other.err(), Some([3, 2]));
         assert!(Centers::load(&folder.path().join("none.npy"), 3, 2, SETTINGS, Device::Cpu).is_err());
+        // Damaged, and without a model beside it.
+        let mut bytes = std::fs::read(&path).expect("reads");
+        bytes[130] ^= 1;
+        std::fs::write(&path, bytes).expect("writes");
+        let emit: Emit = std::sync::Arc::new(|_| {});
+        let error = prepare(None, SETTINGS, [3, 2], &[path], Device::Cpu, &emit).expect_err("is refused");
+        assert!(error.message.contains("x_centers.npy`") && error.message.contains("it is damaged"), "{error:?}");
+        assert!(error.help.is_some_and(|help| help.contains("move the file away")));
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::engine::Emit;
 use super::error::TrainError;
 use super::outputs::Outputs;
+use super::state::{Found, State};
 use crate::checkpoint::atomic::write_atomically;
 use crate::checkpoint::{CheckpointError, names};
 use crate::data::classes::{self, Classes};
@@ -31,9 +32,10 @@ pub fn keep(schedule: &Schedule, data: Arc<dyn Source>, emit: &Emit) -> Result<A
     };
     let own = names::classes_file(&schedule.checkpoints, &schedule.name);
     for path in beside.into_iter().chain([own]) {
-        let kept = Classes::read(&path).map_err(|reason| {
-            TrainError::new(reason).with_help("remove it to have the classes numbered in the order of their names")
-        })?;
+        let kept = match Classes::read(&path) {
+            Err(reason) => Some(copy(schedule, &path, reason, emit)?),
+            Ok(kept) => kept,
+        };
         let Some(kept) = kept else { continue };
         let (data, changes) = classes::relabel(data, &kept);
         if changes.moved + changes.new + changes.missing > 0 {
@@ -51,6 +53,26 @@ pub fn keep(schedule: &Schedule, data: Arc<dyn Source>, emit: &Emit) -> Result<A
     Ok(data)
 }
 
+/// The names in the folder of the run that wrote `path`, which cannot be used for `reason`.
+fn copy(schedule: &Schedule, path: &Path, reason: String, emit: &Emit) -> Result<Classes, TrainError> {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let model = path.with_file_name(format!("{}.h5", stem.strip_suffix("_classes").unwrap_or(&stem)));
+    let run = match State::read(&model) {
+        Ok(Found::State(state)) => Some(schedule.runs.join(state.identity.run_id).join(IN_RUN)),
+        _ => None,
+    };
+    if let Some(copy) = run
+        && let Ok(Some(kept)) = Classes::read(&copy)
+    {
+        emit(Event::Log { level: Level::Warning, message: format!("{reason}; `{}` is used", copy.display()) });
+        return Ok(kept);
+    }
+    Err(TrainError::new(reason).with_help(
+        "put the `classes.json` of the run's folder in its place, or remove it to have the classes numbered in the order \
+         of their names",
+    ))
+}
+
 /// Writes the names beside the files of a run (`outputs`; the whole one's or a branch's own) and into its folder, when
 /// the classes have some.
 ///
@@ -61,8 +83,7 @@ pub fn note(schedule: &Schedule, run_id: &str, outputs: &Outputs, data: &dyn Sou
         return Ok(());
     }
     let failed = |error: &dyn std::error::Error| TrainError::new(format!("the names of the classes: {error}"));
-    let mut text = serde_json::to_vec_pretty(&Classes::of(data)).map_err(|error| failed(&error))?;
-    text.push(b'\n');
+    let text = Classes::of(data).to_text().map_err(|error| failed(&error))?;
     let put = |path: &Path| {
         write_atomically(path, |part| std::fs::write(part, &text).map_err(|error| CheckpointError::write(path, error)))
     };

@@ -12,8 +12,8 @@ use super::engine::{Emit, bin_name};
 use super::error::TrainError;
 use super::session::Session;
 use super::standing::Standing;
-use crate::checkpoint::CheckpointError;
 use crate::checkpoint::atomic::write_atomically;
+use crate::checkpoint::{CheckpointError, sum};
 use crate::event::{BinResult, BranchRow, CheckpointKind, Event, Level, Outcome};
 use crate::graph::embedding::cut;
 use crate::nn::Network;
@@ -97,6 +97,12 @@ pub fn start(session: &mut Session<'_>, standing: &mut Standing) -> Result<Optio
     }))
 }
 
+/// Counts the changes of the table's file.
+const VERSION: u64 = 1;
+
+/// The starting point in a table, and its branches' lines.
+pub type Lines = (Option<BranchRow>, Vec<BranchRow>);
+
 /// The table so far.
 #[derive(Debug)]
 pub struct Table {
@@ -117,30 +123,43 @@ impl Table {
     }
 
     /// The starting point and the lines of the branches that ended by themselves, in the table that the run `run_id`
-    /// wrote to `path`; none when it wrote none that can be read.
-    pub fn read(path: &Path, run_id: &str) -> Option<(Option<BranchRow>, Vec<BranchRow>)> {
-        let text = std::fs::read_to_string(path).ok()?;
-        let mut table: serde_json::Value = serde_json::from_str(&text).ok()?;
+    /// wrote to `path`; none when it wrote none.
+    ///
+    /// # Errors
+    /// A table that is damaged, or of a newer facetui, in words that name it.
+    pub fn read(path: &Path, run_id: &str) -> Result<Option<Lines>, String> {
+        let wrong = |reason: String| format!("`{}` cannot be used: {reason}", path.display());
+        let text = match std::fs::read(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            text => text.map_err(|error| wrong(error.to_string()))?,
+        };
+        let mut table: serde_json::Value = sum::parse(&text).map_err(wrong)?;
         if table["run"] != run_id {
-            return None;
+            return Ok(None);
         }
-        let start = serde_json::from_value(table["start"].take()).ok()?;
-        let mut rows: Vec<BranchRow> = serde_json::from_value(table["branches"].take()).ok()?;
+        let version = table["version"].as_u64().unwrap_or(1);
+        if version > VERSION {
+            return Err(wrong(format!("its version is {version}; this facetui knows {VERSION}: a newer one wrote it")));
+        }
+        let understood = |error: serde_json::Error| wrong(format!("it cannot be understood: {error}"));
+        let start = serde_json::from_value(table["start"].take()).map_err(understood)?;
+        let mut rows: Vec<BranchRow> = serde_json::from_value(table["branches"].take()).map_err(understood)?;
         rows.retain(|row| row.outcome != Some(Outcome::Stopped));
-        Some((start, rows))
+        Ok(Some((start, rows)))
     }
 
     /// Writes it whole, and says so. What cannot be written now is tried again with the next branch.
     pub fn write(&mut self, schedule: &Schedule, emit: &Emit) {
         let began = Instant::now();
         let table = json!({
+            "version": VERSION,
             "name": schedule.name,
             "run": self.run_id,
             "bins": schedule.data.bins.iter().map(|bin| bin_name(bin)).collect::<Vec<_>>(),
             "start": self.start,
             "branches": self.branches,
         });
-        let text = format!("{table:#}\n");
+        let text = sum::seal(format!("{table:#}\n").into_bytes());
         let failed =
             |reason: std::io::Error| CheckpointError::Write { path: self.path.clone(), reason: reason.to_string() };
         match write_atomically(&self.path, |temporary| std::fs::write(temporary, &text).map_err(failed)) {

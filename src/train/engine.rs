@@ -20,9 +20,9 @@ use super::outputs::Outputs;
 use super::session::{Device, Session};
 use super::shortage;
 use super::standing::{Line, Standing};
-use super::state::State;
+use super::state::{Found, State};
 use super::unfinished::{self, Unfinished};
-use crate::checkpoint::history::History;
+use crate::checkpoint::{self, history::History};
 use crate::crash;
 use crate::event::{Command, Continuation, Event, Level, Outcome, RunHeader};
 use crate::schedule::{Branch, ModelSource, Schedule};
@@ -309,6 +309,14 @@ fn continue_or_set_aside(outputs: &Outputs, from_scratch: bool, emit: &Emit) -> 
             emit(Event::Log { level: Level::Info, message });
         }
         return Ok(History::default());
+    }
+    // The history of the run whose model is gone on with: the state in that has it too.
+    if outputs.history().is_file()
+        && let Ok(Found::State(state)) = State::read(&outputs.model())
+        && checkpoint::verify(&outputs.model()).is_ok_and(|whole| whole)
+        && let Some(message) = unfinished::mend_history(outputs, &state)
+    {
+        emit(Event::Log { level: Level::Warning, message });
     }
     outputs.set_snapshots_aside()?;
     History::read_if_present(&outputs.history()).map_err(|error| TrainError::from_diagnostic(&error))

@@ -33,7 +33,7 @@ pub const VERSION: u32 = 1;
 /// Its name among a file's notes.
 const NOTE: &str = "state";
 /// The name of the centers among a file's arrays.
-const CENTERS: &str = "centers";
+pub(super) const CENTERS: &str = "centers";
 
 /// What is the same in all states of a run.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

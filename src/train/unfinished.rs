@@ -130,7 +130,13 @@ pub fn find(schedule: &Schedule) -> Search {
         return Search::Finished;
     }
     // The branches: those in the table have ended, and of the others the last one that has a state.
-    let (mut start, mut rows) = Table::read(&main.comparison(), &run_id).unwrap_or_default();
+    let (mut start, mut rows) = match Table::read(&main.comparison(), &run_id) {
+        Ok(table) => table.unwrap_or_default(),
+        Err(wrong) => {
+            notes.push(format!("{wrong}; what the branches' states hold of it is used, and it is written again"));
+            Default::default()
+        }
+    };
     let mut within = None;
     for number in (0..planned).rev() {
         if let Some((path, state)) = whole(std::mem::take(&mut branches[number]), &mut notes) {

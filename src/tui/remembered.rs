@@ -9,6 +9,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::atomic::write_atomically;
+use crate::checkpoint::sum;
 
 use super::layout::Borders;
 
@@ -38,8 +39,13 @@ impl Remembered {
     /// Reads what was written last.
     pub(super) fn read(path: &Path) -> Self {
         let small = std::fs::metadata(path).is_ok_and(|facts| facts.is_file() && facts.len() <= LARGEST);
-        let text = if small { std::fs::read_to_string(path).unwrap_or_default() } else { String::new() };
-        let mut read: Self = serde_json::from_str(&text).unwrap_or_default();
+        let text = if small { std::fs::read(path).unwrap_or_default() } else { Vec::new() };
+        let mut read: Self = sum::parse(&text).unwrap_or_else(|reason| {
+            if !text.is_empty() {
+                tracing::warn!("`{}`: {reason}; the screen is as it is at first", path.display());
+            }
+            Self::default()
+        });
         read.borders.retain(|_, share| share.is_finite());
         while read.borders.len() > MOST {
             read.borders.pop_last();
@@ -55,7 +61,7 @@ impl Remembered {
         if let Some(folder) = path.parent() {
             fs_err::create_dir_all(folder)?;
         }
-        let text = serde_json::to_vec_pretty(self)?;
+        let text = sum::to_text(self)?;
         write_atomically(path, |file| fs_err::write(file, &text).map_err(Box::<dyn Error>::from)).map(|_| ())
     }
 }
@@ -72,6 +78,9 @@ mod tests {
         let kept = Remembered { borders: Borders::from([("wide.sides.1".to_owned(), 0.25)]), mouse: false };
         kept.write(&path).expect("writes");
         assert_eq!(Remembered::read(&path), kept);
+        let damaged = std::fs::read_to_string(&path).expect("reads").replace("0.25", "0.75");
+        std::fs::write(&path, damaged).expect("writes");
+        assert_eq!(Remembered::read(&path), Remembered::default());
         for rubbish in ["", "[]", "{\"borders\": 3}", "{\"borders\": {\"a\": null}}", "\u{0}"] {
             std::fs::write(&path, rubbish).expect("writes");
             assert_eq!(Remembered::read(&path), Remembered::default());

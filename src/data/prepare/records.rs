@@ -34,7 +34,7 @@ pub fn records(source: &dyn Source, to: &Path, progress: Progress<'_>) -> Result
     let marker = Marker::claim(to, "records", source)?;
     let names = to.join(BESIDE_RECORDS);
     if source.has_names() && !names.exists() {
-        let text = serde_json::to_vec_pretty(&Classes::of(source)).map_err(std::io::Error::from).map_err(io(&names))?;
+        let text = Classes::of(source).to_text().map_err(io(&names))?;
         write_file(&names, &text, true)?;
     }
     if marker.complete() {

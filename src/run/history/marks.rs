@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::CheckpointError;
 use crate::checkpoint::atomic::write_atomically;
+use crate::checkpoint::sum;
 use crate::run::history_api::Marks;
 use crate::run::journal;
 
@@ -17,6 +18,9 @@ const LARGEST: u64 = 1 << 20;
 const TAGS: usize = 50;
 const TAG: usize = 60;
 const NOTE: usize = 4000;
+
+/// Counts the changes of the file.
+const VERSION: u32 = 1;
 
 /// The file's content. Other keys are of newer versions, and are passed over.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -40,16 +44,43 @@ pub(super) fn path(run: &Path) -> PathBuf {
 
 /// The marks of a run; none when there are none, or when they cannot be read.
 pub(super) fn read(run: &Path) -> Marks {
-    let path = path(run);
-    let small = fs_err::metadata(&path).is_ok_and(|meta| meta.len() <= LARGEST);
-    let text = if small { fs_err::read_to_string(&path).unwrap_or_default() } else { String::new() };
-    let file: File = serde_json::from_str(&text).unwrap_or_default();
+    let file = look(run).unwrap_or_else(|error| {
+        // Who gives the run other marks is told.
+        tracing::debug!("{error}");
+        File::default()
+    });
     tidy(Marks { tags: file.tags, note: file.note })
 }
 
+/// What the file of a run holds.
+fn look(run: &Path) -> io::Result<File> {
+    let path = path(run);
+    let wrong = |reason: String| {
+        let place = path.display();
+        io::Error::other(format!("`{place}` cannot be used: {reason}; remove it to give the run tags and a note again"))
+    };
+    let length = match fs_err::metadata(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(File::default()),
+        facts => facts?.len(),
+    };
+    if length > LARGEST {
+        return Err(wrong(format!("it has {length} bytes")));
+    }
+    let file: File = sum::parse(&fs_err::read(&path)?).map_err(wrong)?;
+    if file.version > VERSION {
+        let version = file.version;
+        return Err(wrong(format!("its version is {version}; this facetui knows {VERSION}: a newer one wrote it")));
+    }
+    Ok(file)
+}
+
 /// Writes the marks of a run, whole or not at all; empty ones leave no file.
+///
+/// # Errors
+/// They cannot be written, or would replace marks that are damaged.
 pub(super) fn write(run: &Path, marks: &Marks) -> io::Result<()> {
     let path = path(run);
+    look(run)?;
     let marks = tidy(marks.clone());
     if marks == Marks::default() {
         return match fs_err::remove_file(&path) {
@@ -57,7 +88,7 @@ pub(super) fn write(run: &Path, marks: &Marks) -> io::Result<()> {
             _ => Ok(()),
         };
     }
-    let text = serde_json::to_vec_pretty(&File { version: 1, tags: marks.tags, note: marks.note })?;
+    let text = sum::to_text(&File { version: VERSION, tags: marks.tags, note: marks.note })?;
     write_atomically(&path, |temporary| {
         std::fs::write(temporary, &text)
             .map_err(|error| CheckpointError::Write { path: path.clone(), reason: error.to_string() })
@@ -101,10 +132,21 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_file_is_no_marks() {
+    fn a_damaged_file_is_no_marks_and_is_not_written_over() {
         let folder = tempfile::tempdir().expect("a folder");
         let run = folder.path().join(journal::FILE_NAME);
-        fs_err::write(path(&run), "{\"tags\": 3").expect("writes");
-        assert_eq!(read(&run), Marks::default());
+        let marks = Marks { tags: vec!["paper".into()], note: "good".into() };
+        write(&run, &marks).expect("writes");
+        let text = fs_err::read_to_string(path(&run)).expect("reads");
+        let newer = "{\"version\": 2, \"tags\": []}".to_owned();
+        for text in ["{\"tags\": 3".to_owned(), text.replace("paper", "caper"), newer] {
+            fs_err::write(path(&run), &text).expect("writes");
+            assert_eq!(read(&run), Marks::default());
+            let error = write(&run, &marks).expect_err("is refused").to_string();
+            assert!(error.contains("marks.json` cannot be used") && error.contains("remove it"), "{error}");
+            assert_eq!(fs_err::read_to_string(path(&run)).expect("reads"), text);
+        }
+        fs_err::write(path(&run), "{\"tags\": [\"old\"]}").expect("writes");
+        assert_eq!(read(&run).tags, ["old"], "of a version without a checksum");
     }
 }
