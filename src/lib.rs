@@ -35,6 +35,7 @@ pub mod nn;
 pub mod report;
 pub mod run;
 pub mod schedule;
+pub mod stall;
 pub mod synth;
 pub mod train;
 pub mod tui;

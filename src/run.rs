@@ -14,6 +14,7 @@ pub mod lock;
 pub mod machine;
 mod presence;
 mod recorder;
+mod scribe;
 pub mod socket;
 pub mod state;
 pub mod watch;

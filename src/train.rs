@@ -24,6 +24,7 @@ pub mod meter;
 pub mod model;
 pub mod optimizer;
 pub mod outputs;
+mod patience;
 pub mod preflight;
 pub mod pretrained;
 pub mod resume;

@@ -5,16 +5,16 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::print_stderr, reason = "faults are counted and printed")]
 
+#[path = "support/faults.rs"]
+mod faults;
 #[path = "support/place.rs"]
 mod place;
 
-use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use facetui::checkpoint;
 use facetui::run::state::RunState;
+use faults::{count, faulty, library, log, states, wait};
 use place::{Place, text};
 
 const SCHEDULE: &str = "\
@@ -28,74 +28,11 @@ stages:
   - {loss: softmax, optimizer: adam, epochs: EPOCHS}
 ";
 
-/// The library, when it can be built here.
-fn library(place: &Place) -> Option<PathBuf> {
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/native/faults.cpp");
-    let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
-    let built = place.path("faults.so");
-    let mut command = Command::new(compiler);
-    command.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&built).args([source, "-ldl"]);
-    let Ok(output) = command.output() else {
-        eprintln!("no C++ compiler: no faults are injected");
-        return None;
-    };
-    assert!(output.status.success(), "{}", text(&output));
-    Some(built)
-}
-
 /// A place with a tiny data set and a schedule of so many epochs of one step.
 fn place(epochs: u32) -> Place {
     let place = Place::new(2, 4);
     place.write("f.yaml", &SCHEDULE.replace("EPOCHS", &epochs.to_string()));
     place
-}
-
-/// The program under the library, with more settings for it.
-fn faulty(place: &Place, library: &Path, settings: &[(&str, String)]) -> Command {
-    let mut command = place.command(&["f.yaml", "--headless"]);
-    command.env("LD_PRELOAD", library).env("FAULTS_UNDER", "checkpoints").env("FAULTS_LOG", place.path("faults.log"));
-    command.envs(settings.iter().map(|(name, value)| (*name, value.as_str())));
-    command
-}
-
-/// Faults as the library's log has them: kind, call, open files.
-fn log(place: &Place) -> Vec<(String, String, u32)> {
-    let text = std::fs::read_to_string(place.path("faults.log")).unwrap_or_default();
-    let line = |line: &str| {
-        let words: Vec<&str> = line.split(' ').collect();
-        (words[1].to_owned(), words[2].to_owned(), words[4].parse().expect("a number"))
-    };
-    text.lines().map(line).filter(|(kind, ..)| kind != "calls").collect()
-}
-
-/// The numbers of the whole states in a folder, and how many temporary files lie there. A damaged state is a failure.
-fn states(folder: &Path) -> (Vec<u64>, usize) {
-    let (mut numbers, mut temporary) = (Vec::new(), 0);
-    for entry in std::fs::read_dir(folder).expect("reads").flatten() {
-        let path = entry.path();
-        let name = entry.file_name().to_string_lossy().into_owned();
-        temporary += usize::from(name.starts_with('.'));
-        if name.starts_with('.') || path.extension().is_none_or(|kind| kind != "h5") {
-            continue;
-        }
-        assert!(matches!(checkpoint::verify(&path), Ok(true)), "{} is damaged", path.display());
-        if !name.contains("_basic_") {
-            let notes = checkpoint::notes(&path).expect("reads");
-            numbers.push(notes["state"]["sequence"].as_u64().expect("a state"));
-        }
-    }
-    numbers.sort_unstable();
-    numbers.dedup();
-    (numbers, temporary)
-}
-
-/// Counts what was done to which call.
-fn count(faults: &[(String, String, u32)]) -> BTreeMap<String, usize> {
-    let mut counts = BTreeMap::new();
-    for (kind, call, _) in faults {
-        *counts.entry(format!("{kind} {call}")).or_insert(0) += 1;
-    }
-    counts
 }
 
 #[test]
@@ -109,7 +46,7 @@ fn a_failed_write_costs_no_older_state() {
         ("FAULTS_STRIDE", "6".to_owned()),
         ("FAULTS_KEEP", keep.display().to_string()),
     ];
-    let output = faulty(&place, &library, &settings).output().expect("starts");
+    let output = faulty(&place, &["f.yaml", "--headless"], &library, &settings).output().expect("starts");
     let said = text(&output);
     assert!(output.status.success(), "{:?}: {said}", output.status);
     assert!(said.contains("No space left on device") && said.contains("Input/output error"), "{said}");
@@ -125,7 +62,7 @@ fn a_failed_write_costs_no_older_state() {
         assert!(temporary <= 2, "fault {number}: {temporary} temporary files");
         newest = last;
     }
-    let most_open = faults.iter().map(|(.., open)| *open).max();
+    let most_open = faults.iter().map(|fault| fault.open).max();
     eprintln!("{} faults: {:?}; at most {most_open:?} files open", faults.len(), count(&faults));
     assert!(faults.len() >= 160, "{} faults", faults.len());
     for call in [
@@ -152,7 +89,9 @@ fn a_run_killed_at_any_call_keeps_its_newest_state() {
     let Some(library) = library(&place) else { return };
     let mut newest = 0;
     for call in 1..=44 {
-        let output = faulty(&place, &library, &[("FAULTS_KILL", call.to_string())]).output().expect("starts");
+        let output = faulty(&place, &["f.yaml", "--headless"], &library, &[("FAULTS_KILL", call.to_string())])
+            .output()
+            .expect("starts");
         assert_eq!(output.status.code(), Some(137), "call {call}: {}", text(&output));
         let folder = place.path("checkpoints");
         let (numbers, temporary) = if folder.exists() { states(&folder) } else { (Vec::new(), 0) };
@@ -180,26 +119,14 @@ fn a_run_killed_at_any_call_keeps_its_newest_state() {
     assert_eq!(states(&place.path("checkpoints")).1, 0);
 }
 
-/// Waits for a line with `what`; everything that was printed up to there is put behind `said`.
-fn wait(lines: &mut impl Iterator<Item = std::io::Result<String>>, said: &mut String, what: &str) {
-    for line in lines {
-        let line = line.expect("text");
-        said.push_str(&line);
-        said.push('\n');
-        if line.contains(what) {
-            return;
-        }
-    }
-    panic!("`{what}` never came: {said}");
-}
-
 #[test]
 fn a_run_goes_on_without_its_disk_and_saves_when_it_is_back() {
     let place = place(30);
     let Some(library) = library(&place) else { return };
     let full = place.path("full");
     let settings = [("FAULTS_WHILE", full.display().to_string()), ("FAULTS_AND", "journal.jsonl".to_owned())];
-    let mut child = faulty(&place, &library, &settings).stdout(Stdio::piped()).spawn().expect("starts");
+    let mut child =
+        faulty(&place, &["f.yaml", "--headless"], &library, &settings).stdout(Stdio::piped()).spawn().expect("starts");
     let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
     let mut said = String::new();
     wait(&mut lines, &mut said, "epoch 3 ended");
@@ -233,7 +160,7 @@ fn a_run_that_cannot_save_at_its_end_says_so_and_goes_on_later() {
     let Some(library) = library(&place) else { return };
     let full = place.path("full");
     let settings = [("FAULTS_WHILE", full.display().to_string())];
-    let mut command = faulty(&place, &library, &settings);
+    let mut command = faulty(&place, &["f.yaml", "--headless"], &library, &settings);
     let mut child = command.args(["--keep-trying", "0"]).stdout(Stdio::piped()).spawn().expect("starts");
     let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
     let mut said = String::new();

@@ -149,7 +149,8 @@ fn keep_the_formats_of_today() {
     for part in ["checkpoints", "runs"] {
         below(&place.path(""), part, &mut files);
     }
-    for file in files.iter().filter(|file| !file.ends_with(".lock") && !file.ends_with(".sock")) {
+    let of_a_process = |file: &str| Path::new(file).extension().is_some_and(|kind| kind == "lock" || kind == "sock");
+    for file in files.iter().filter(|file| !of_a_process(file)) {
         let named = to.join(format!("{}.gz", file.trim_start_matches('/')));
         // What names the machine and the process is no part of a format; of files of one kind one is enough.
         let left_out =

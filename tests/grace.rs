@@ -1,20 +1,22 @@
 //! A run that is asked to end while its disk takes nothing: `--grace` has one deadline for the epoch and one for the files,
 //! then it gives them up, and what is on disk is whole. The library of `tests/faults.rs` is the disk.
 #![cfg(target_os = "linux")]
-#![expect(clippy::print_stderr, reason = "what cannot be tested is said")]
+#![expect(clippy::print_stderr, reason = "what was measured is printed")]
 
+#[path = "support/faults.rs"]
+mod faults;
 #[path = "support/place.rs"]
 mod place;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use facetui::checkpoint;
 use facetui::event::{Event, StopKind};
 use facetui::run::lock::Owner;
-use place::{Place, text};
+use place::Place;
 use rustix::process::{Pid, Signal, kill_process};
 
 const SCHEDULE: &str = "\
@@ -33,17 +35,7 @@ const GRACE: u64 = 2;
 fn the_second_deadline_gives_up_what_the_disk_does_not_take() {
     let place = Place::new(2, 4);
     place.write("g.yaml", SCHEDULE);
-    let library = place.path("faults.so");
-    let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/native/faults.cpp");
-    let mut compile = Command::new(compiler);
-    compile.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).args([source, "-ldl"]);
-    let Ok(output) = compile.output() else {
-        eprintln!("no C++ compiler: no faults are injected");
-        return;
-    };
-    assert!(output.status.success(), "{}", text(&output));
-
+    let Some(library) = faults::library(&place) else { return };
     let full = place.path("full");
     // The disk of the checkpoints alone: the journal tells what happens meanwhile.
     let mut command = place.command(&["g.yaml", "--headless", "--grace", &GRACE.to_string(), "--keep-trying", "600"]);

@@ -60,6 +60,7 @@ fn a_panic_in_any_thread_ends_the_run_with_its_state() {
         ("saver:3", "saver", true),
         ("details:1", "details", true),
         ("recorder:20", "recorder", true),
+        ("journal:20", "journal", true),
         ("bins:1", "bins", false),
     ] {
         let output = place.command(&["panic.yaml", "--headless", "--fresh"]).env("FACETUI_TEST_PANIC", spot).output();

@@ -4,7 +4,7 @@
 //! zero; numbers are little-endian. HDF5 looks at nothing behind the end that its own header names, so a sealed file opens
 //! everywhere. A file without a seal (an older one, or another program's) is no damaged file.
 
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use fs_err::File;
@@ -30,7 +30,8 @@ pub enum Seal {
 /// A file that is written from its beginning to its end and sealed then.
 #[derive(Debug)]
 pub struct Sealing {
-    file: File,
+    /// Small arrays go to the disk together.
+    file: BufWriter<File>,
     sum: crc32fast::Hasher,
     length: u64,
     /// Bytes of numbers.
@@ -43,7 +44,8 @@ impl Sealing {
     /// # Errors
     /// It cannot be made.
     pub fn create(path: &Path) -> io::Result<Self> {
-        Ok(Self { file: File::create(path)?, sum: crc32fast::Hasher::new(), length: 0, buffer: Vec::new() })
+        let file = BufWriter::with_capacity(PIECE, File::create(path)?);
+        Ok(Self { file, sum: crc32fast::Hasher::new(), length: 0, buffer: Vec::new() })
     }
 
     /// Writes bytes.
@@ -80,7 +82,8 @@ impl Sealing {
     /// # Errors
     /// The file cannot be written.
     pub fn finish(mut self) -> io::Result<()> {
-        self.file.write_all(&of(self.length, self.sum.finalize()))
+        self.file.write_all(&of(self.length, self.sum.finalize()))?;
+        self.file.flush()
     }
 }
 

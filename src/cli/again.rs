@@ -28,22 +28,24 @@ fn path(folder: &Path) -> PathBuf {
     folder.join("set.json")
 }
 
-/// Keeps the name and the overrides in a run's folder. A disk that refuses them costs only the comfort of training it again.
-pub(super) fn keep(folder: &Path, name: &str, overrides: &[String]) {
+/// Keeps the name and the overrides in a run's folder. A disk that refuses them costs only the comfort of training it again:
+/// what is to be said of that.
+pub(super) fn keep(folder: &Path, name: &str, overrides: &[String]) -> Option<String> {
     // The copy of the text has another file name, which is a schedule's name where it states none.
     let mut all = vec![format!("name={}", serde_json::Value::from(name))];
     all.extend(overrides.iter().filter(|given| !given.starts_with("name=")).cloned());
     let path = path(folder);
-    let kept = sum::to_text(&Kept { version: VERSION, set: all }).map_err(|error| error.to_string()).and_then(|text| {
+    let text = sum::to_text(&Kept { version: VERSION, set: all }).map_err(|error| error.to_string());
+    let put = |text: &Vec<u8>| {
         let write = |temporary: &Path| {
-            std::fs::write(temporary, &text)
+            std::fs::write(temporary, text)
                 .map_err(|error| CheckpointError::Write { path: path.clone(), reason: error.to_string() })
         };
         write_atomically(&path, write).map_err(|error| error.to_string())
-    });
-    if let Err(reason) = kept {
-        tracing::warn!("`{}` is not kept: {reason}", path.display());
-    }
+    };
+    // A disk may refuse once.
+    let kept = text.and_then(|text| put(&text).or_else(|_| put(&text)));
+    kept.err().map(|reason| format!("{reason}: to train this run again, give its `--set` again"))
 }
 
 /// Trains the schedule of a past run as it was trained.
@@ -109,7 +111,11 @@ mod tests {
     fn what_was_put_over_a_schedule_is_kept_with_its_name() {
         let folder = tempfile::tempdir().expect("a folder");
         assert_eq!(found(folder.path()), Ok(None));
-        keep(folder.path(), "a: \"b\"", &["name=other".to_owned(), "batch_size=8".to_owned()]);
+        let told = keep(folder.path(), "a: \"b\"", &["name=other".to_owned(), "batch_size=8".to_owned()]);
+        assert_eq!(told, None);
+        assert!(
+            keep(&folder.path().join("none"), "a", &[]).is_some_and(|told| told.contains("give its `--set` again"))
+        );
         let wanted = ["name=\"a: \\\"b\\\"\"".to_owned(), "batch_size=8".to_owned()];
         assert_eq!(found(folder.path()), Ok(Some(wanted.to_vec())));
         let text = std::fs::read_to_string(path(folder.path())).expect("reads");

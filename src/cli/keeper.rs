@@ -15,11 +15,12 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep_until};
 
 use super::{Failure, say};
-use crate::event::{Command, Level, Record, StopKind};
+use crate::event::{Command, Event, Level, Record, StopKind};
 use crate::report::headless::Headless;
 use crate::report::summary;
 use crate::run::launch::{Launched, Notes, Threads};
 use crate::run::state::RunState;
+use crate::stall;
 
 /// What libraries print, and what a run without a terminal prints, in its folder.
 pub(super) const LOG_FILE: &str = "output.log";
@@ -109,6 +110,8 @@ impl Keeper {
         let mut interrupt = listen(SignalKind::interrupt())?;
         let mut terminate = listen(SignalKind::terminate())?;
         let mut hang_up = listen(SignalKind::hangup())?;
+        // The moment after which a run that has ended is not waited for: its disk does not answer.
+        let mut latest = None;
         loop {
             let deadline = self.deadline;
             let heard = tokio::select! {
@@ -128,10 +131,14 @@ impl Keeper {
                 record = events.recv() => match record {
                     Some(record) => {
                         printer.take(&record);
+                        if matches!(record.event, Event::Finished { .. }) {
+                            latest = Instant::now().checked_add(2 * stall::silent());
+                        }
                         continue;
                     }
                     None => return Ok(()),
                 },
+                () = until(latest) => return Ok(()),
             };
             if self.hear(heard.as_raw_value()) {
                 return Ok(());

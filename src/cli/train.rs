@@ -12,7 +12,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::keeper::{Keeper, Kept, LOG_FILE};
 use super::{Failure, again, attach, detach, paths, resume, say, warn};
 use crate::crash;
-use crate::event::{Outcome, Record};
+use crate::event::{Level, Outcome, Record};
 use crate::report::summary;
 use crate::run::history::RunFolders;
 use crate::run::journal;
@@ -75,7 +75,9 @@ pub(super) fn start(loaded: Loaded, text: &str, request: &Request) -> Result<(),
     let plan = launch::Plan { patience: request.patience, ..plan };
     let launched = launch::launch(loaded.schedule, text, claim, plan).map_err(failed)?;
     crash::watch(&launched.folder);
-    again::keep(&launched.folder, &name, &request.overrides);
+    if let Some(told) = again::keep(&launched.folder, &name, &request.overrides) {
+        launched.notes.say(Level::Warning, told);
+    }
     if detached {
         detach::report(&launched.id, &launched.folder)?;
     }

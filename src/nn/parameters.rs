@@ -207,6 +207,11 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// About how many bytes they are.
+    pub fn bytes(&self) -> u64 {
+        4 * (self.flat.numel() + self.statistics.numel()) as u64
+    }
+
     /// As Keras's arrays, for a graph of `nodes` nodes (those of a basic model are the first of the whole one).
     pub fn weights(&self, nodes: usize) -> Weights {
         each(&self.segments, [&self.flat, &self.statistics], nodes, |piece| piece.array())
@@ -264,6 +269,7 @@ pub fn import_slot<'a>(parameters: &Parameters, find: impl Fn(usize, usize) -> O
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::Layer;
     use crate::graph::backbone::{Options, build};
 
     #[test]

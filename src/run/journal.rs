@@ -58,6 +58,11 @@ impl JournalWriter {
         Ok(Self { folder, file, length, waiting: Vec::new(), begun: 0, left_out: 0 })
     }
 
+    /// The journal of a run folder that may not be there yet: it is opened with the first line.
+    pub const fn later(folder: PathBuf) -> Self {
+        Self { folder, file: None, length: 0, waiting: Vec::new(), begun: 0, left_out: 0 }
+    }
+
     /// The run's folder.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -98,18 +103,23 @@ impl JournalWriter {
     /// # Errors
     /// As [`Self::append`].
     pub fn append_line(&mut self, line: &[u8], record: &Record) -> io::Result<()> {
-        let most = if is_progress(line) { MOST_WAITING } else { 2 * MOST_WAITING };
-        if self.waiting.len() + line.len() > most {
-            self.left_out += 1;
-        } else {
-            self.waiting.extend_from_slice(line);
-        }
+        self.keep(line);
         self.write_out()?;
         let border = matches!(
             record.event,
             Event::EpochEnded { .. } | Event::BranchEnded { .. } | Event::Finished { .. } | Event::RunStarted(_)
         );
         if border { self.sync_file() } else { Ok(()) }
+    }
+
+    /// Keeps a line for the next time that something is written.
+    pub(super) fn keep(&mut self, line: &[u8]) {
+        let most = if is_progress(line) { MOST_WAITING } else { 2 * MOST_WAITING };
+        if self.waiting.len() + line.len() > most {
+            self.left_out += 1;
+        } else {
+            self.waiting.extend_from_slice(line);
+        }
     }
 
     /// Writes what waits. A part of it may have been taken when this fails; the rest follows where that ends.
@@ -336,7 +346,7 @@ pub fn keep(records: &mut Vec<Record>, point: Point) {
 }
 
 /// Whether a line is one of the many that only say how far something is.
-fn is_progress(line: &[u8]) -> bool {
+pub(super) fn is_progress(line: &[u8]) -> bool {
     let head = &line[..line.len().min(80)];
     let holds = |needle: &[u8]| head.windows(needle.len()).any(|window| window == needle);
     holds(br#""event":"steps""#)

@@ -5,8 +5,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::Sender;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -15,12 +16,17 @@ pub use super::claim::{Claim, LaunchError, claim};
 use super::machine::Sampler;
 use super::presence::Presence;
 pub use super::recorder::Notes;
-use super::recorder::{Book, Journals, record};
+use super::recorder::{Book, record};
+use super::scribe::{Journals, Scribe};
 use super::socket::hub::Hub;
 use crate::event::{Command, Level, Point, Record};
 use crate::schedule::Schedule;
+use crate::stall;
 use crate::train;
 use crate::train::unfinished::Unfinished;
+
+/// Between two looks at threads that are waited for.
+const GLANCE: Duration = Duration::from_millis(5);
 
 /// Panics that the recorder bears.
 const MOST_PANICS: u32 = 16;
@@ -45,6 +51,8 @@ pub struct Launched {
     pub notes: Notes,
     recorder: JoinHandle<()>,
     engine: JoinHandle<()>,
+    /// Set with the run's last event.
+    over: Arc<AtomicBool>,
 }
 
 /// The threads of a run, to be joined after its events have ended.
@@ -52,21 +60,32 @@ pub struct Launched {
 pub struct Threads {
     recorder: JoinHandle<()>,
     engine: JoinHandle<()>,
+    /// Set with the run's last event.
+    over: Arc<AtomicBool>,
 }
 
 impl Threads {
-    /// Waits until the journal is complete and the engine has let go of everything.
+    /// Waits until the journal is complete and the engine has let go of everything; not for a disk that does not answer.
     pub fn join(self) {
+        let threads = [self.engine, self.recorder];
+        let mut ended: Option<Instant> = None;
+        while !threads.iter().all(JoinHandle::is_finished) {
+            let over = self.over.load(Ordering::Acquire);
+            if over && ended.get_or_insert_with(Instant::now).elapsed() > 2 * stall::silent() {
+                tracing::error!("the disk of the run does not answer: the process ends without it");
+                return;
+            }
+            std::thread::sleep(GLANCE);
+        }
         // A panic in either was already told as an event; there is nothing to add here.
-        let _ = self.engine.join();
-        let _ = self.recorder.join();
+        let _ = threads.map(JoinHandle::join);
     }
 }
 
 impl Launched {
     /// Separates what a front end uses from the threads behind it.
     pub fn split(self) -> (UnboundedReceiver<Arc<Record>>, Sender<Command>, Threads) {
-        (self.events, self.commands, Threads { recorder: self.recorder, engine: self.engine })
+        (self.events, self.commands, Threads { recorder: self.recorder, engine: self.engine, over: self.over })
     }
 }
 
@@ -117,7 +136,8 @@ pub fn launch(schedule: Schedule, source: &str, claim: Claim, plan: Plan) -> Res
     }
     let hub = Arc::new(Hub::new(journals.end()));
     let presence = Presence::announce(&id, &folder, &claim, &hub, &commands, &notes);
-    let mut book = Book::new(journals, subscriber, hub);
+    let over = Arc::new(AtomicBool::new(false));
+    let mut book = Book::new(Scribe::start(journals)?, subscriber, hub, Arc::clone(&over));
     // The recorder keeps one end of the notes' channel, so that it is never seen to close.
     let ears = (event_receiver, note_receiver, notes.clone());
     let recorder = std::thread::Builder::new().name("recorder".into()).spawn(move || {
@@ -137,8 +157,9 @@ pub fn launch(schedule: Schedule, source: &str, claim: Claim, plan: Plan) -> Res
         let flush: train::engine::Flush = Arc::new(move || {
             let (done, wait) = crossbeam_channel::bounded(1);
             if flush_sender.send(done).is_ok() {
-                // An answer, or the recorder's end: there is nothing to wait for any more.
-                let _ = wait.recv();
+                // An answer, or the recorder's end: there is nothing to wait for any more. A journal whose disk does not
+                // answer is waited for in vain, and the state is not.
+                let _ = wait.recv_timeout(stall::silent());
             }
         });
         let emit: train::engine::Emit = Arc::new(move |event| {
@@ -153,7 +174,7 @@ pub fn launch(schedule: Schedule, source: &str, claim: Claim, plan: Plan) -> Res
         train::engine::perform(job, &command_receiver, &emit);
         drop(sampler);
     })?;
-    Ok(Launched { events, commands, folder, earlier, id, notes, recorder, engine })
+    Ok(Launched { events, commands, folder, earlier, id, notes, recorder, engine, over })
 }
 
 /// What the journal of a run that goes on at `point` holds up to there, and the numbers of its damaged lines.

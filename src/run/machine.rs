@@ -13,11 +13,12 @@ use sysinfo::System;
 
 use crate::crash;
 use crate::event::{Event, GpuSample, MachineSample};
+use crate::stall;
 
 /// Between two looks.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// The thread; dropping this ends it.
+/// The thread; dropping this ends it, unless it waits for a disk that does not answer.
 #[derive(Debug)]
 pub struct Sampler {
     stop: Option<Sender<()>>,
@@ -44,7 +45,7 @@ impl Drop for Sampler {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+            stall::join(thread, stall::silent());
         }
     }
 }

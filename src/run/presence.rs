@@ -8,7 +8,7 @@ use crossbeam_channel::Sender;
 use super::claim::Claim;
 use super::launch::now;
 use super::live;
-use super::lock::{Lock, Owner, PROCESS_FILE};
+use super::lock::{Lock, LockError, Owner, PROCESS_FILE};
 use super::recorder::Notes;
 use super::socket::hub::Hub;
 use super::socket::server::{Server, Service};
@@ -32,7 +32,10 @@ impl Presence {
         notes: &Notes,
     ) -> Option<Self> {
         let mut owner = Owner::this(id, folder, now());
-        let lock = match Lock::take(&folder.join(PROCESS_FILE), &owner, true) {
+        let take = || Lock::take(&folder.join(PROCESS_FILE), &owner, true);
+        // A disk may refuse once.
+        let taken = take().or_else(|error| if matches!(error, LockError::Io(_)) { take() } else { Err(error) });
+        let lock = match taken {
             Ok(lock) => lock,
             Err(error) => {
                 notes.say(Level::Warning, format!("`facetui attach` will not find this run: {error}"));
@@ -76,7 +79,7 @@ impl Presence {
         let written = {
             let mut process = process.lock().unwrap_or_else(PoisonError::into_inner);
             process.1 = owner.clone();
-            process.0.write(&owner)
+            process.0.write(&owner).or_else(|_| process.0.write(&owner))
         };
         claim.tell(&owner);
         if let Err(error) = written {

@@ -73,12 +73,17 @@ fn copy(schedule: &Schedule, path: &Path, reason: String, emit: &Emit) -> Result
     ))
 }
 
-/// Writes the names beside the files of a run (`outputs`; the whole one's or a branch's own) and into its folder, when
-/// the classes have some.
+/// Writes the names beside the files of a run (`outputs`; the whole one's or a branch's own) and into the folder of `own`, when
+/// the classes have some and the run `whole` has a folder.
 ///
 /// # Errors
 /// They cannot be written beside the checkpoints.
-pub fn note(schedule: &Schedule, run_id: &str, outputs: &Outputs, data: &dyn Source) -> Result<(), TrainError> {
+pub fn note(
+    schedule: &Schedule,
+    [whole, own]: [&str; 2],
+    outputs: &Outputs,
+    data: &dyn Source,
+) -> Result<(), TrainError> {
     if !data.has_names() {
         return Ok(());
     }
@@ -88,9 +93,14 @@ pub fn note(schedule: &Schedule, run_id: &str, outputs: &Outputs, data: &dyn Sou
         write_atomically(path, |part| std::fs::write(part, &text).map_err(|error| CheckpointError::write(path, error)))
     };
     put(&outputs.classes()).map_err(|error| failed(&error))?;
-    let run = schedule.runs.join(run_id);
-    if run.is_dir()
-        && let Err(error) = put(&run.join(IN_RUN))
+    // A branch's folder may not be there yet; and a disk may refuse once.
+    let run = schedule.runs.join(own);
+    let copy = || {
+        std::fs::create_dir_all(&run).map_err(|error| CheckpointError::write(&run, error))?;
+        put(&run.join(IN_RUN))
+    };
+    if schedule.runs.join(whole).is_dir()
+        && let Err(error) = copy().or_else(|_| copy())
     {
         tracing::warn!("{error}");
     }

@@ -14,7 +14,7 @@ use super::session::Session;
 use super::standing::Standing;
 use crate::checkpoint::atomic::write_atomically;
 use crate::checkpoint::{CheckpointError, sum};
-use crate::event::{BinResult, BranchRow, CheckpointKind, Event, Level, Outcome};
+use crate::event::{BinResult, BranchRow, CheckpointKind, Event, Outcome};
 use crate::graph::embedding::cut;
 use crate::nn::Network;
 use crate::schedule::Schedule;
@@ -112,14 +112,14 @@ pub struct Table {
     pub start: Option<BranchRow>,
     /// The branches that ended.
     pub branches: Vec<BranchRow>,
-    /// Why the newest of them are not on disk.
-    unsaved: Option<TrainError>,
+    /// The newest of them are not on disk.
+    is_unsaved: bool,
 }
 
 impl Table {
     /// That of the run `run_id`, to be written to `path`, with the lines that are known.
     pub fn going_on(path: PathBuf, run_id: &str, start: Option<BranchRow>, branches: Vec<BranchRow>) -> Self {
-        Self { path, run_id: run_id.to_owned(), start, branches, unsaved: None }
+        Self { path, run_id: run_id.to_owned(), start, branches, is_unsaved: false }
     }
 
     /// The starting point and the lines of the branches that ended by themselves, in the table that the run `run_id`
@@ -148,8 +148,16 @@ impl Table {
         Ok(Some((start, rows)))
     }
 
-    /// Writes it whole, and says so. What cannot be written now is tried again with the next branch.
-    pub fn write(&mut self, schedule: &Schedule, emit: &Emit) {
+    /// Whether it is not on disk as it is.
+    pub const fn is_unsaved(&self) -> bool {
+        self.is_unsaved
+    }
+
+    /// Writes it whole, and says so.
+    ///
+    /// # Errors
+    /// It cannot be written; it is unsaved then.
+    pub fn write(&mut self, schedule: &Schedule, emit: &Emit) -> Result<(), TrainError> {
         let began = Instant::now();
         let table = json!({
             "version": VERSION,
@@ -162,38 +170,29 @@ impl Table {
         let text = sum::seal(format!("{table:#}\n").into_bytes());
         let failed =
             |reason: std::io::Error| CheckpointError::Write { path: self.path.clone(), reason: reason.to_string() };
-        match write_atomically(&self.path, |temporary| std::fs::write(temporary, &text).map_err(failed)) {
-            Ok(bytes) => {
-                self.unsaved = None;
-                emit(Event::CheckpointWritten {
-                    kind: CheckpointKind::Branches,
-                    path: self.path.display().to_string(),
-                    index: 0,
-                    bytes,
-                    seconds: began.elapsed().as_secs_f64(),
-                });
-            }
-            Err(error) => {
-                let error = TrainError::from_diagnostic(&error);
-                emit(Event::Log { level: Level::Error, message: error.message.clone() });
-                self.unsaved = Some(error);
-            }
-        }
+        let written = write_atomically(&self.path, |temporary| std::fs::write(temporary, &text).map_err(failed));
+        self.is_unsaved = written.is_err();
+        let bytes = written.map_err(|error| TrainError::from_diagnostic(&error))?;
+        emit(Event::CheckpointWritten {
+            kind: CheckpointKind::Branches,
+            path: self.path.display().to_string(),
+            index: 0,
+            bytes,
+            seconds: began.elapsed().as_secs_f64(),
+        });
+        Ok(())
     }
 
     /// How the whole comparison of `planned` branches ended.
     ///
     /// # Errors
-    /// No branch came to its end, or the table could not be written.
-    pub fn outcome(&mut self, planned: usize) -> Result<Outcome, TrainError> {
+    /// No branch came to its end.
+    pub fn outcome(&self, planned: usize) -> Result<Outcome, TrainError> {
         let count = |wanted: fn(&Outcome) -> bool| {
             self.branches.iter().filter(|row| row.outcome.as_ref().is_some_and(wanted)).count()
         };
         let failed = count(|outcome| matches!(outcome, Outcome::Failed { .. }));
         let stopped = count(|outcome| *outcome == Outcome::Stopped);
-        if let Some(error) = self.unsaved.take() {
-            return Err(error);
-        }
         if self.branches.len() < planned || stopped > 0 {
             return Ok(Outcome::Stopped);
         }

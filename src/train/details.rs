@@ -2,18 +2,24 @@
 //! goes on. Two files a bin, the newest and the best, so that they stay few however long a run is.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 
 use super::engine::Emit;
+use crate::checkpoint::CheckpointError;
 use crate::crash;
 use crate::eval::detail::{self, Detail};
 use crate::eval::embed::DecodedBin;
 use crate::eval::metrics::Measured;
 use crate::event::{BinResult, Event, Level};
+use crate::stall;
+
+/// Pauses between the last tries to write what a disk did not take, in milliseconds.
+const LAST_TRIES: [u64; 4] = [100, 400, 1500, 3000];
 
 /// When a bin was evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +45,7 @@ pub struct Evaluated {
     pub moment: Moment,
 }
 
-/// The thread; dropping this waits for what it was given.
+/// The thread; dropping this waits for what it was given, but not for a disk that does not answer.
 #[derive(Debug)]
 pub struct Details {
     jobs: Option<Sender<Evaluated>>,
@@ -67,39 +73,86 @@ impl Drop for Details {
     fn drop(&mut self) {
         drop(self.jobs.take());
         if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+            stall::join(thread, stall::silent());
         }
+    }
+}
+
+/// A bin's details that are to be written.
+struct Owed {
+    run: PathBuf,
+    bin: Arc<DecodedBin>,
+    measured: Measured,
+    detail: Detail,
+    /// They are the best ones so far too.
+    is_best: bool,
+}
+
+impl Owed {
+    fn write(&self) -> Result<(), CheckpointError> {
+        let write = |best| detail::write(&self.run, &self.detail, &self.measured, &self.bin.same, best);
+        write(false)?;
+        if self.is_best { write(true) } else { Ok(()) }
+    }
+
+    /// Whether `older` need not be written any more when this is.
+    fn replaces(&self, older: &Self) -> bool {
+        let same = self.run == older.run && self.detail.result.bin == older.detail.result.bin;
+        same && (self.is_best || !older.is_best)
     }
 }
 
 fn work(jobs: &Receiver<Evaluated>, emit: &Emit) {
     let mut best: HashMap<(PathBuf, String), f64> = HashMap::new();
+    let mut owed: Vec<Owed> = Vec::new();
     let mut told = false;
     for Evaluated { run, bin, measured, result, moment } in jobs {
         crash::test("details");
         let accuracy = result.accuracy;
-        let key = (run, result.bin.clone());
+        let key = (run.clone(), result.bin.clone());
         let detail = Detail::new(&bin, &measured, result, moment.index, moment.step);
         // What was looked at between two steps belongs to no checkpoint.
-        let better = moment.step.is_none() && best.get(&key).is_none_or(|best| accuracy > *best);
-        match put(&key.0, &detail, &measured, &bin.same, better) {
-            Ok(()) => emit(Event::DetailsWritten { bin: key.1.clone(), index: moment.index, best: better }),
-            Err(message) if !told => {
-                told = true;
-                let message = format!("what lies behind a bin's figures cannot be kept: {message}");
-                emit(Event::Log { level: Level::Warning, message });
-            }
-            Err(_) => {}
-        }
-        if better {
+        let is_best = moment.step.is_none() && best.get(&key).is_none_or(|best| accuracy > *best);
+        if is_best {
             best.insert(key, accuracy);
+        }
+        let new = Owed { run, bin, measured, detail, is_best };
+        owed.retain(|older| !new.replaces(older));
+        owed.push(new);
+        if let Some(error) = write(&mut owed, emit)
+            && !std::mem::replace(&mut told, true)
+        {
+            let message = format!("what lies behind a bin's figures cannot be kept yet: {error}");
+            emit(Event::Log { level: Level::Warning, message });
+        }
+    }
+    for pause in LAST_TRIES {
+        if owed.is_empty() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(pause));
+        if let Some(error) = write(&mut owed, emit)
+            && pause == LAST_TRIES[LAST_TRIES.len() - 1]
+        {
+            let message = format!("what lies behind a bin's figures is lost: {error}");
+            emit(Event::Log { level: Level::Warning, message });
         }
     }
 }
 
-fn put(run: &Path, detail: &Detail, measured: &Measured, same: &[bool], best: bool) -> Result<(), String> {
-    for best in if best { &[false, true][..] } else { &[false] } {
-        detail::write(run, detail, measured, same, *best).map_err(|error| error.to_string())?;
-    }
-    Ok(())
+/// Writes all that is owed, oldest first; what fails stays. Why the last of it did.
+fn write(owed: &mut Vec<Owed>, emit: &Emit) -> Option<CheckpointError> {
+    let mut failure = None;
+    owed.retain(|one| match one.write() {
+        Ok(()) => {
+            let (bin, index) = (one.detail.result.bin.clone(), one.detail.index);
+            emit(Event::DetailsWritten { bin, index, best: one.is_best });
+            false
+        }
+        Err(error) => {
+            failure = Some(error);
+            true
+        }
+    });
+    failure
 }

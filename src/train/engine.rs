@@ -17,6 +17,7 @@ use super::error::TrainError;
 use super::line;
 use super::model;
 use super::outputs::Outputs;
+use super::patience::patiently;
 use super::session::{Device, Session};
 use super::shortage;
 use super::standing::{Line, Standing};
@@ -127,7 +128,7 @@ fn train(job: Job<'_>, commands: &Receiver<Command>, emit: &Emit) -> Result<Outc
         }
         None => emit(Event::RunStarted(Box::new(header))),
     }
-    classes::note(schedule, run_id, &outputs, &*session.data)?;
+    classes::note(schedule, [run_id; 2], &outputs, &*session.data)?;
     for (level, message) in line.standing.take_notes() {
         emit(Event::Log { level, message });
     }
@@ -229,6 +230,10 @@ fn branches(
     if !table.branches.is_empty() {
         (session.emit)(Event::BranchesCompared { start: table.start.clone(), branches: table.branches.clone() });
     }
+    if table.is_unsaved() {
+        let Session { control, emit, patience, .. } = session;
+        patiently(control, emit, *patience, || table.write(schedule, emit))?;
+    }
     table.outcome(schedule.branches.len())
 }
 
@@ -256,15 +261,21 @@ fn train_branch(
     let last = number + 1 == schedule.branches.len();
     let again = |_: &Session<'_>| Ok(Line::new(standing.copy(), 0.0));
     let outcome = caught(|| {
-        let outputs = Outputs::new(&schedule.checkpoints, &name)?;
+        let Session { control, emit, patience, data, .. } = session;
+        let outputs = patiently(control, emit, *patience, || {
+            let outputs = Outputs::new(&schedule.checkpoints, &name)?;
+            if within.is_none() {
+                continue_or_set_aside(&outputs, true, emit)?;
+            }
+            classes::note(schedule, [run_id, &branch_id], &outputs, &**data)?;
+            Ok(outputs)
+        })?;
         if let Some((path, state)) = within {
             let line = state.restore(path, session.device)?;
-            classes::note(schedule, &branch_id, &outputs, &*session.data)?;
             let trained = line::train(session, &outputs, line, &branch.stages, last, &again)?;
             figures = trained.progress;
             return trained.outcome.map(|(outcome, _)| ended(&outputs, outcome));
         }
-        continue_or_set_aside(&outputs, true, &session.emit)?;
         let standing = standing.copy();
         let own = Schedule {
             name,
@@ -276,7 +287,6 @@ fn train_branch(
         let start = standing.start()?;
         let header = session.header(&own, &branch_id, (&start.graph, start.embedding))?;
         (session.emit)(Event::RunStarted(Box::new(header)));
-        classes::note(schedule, &branch_id, &outputs, &*session.data)?;
         let trained = line::train(session, &outputs, Line::new(standing, 0.0), &branch.stages, last, &again)?;
         figures = trained.progress;
         trained.outcome.map(|(outcome, _)| ended(&outputs, outcome))
@@ -285,7 +295,9 @@ fn train_branch(
     let row = figures.row(branch.name.clone(), Some(outcome.unwrap_or_else(Into::into)));
     table.branches.push(row.clone());
     (session.emit)(Event::BranchEnded { branch: number, row });
-    table.write(schedule, &session.emit);
+    if let Err(error) = table.write(schedule, &session.emit) {
+        (session.emit)(Event::Log { level: Level::Error, message: error.message });
+    }
 }
 
 /// Removes what only an unfinished branch needs.

@@ -121,6 +121,7 @@ impl Leg {
             if self.cadence.is_due() && self.saver.is_idle() {
                 return Ok(Pause::Due);
             }
+            self.saver.look();
             let held = Instant::now();
             let next = control.attend();
             if held.elapsed() > Duration::from_millis(50) {

@@ -1,0 +1,113 @@
+//! The library that makes system calls fail (`tests/native/faults.cpp`), and what is seen of a run under it.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use facetui::checkpoint;
+
+use crate::place::{Place, text};
+
+/// The library, when it can be built here.
+pub fn library(place: &Place) -> Option<PathBuf> {
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/native/faults.cpp");
+    let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
+    let built = place.path("faults.so");
+    let mut command = Command::new(compiler);
+    command.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&built).args([source, "-ldl"]);
+    let Ok(output) = command.output() else {
+        eprintln!("no C++ compiler: no faults are injected");
+        return None;
+    };
+    assert!(output.status.success(), "{}", text(&output));
+    Some(built)
+}
+
+/// The program under the library, with more settings for both.
+pub fn faulty(place: &Place, arguments: &[&str], library: &Path, settings: &[(&str, String)]) -> Command {
+    let mut command = place.command(arguments);
+    command.env("LD_PRELOAD", library).env("FAULTS_UNDER", "checkpoints").env("FAULTS_LOG", place.path("faults.log"));
+    command.envs(settings.iter().map(|(name, value)| (*name, value.as_str())));
+    command
+}
+
+/// A call that was made to fail, or at which the program was ended.
+#[derive(Debug)]
+pub struct Fault {
+    /// EIO, ENOSPC, short or kill.
+    pub kind: String,
+    pub call: String,
+    pub path: String,
+    /// The program's files that were open below `checkpoints`.
+    pub open: u32,
+}
+
+/// Faults as the library's log has them.
+pub fn log(place: &Place) -> Vec<Fault> {
+    let text = std::fs::read_to_string(place.path("faults.log")).unwrap_or_default();
+    let fault = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let [kind, call, path] = [words[1], words[2], words[3]].map(str::to_owned);
+        Fault { kind, call, path, open: words[4].parse().expect("a number") }
+    };
+    text.lines().map(fault).filter(|fault| fault.kind != "calls" && fault.kind != "place").collect()
+}
+
+/// The numbers of the whole states in a folder, and how many temporary files lie there. A damaged state is a failure.
+pub fn states(folder: &Path) -> (Vec<u64>, usize) {
+    let (mut numbers, mut temporary) = (Vec::new(), 0);
+    for entry in std::fs::read_dir(folder).expect("reads").flatten() {
+        let path = entry.path();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        temporary += usize::from(name.starts_with('.'));
+        if name.starts_with('.') || path.extension().is_none_or(|kind| kind != "h5") {
+            continue;
+        }
+        assert!(matches!(checkpoint::verify(&path), Ok(true)), "{} is damaged", path.display());
+        if !name.contains("_basic_") {
+            let notes = checkpoint::notes(&path).expect("reads");
+            numbers.push(notes["state"]["sequence"].as_u64().expect("a state"));
+        }
+    }
+    numbers.sort_unstable();
+    numbers.dedup();
+    (numbers, temporary)
+}
+
+/// Counts what was done to which call.
+pub fn count(faults: &[Fault]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for Fault { kind, call, .. } in faults {
+        *counts.entry(format!("{kind} {call}")).or_insert(0) += 1;
+    }
+    counts
+}
+
+/// The places of the program's writing, of all runs that the log is of: calls there, and how many of them failed.
+pub fn places(place: &Place) -> BTreeMap<String, (u64, u64)> {
+    let text = std::fs::read_to_string(place.path("faults.log")).unwrap_or_default();
+    let mut places = BTreeMap::new();
+    for line in text.lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        if words[1] == "place" {
+            let (calls, failed) = places.entry(words[2].to_owned()).or_insert((0, 0));
+            *calls += words[0].parse::<u64>().expect("a number");
+            *failed += words[4].parse::<u64>().expect("a number");
+        }
+    }
+    places
+}
+
+/// Waits for a line with `what`; everything that was printed up to there is put behind `said`.
+pub fn wait(lines: &mut impl Iterator<Item = std::io::Result<String>>, said: &mut String, what: &str) {
+    for line in lines {
+        let line = line.expect("text");
+        said.push_str(&line);
+        said.push('\n');
+        if line.contains(what) {
+            return;
+        }
+    }
+    panic!("`{what}` never came: {said}");
+}
