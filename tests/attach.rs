@@ -103,6 +103,19 @@ fn send(child: &Child, signal: Signal) {
     kill_process(Pid::from_raw(child.id() as i32).expect("a process"), signal).expect("sends");
 }
 
+/// Processor time of a process's threads that have no name of their own: the main one and that which reads keys.
+fn screen_ticks(pid: u32) -> u64 {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("threads").flatten();
+    let ticks = tasks.filter_map(|task| {
+        let stat = std::fs::read_to_string(task.path().join("stat")).ok()?;
+        let (name, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
+        let fields: Vec<&str> = rest.split_whitespace().collect();
+        let used = |field: usize| fields.get(field)?.parse::<u64>().ok();
+        (name == "facetui").then_some(used(11)? + used(12)?)
+    });
+    ticks.sum()
+}
+
 #[test]
 fn a_closed_terminal_ends_nothing_and_keys_work_over_attach() {
     let place = place();
@@ -116,6 +129,13 @@ fn a_closed_terminal_ends_nothing_and_keys_work_over_attach() {
     });
     let before = steps(&place);
     until("the run goes on", || steps(&place) > before + 1);
+    // Whoever read the keys sleeps: the core is the training's.
+    let screen = || screen_ticks(owner(&place).pid);
+    let (at, ticks) = (Instant::now(), screen());
+    std::thread::sleep(Duration::from_secs(2));
+    // A tick is a hundredth of a second.
+    let used = (screen() - ticks) as f64 / 100.0 / at.elapsed().as_secs_f64();
+    assert!(used < 0.5, "threads of the screen use {used:.2} of a core");
 
     let mut attached = Terminal::start(&place, &["attach"], (100, 30));
     attached.wait("attached TRAINING");

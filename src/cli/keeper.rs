@@ -4,9 +4,9 @@
 //! now, with the state saved; a third SIGINT leaves. SIGHUP, or a terminal that went away, ends nothing: what would have
 //! been printed there goes to the run folder's `output.log`.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, PipeWriter};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
@@ -206,8 +206,11 @@ impl Keeper {
     }
 }
 
-/// Points standard output and error, where asked, at the end of a file, and standard input at nothing.
+/// Points standard output and error, where asked, at the end of a file, and standard input at a pipe that nobody writes to: whoever
+/// still reads keys sleeps there. crossterm's thread does for as long as the process lives, and at a file's end, or a terminal
+/// that is gone, it would read again and again.
 pub(super) fn leave_terminal(log: &Path, [out, err]: [bool; 2]) -> std::io::Result<()> {
+    static NOBODY: OnceLock<PipeWriter> = OnceLock::new();
     if !out && !err {
         return Ok(());
     }
@@ -218,7 +221,9 @@ pub(super) fn leave_terminal(log: &Path, [out, err]: [bool; 2]) -> std::io::Resu
     if err {
         rustix::stdio::dup2_stderr(log.file())?;
     }
-    rustix::stdio::dup2_stdin(&fs_err::File::open("/dev/null")?)?;
+    let (silence, end) = std::io::pipe()?;
+    rustix::stdio::dup2_stdin(&silence)?;
+    let _ = NOBODY.set(end);
     Ok(())
 }
 

@@ -16,7 +16,7 @@ use super::engine::Emit;
 use super::error::TrainError;
 use super::outputs::Outputs;
 use super::session::Session;
-use crate::event::{Event, Saved};
+use crate::event::{Event, Level, Saved};
 use crate::stall::{self, Watch};
 
 mod desk;
@@ -26,6 +26,9 @@ mod queue;
 use desk::{Desk, given_up};
 pub use job::{Kept, OptimizerSnapshot, SaveJob};
 use queue::Queue;
+
+/// How long files may take at the end before that is told.
+const LONG: Duration = Duration::from_secs(10);
 
 /// The saver's thread.
 pub struct Saver {
@@ -89,13 +92,21 @@ impl Saver {
     pub fn finish(self, patience: Duration, control: &mut Control) -> Option<TrainError> {
         self.queue.close();
         let began = Instant::now();
-        let mut is_given_up = false;
+        let (mut is_given_up, mut is_told) = (false, false);
         while self.ended.recv_timeout(Duration::from_millis(100)) == Err(RecvTimeoutError::Timeout) {
             if began.elapsed() >= patience || control.gives_up() {
                 is_given_up = true;
                 self.queue.give_up();
             }
             self.look();
+            if began.elapsed() >= LONG && !std::mem::replace(&mut is_told, true) {
+                let minutes = patience.as_secs() / 60;
+                let message = format!(
+                    "waiting for files to be written, {minutes} min at most; to stop now, also once more, gives up what the \
+                     disk does not take"
+                );
+                (self.emit)(Event::Log { level: Level::Warning, message });
+            }
             if is_given_up && self.watch.is_overdue() {
                 let message =
                     format!("`{}` cannot be written: its disk does not answer", self.outputs.model().display());

@@ -517,7 +517,7 @@ impl App {
             return vec![Effect::Leave];
         }
         self.view.leave_when_ended = true;
-        if self.wanted_stop() == Some(kind) {
+        if self.wanted_stop() == Some(kind) && !self.waits_for_disk() {
             return Vec::new();
         }
         self.request(Request::Stop(kind), Command::Stop(kind))

@@ -25,6 +25,11 @@ impl App {
         }
     }
 
+    /// Whether a run that is to stop now waits for a disk, so that it can be asked once more, to give up what waits.
+    pub(super) fn waits_for_disk(&self) -> bool {
+        self.wanted_stop() == Some(StopKind::Now) && self.live_state().is_some_and(|state| !state.unsaved.is_empty())
+    }
+
     pub(super) fn toggle_stop(&mut self) -> Vec<Effect> {
         if self.live_state().is_none() {
             return Vec::new();
@@ -56,7 +61,7 @@ impl App {
 
     /// Asks whether to end now.
     pub(super) fn ask_stop_now(&mut self) -> Vec<Effect> {
-        if self.live_state().is_some() && self.wanted_stop() != Some(StopKind::Now) {
+        if self.live_state().is_some() && (self.wanted_stop() != Some(StopKind::Now) || self.waits_for_disk()) {
             self.view.dialog = Some(Dialog::StopNow);
         }
         Vec::new()

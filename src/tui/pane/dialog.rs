@@ -76,7 +76,11 @@ pub(in crate::tui) fn train(area: Rect, buffer: &mut Buffer, app: &App, styles: 
 pub(in crate::tui) fn stop_now(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) {
     let mut lines = situation(app);
     lines.truncate(1);
-    lines.push("The model as it is goes to a file of its own; the epoch's stays.".to_owned());
+    lines.push(if app.waits_for_disk() {
+        GIVES_UP.to_owned()
+    } else {
+        "The model as it is goes to a file of its own; the epoch's stays.".to_owned()
+    });
     question(area, buffer, app, styles, ("stop now?", Scope::StopNow), &lines);
 }
 
@@ -121,6 +125,9 @@ fn question(
     }
 }
 
+/// Of a run that stops now and waits for a disk.
+const GIVES_UP: &str = "It waits for the disk; once more gives that up.";
+
 /// What leaving means right now.
 fn situation(app: &App) -> Vec<String> {
     let Some(run) = &app.live else { return Vec::new() };
@@ -136,6 +143,7 @@ fn situation(app: &App) -> Vec<String> {
     }
     lines.push(match app.wanted_stop() {
         Some(StopKind::AfterEpoch) => "It will stop after this epoch, as you asked.".to_owned(),
+        Some(StopKind::Now) if app.waits_for_disk() => GIVES_UP.to_owned(),
         Some(StopKind::Now) => "It is stopping now, as you asked.".to_owned(),
         None => "Stopped now, it leaves a checkpoint of its own.".to_owned(),
     });

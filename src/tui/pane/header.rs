@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Span;
 
-use crate::event::{Outcome, StopKind};
+use crate::event::{Outcome, Saved, StopKind};
 use crate::run::state::{Phase, RunState};
 use crate::tui::Role;
 use crate::tui::action::Tab;
@@ -116,7 +116,8 @@ pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, app: &App, styles:
             end.push(Span::raw("  "));
         }
         // Nothing matters more than that.
-        let unsaved = run.state.unsaved.first().map(|unsaved| format!("{} ", unsaved.sentence()));
+        let files = run.state.unsaved.iter().find(|unsaved| unsaved.of == Saved::Files);
+        let unsaved = files.or(run.state.unsaved.first()).map(|unsaved| format!("{} ", unsaved.sentence()));
         if let Some(unsaved) = unsaved {
             let text = super::cut(&unsaved, room.saturating_sub(2), styles.glyphs.ellipsis);
             room = room.saturating_sub(width(&text) + 2);

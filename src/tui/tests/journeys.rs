@@ -47,6 +47,27 @@ fn what_is_not_saved_stands_in_the_first_line_until_it_is() {
     assert!(!first_line(&app).contains("NOT SAVED"));
 }
 
+#[test]
+fn a_run_that_waits_for_a_disk_can_be_asked_to_give_up() {
+    let mut app = running();
+    event(&mut app, Event::StopRequested { kind: StopKind::Now });
+    press(&mut app, "N");
+    assert_eq!(app.view.dialog, None, "it is stopping already");
+    for of in [Saved::Journal, Saved::Files] {
+        let (path, reason) = ("checkpoints/demo.h5".to_owned(), "no answer from the disk for 30 s".to_owned());
+        event(&mut app, Event::SavingFailed { of, path, index: 1, reason });
+    }
+    assert!(first_line(&app).contains("  NOT SAVED: no answer"), "{}", first_line(&app));
+    press(&mut app, "N");
+    let screen = text(&frame(&app, 100, 30, USUAL));
+    assert!(screen.contains("once more gives that up"), "{screen}");
+    assert_eq!(press(&mut app, "s"), [Effect::Send(Command::Stop(StopKind::Now))]);
+    press(&mut app, "q");
+    let screen = text(&frame(&app, 100, 30, USUAL));
+    assert!(screen.contains("once more gives that up"), "{screen}");
+    assert_eq!(press(&mut app, "s"), [Effect::Send(Command::Stop(StopKind::Now))]);
+}
+
 fn end(app: &mut App, outcome: Outcome) -> Vec<Effect> {
     event(app, Event::Finished { outcome, seconds: 1.0 })
 }
