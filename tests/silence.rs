@@ -141,3 +141,28 @@ fn a_run_that_is_to_end_does_not_wait_for_a_silent_disk() {
     let said = place.runs(&["s.yaml", "--headless", "--resume-changed", "--set", &format!("stages.0.epochs={epochs}")]);
     assert!(said.contains("the run goes on from"), "{said}");
 }
+
+#[test]
+fn a_run_waits_for_its_images_and_can_be_stopped_meanwhile() {
+    let Some((place, mut settings)) = begin() else { return };
+    settings.retain(|(name, _)| *name != "FAULTS_AND");
+    settings.push(("FAULTS_UNDER", "faces_112x112_folders".to_owned()));
+    let mut child = start(&place, &settings, &["--grace", "1"]);
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let mut said = String::new();
+    let gone = place.path("gone");
+    for _ in 0..2 {
+        wait(&mut lines, &mut said, " ended");
+        std::fs::write(&gone, "").expect("writes");
+        wait(&mut lines, &mut said, "no images for 2 s: the training set's disk does not answer");
+        std::fs::remove_file(&gone).expect("removes");
+        wait(&mut lines, &mut said, "images come again");
+    }
+    wait(&mut lines, &mut said, " ended");
+    std::fs::write(&gone, "").expect("writes");
+    wait(&mut lines, &mut said, "no images for");
+    send(&child, Signal::TERM);
+    wait(&mut lines, &mut said, "stopped on request");
+    assert_eq!(child.wait().expect("ends").code(), Some(143), "{said}");
+    assert!(checkpoint_is_whole(&place));
+}

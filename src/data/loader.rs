@@ -7,13 +7,15 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, Select, Sender};
 
 use super::augment::Variation;
 use super::sampler::EpochPlan;
 use super::source::Source;
 use crate::crash;
+use crate::stall;
 
 /// How the loader works.
 #[derive(Debug, Clone)]
@@ -183,6 +185,15 @@ impl Loader {
         }
     }
 
+    /// Waits until [`Self::next_batch`] would not, but no longer than `most`: whether it would not.
+    pub fn wait(&self, most: Duration) -> bool {
+        self.waiting.front().is_none_or(|next| {
+            let mut select = Select::new();
+            select.recv(next);
+            select.ready_timeout(most).is_ok()
+        })
+    }
+
     /// The next batch; none at the epoch's end.
     ///
     /// # Errors
@@ -254,8 +265,10 @@ impl Drop for Loader {
     fn drop(&mut self) {
         self.waiting.clear();
         self.jobs = None;
+        let began = Instant::now();
         for thread in self.threads.drain(..) {
-            let _ = thread.join();
+            // One that waits for a disk that does not answer is left to it.
+            stall::join(thread, stall::silent().saturating_sub(began.elapsed()));
         }
     }
 }

@@ -89,6 +89,12 @@ impl Control {
         self.stop == Some(StopKind::Now)
     }
 
+    /// Takes what has been asked since, where no step is near: whether to end now.
+    pub fn ends_now(&mut self) -> bool {
+        self.hear();
+        self.stop == Some(StopKind::Now)
+    }
+
     /// Whether the run ends at this epoch's end.
     pub fn ends_after_epoch(&mut self) -> bool {
         self.poll() || self.stop.is_some()

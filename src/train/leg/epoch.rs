@@ -8,12 +8,13 @@ use tch::{Device, Tensor};
 use super::{EpochEnd, Leg, Now};
 use crate::crash;
 use crate::data::augment;
-use crate::data::loader::Batch;
+use crate::data::loader::{Batch, Loader};
 use crate::data::random::{Stream, Use};
 use crate::event::{Event, Level};
 use crate::nn::Network;
 use crate::nn::device::upload;
-use crate::train::control::Next;
+use crate::stall;
+use crate::train::control::{Control, Next};
 use crate::train::details::Moment;
 use crate::train::engine::Emit;
 use crate::train::error::{Diverged, TrainError};
@@ -24,6 +25,9 @@ use crate::train::saver::{Kept, SaveJob};
 use crate::train::session::Session;
 use crate::train::standing::Standing;
 use crate::train::step::{self, Goal};
+
+/// Between two looks whether a step that waits for images is to be taken at all.
+const GLANCE: Duration = Duration::from_millis(200);
 
 /// Why steps are not taken for a moment, or any more.
 enum Pause {
@@ -136,6 +140,9 @@ impl Leg {
             let learning_rate = *planned * control.rate_scale;
             bins.check()?;
             let asked = Instant::now();
+            if !wait_for_batch(loader, control, emit) {
+                return Ok(Pause::End);
+            }
             let next = loader.next_batch();
             let waited = asked.elapsed();
             // Those that were too many are listed too.
@@ -261,6 +268,26 @@ impl Leg {
 pub(in crate::train) fn to_device(batch: &Batch, size: (u32, u32), place: Device, level: u8) -> (Tensor, Tensor) {
     let labels = upload(&Tensor::from_slice(&batch.labels), place);
     (augment::to_device(&batch.images, size, &batch.variations, level, place), labels)
+}
+
+/// Waits for the loader's next batch. That none comes is told once, and a stop is heard meanwhile: whether there is one to take.
+fn wait_for_batch(loader: &Loader, control: &mut Control, emit: &Emit) -> bool {
+    let began = Instant::now();
+    let say = |message| emit(Event::Log { level: Level::Warning, message });
+    let mut told = false;
+    while !loader.wait(GLANCE) {
+        if control.ends_now() {
+            return false;
+        }
+        if began.elapsed() >= stall::silent() && !std::mem::replace(&mut told, true) {
+            let seconds = began.elapsed().as_secs();
+            say(format!("no images for {seconds} s: the training set's disk does not answer; training waits for it"));
+        }
+    }
+    if told {
+        say(format!("images come again, after {} s", began.elapsed().as_secs()));
+    }
+    true
 }
 
 /// Tells of steps, the last of which took the batch `batches` of the epoch `drawn`. A loss that is no number any more is
