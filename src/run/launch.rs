@@ -1,6 +1,6 @@
 //! Starts a run: the claim on its files, its folder, the engine's thread, its socket, and the recorder that stands between
-//! the engine and everyone who watches. The recorder hands each event on and writes it to the journal; a slow screen, client
-//! or disk never holds the engine.
+//! the engine and everyone who watches. The recorder hands each event on, the journal's to the scribe; a slow screen,
+//! client or disk never holds the engine.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};

@@ -105,7 +105,7 @@ impl Saver {
                     "waiting for files to be written, {minutes} min at most; to stop now, also once more, gives up what the \
                      disk does not take"
                 );
-                (self.emit)(Event::Log { level: Level::Warning, message });
+                (self.emit)(Event::Log { level: Level::Info, message });
             }
             if is_given_up && self.watch.is_overdue() {
                 let message =
