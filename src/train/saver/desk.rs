@@ -117,9 +117,10 @@ impl Desk {
         for job in std::mem::take(&mut self.owed) {
             let started = Instant::now();
             let (kind, index) = (job.kind(), job.index());
-            self.watch.begin(Work { path: self.target(&job), index, bytes: job.bytes() });
+            // All that looks at the disk is watched: the choice of a name, and the removal of what is not needed any more.
+            let about = if kind == CheckpointKind::Extra { self.outputs.model() } else { self.target(&job) };
+            self.watch.begin(Work { path: about, index, bytes: job.bytes() });
             let (path, result) = self.write_or_panic(&job);
-            was_silent |= self.watch.end();
             match result {
                 Ok(bytes) => self.written(kind, index, &path, bytes, started),
                 Err(error) => {
@@ -128,6 +129,7 @@ impl Desk {
                     failure = Some(error);
                 }
             }
+            was_silent |= self.watch.end();
         }
         if failure.is_none() && (self.told.take().is_some() || was_silent) {
             (self.emit)(Event::SavingRestored { of: Saved::Files });
