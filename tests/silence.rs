@@ -131,7 +131,7 @@ fn a_run_that_is_to_end_does_not_wait_for_a_silent_disk() {
     }
     assert_eq!(child.wait().expect("ends").code(), Some(3), "files are missing: {said}");
     drop(watchdog);
-    assert!(said.contains("its disk does not answer"), "{said}");
+    assert!(said.contains("its disk does not answer") && said.contains("train the schedule again"), "{said}");
     eprintln!("ended {:.1} s after SIGTERM with --grace 3, silent after {SILENT} s", asked.elapsed().as_secs_f64());
     std::fs::remove_file(&gone).expect("removes");
     assert!(checkpoint_is_whole(&place));

@@ -110,7 +110,9 @@ impl Saver {
             if is_given_up && self.watch.is_overdue() {
                 let message =
                     format!("`{}` cannot be written: its disk does not answer", self.outputs.model().display());
-                return Some(TrainError::new(message));
+                return Some(TrainError::new(message).with_help(
+                    "when it answers again, train the schedule again: it goes on from the newest state that is on the disk",
+                ));
             }
         }
         self.thread.join().unwrap_or_else(|panic| Some(TrainError::from_panic(&*panic)))
