@@ -11,7 +11,7 @@ use facetui::graph::Layer;
 use facetui::graph::backbone::{Options, build};
 use facetui::nn::{Mode, Network, init};
 use facetui::schedule::{Loss, Optimizer};
-use facetui::train::optimizer::OptimizerState;
+use facetui::train::optim::optimizer::OptimizerState;
 use facetui::train::step::step;
 use tch::{Device, Kind, Tensor};
 

@@ -215,7 +215,7 @@ fn warn(loaded: &schedule::Loaded) {
 fn paths(loaded: &schedule::Loaded) -> Result<(), Failure> {
     let mut problems = schedule::check_paths(loaded);
     if problems.is_empty() {
-        problems = crate::train::preflight::check(loaded);
+        problems = crate::train::check::preflight::check(loaded);
     }
     if problems.is_empty() {
         return Ok(());

@@ -13,7 +13,7 @@ use facetui::checkpoint::{self, SavedModel};
 use facetui::graph::backbone::{Options, build};
 use facetui::nn::network::normalize_images;
 use facetui::nn::{Mode, Network, init};
-use facetui::train::pretrained;
+use facetui::train::model::pretrained;
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 use trained::trained_like;

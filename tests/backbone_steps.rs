@@ -6,7 +6,7 @@ use facetui::graph::backbone::{Options, TABLE, build};
 use facetui::graph::layer::{Activation, Initializer, Layer};
 use facetui::nn::{Mode, Network, init};
 use facetui::schedule::{Backbone, HeadKind, Loss, ModelSource, Optimizer};
-use facetui::train::optimizer::OptimizerState;
+use facetui::train::optim::optimizer::OptimizerState;
 use facetui::train::{model, step};
 use tch::{Device, Kind, Tensor};
 

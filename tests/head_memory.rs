@@ -6,7 +6,7 @@ use facetui::graph::layer::{Activation, Initializer, Layer};
 use facetui::nn::init;
 use facetui::schedule::{HeadKind, Loss, Optimizer};
 use facetui::train::model::{self, Start};
-use facetui::train::optimizer::OptimizerState;
+use facetui::train::optim::optimizer::OptimizerState;
 use facetui::train::step::step;
 use tch::{Device, Kind, Tensor};
 

@@ -3,7 +3,7 @@
 
 use facetui::nn::Network;
 use facetui::schedule::{Backbone, HeadKind, Loss, ModelSource, Optimizer};
-use facetui::train::optimizer::OptimizerState;
+use facetui::train::optim::optimizer::OptimizerState;
 use facetui::train::{model, step};
 use tch::{Device, Kind, Tensor};
 

@@ -2,10 +2,10 @@
 
 use facetui::nn::counters::count;
 use facetui::schedule::{self, Optimizer};
+use facetui::train::loss::sampled_classes::Sample;
 use facetui::train::memory::Plan;
 use facetui::train::model;
-use facetui::train::optimizer::OptimizerState;
-use facetui::train::sample::Sample;
+use facetui::train::optim::optimizer::OptimizerState;
 use facetui::train::step::{Goal, step};
 use tch::{Device, Kind, Tensor};
 

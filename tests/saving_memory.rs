@@ -8,7 +8,7 @@ use std::time::Instant;
 use facetui::checkpoint::{self, SavedModel};
 use facetui::schedule::{Backbone, HeadKind, ModelSource, Optimizer};
 use facetui::train::model;
-use facetui::train::optimizer::OptimizerState;
+use facetui::train::optim::optimizer::OptimizerState;
 use facetui::train::saver::OptimizerSnapshot;
 use tch::{Device, Kind, Tensor};
 
@@ -62,6 +62,7 @@ fn a_head_is_not_in_memory_again_while_it_is_written() {
     assert!(checkpoint::verify(&path).expect("reads"), "is sealed and whole");
     let read = checkpoint::read(&path).expect("reads");
     assert!(read.weights == snapshot.weights(graph.nodes().len()), "the weights came back");
-    let back = facetui::train::resume::optimizer(&read.optimizer.expect("has one"), &network).expect("is known");
+    let back =
+        facetui::train::optim::restore::optimizer(&read.optimizer.expect("has one"), &network).expect("is known");
     assert!(back.slots()[0].equal(&optimizer.slots()[0]), "so did the momentum");
 }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use facetui::nn::counters::{Counts, count};
 use facetui::schedule::{Backbone, HeadKind, Loss, ModelSource, Optimizer};
-use facetui::train::optimizer::OptimizerState;
+use facetui::train::optim::optimizer::OptimizerState;
 use facetui::train::{model, step};
 use tch::{Device, Kind, Tensor};
 

@@ -11,8 +11,8 @@ use super::{Failure, say, warn};
 use crate::event::Event;
 use crate::report;
 use crate::schedule;
-use crate::train::agreement::{self, Compared};
-use crate::train::bench::{self, Wanted};
+use crate::train::check::bench::{self, Wanted};
+use crate::train::check::device::{self, Compared};
 use crate::train::error::TrainError;
 
 /// What is measured.
@@ -76,7 +76,7 @@ pub(super) fn bench(request: &Request) -> Result<(), Failure> {
     if wanted.files {
         super::paths(&loaded)?;
     }
-    let emit: crate::train::engine::Emit = Arc::new(|event| {
+    let emit: crate::train::emit::Emit = Arc::new(|event| {
         if let Event::BadImage { path, reason, .. } = event {
             let _ = writeln!(std::io::stderr(), "left out: {path}: {reason}");
         }
@@ -91,7 +91,7 @@ pub(super) fn bench(request: &Request) -> Result<(), Failure> {
 
 /// Compares the schedule's device with the CPU; fails where they differ.
 fn agree(schedule: &schedule::Schedule, json: bool) -> Result<(), Failure> {
-    let all = guarded(|| agreement::run(schedule))?;
+    let all = guarded(|| device::run(schedule))?;
     if json {
         say_json(&all)?;
     } else {

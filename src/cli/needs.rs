@@ -4,17 +4,17 @@ use std::fmt::Write as _;
 
 use crate::graph::{Graph, NodeId, backbone, embedding};
 use crate::schedule::{ModelSource, Optimizer, Schedule, Stage};
-use crate::train::auto_batch;
-use crate::train::memory::{self, Memory, Plan, in_words};
+use crate::train::device;
+use crate::train::memory::{Memory, Plan, auto_batch, in_words};
 use crate::{checkpoint, data};
 
 /// The memory of every stage; nothing where the network or the training set cannot be looked at, which the run says.
 pub(super) fn text(schedule: &Schedule) -> String {
     let Some((graph, embedding)) = network(&schedule.model) else { return String::new() };
     let Ok((classes, images)) = data_of(schedule) else { return String::new() };
-    let Ok((device, compute)) = memory::place(schedule) else { return String::new() };
+    let Ok((device, compute)) = device::place(schedule) else { return String::new() };
     let plan = Plan { graph: &graph, embedding, classes: classes as u64, compute, device };
-    let available = memory::available_on(device);
+    let available = device::available_on(device);
     let mut text = String::new();
     let settled;
     let schedule = if schedule.has_auto_batch() {

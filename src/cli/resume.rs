@@ -7,7 +7,7 @@ use super::Failure;
 use super::train::Request;
 use crate::run::launch::Plan;
 use crate::schedule::{Change, Schedule, changes};
-use crate::train::unfinished::{Search, Unfinished, find};
+use crate::train::state::unfinished::{Search, Unfinished, find};
 
 /// Most changed settings that are shown.
 const SHOWN: usize = 30;

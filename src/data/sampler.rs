@@ -7,6 +7,8 @@
 use std::sync::Arc;
 
 use crate::data::random::{Stream, Use};
+use crate::data::source::Source;
+use crate::schedule::{HeadKind, Stage};
 
 /// Images of one class that stand together in a triplet batch.
 pub const GROUP: usize = 4;
@@ -86,6 +88,18 @@ enum Kind {
 }
 
 impl Sampler {
+    /// The order of a stage's images in a training set.
+    ///
+    /// # Errors
+    /// A training set that has no triplets.
+    pub fn for_stage(data: &dyn Source, stage: &Stage, seed: u64) -> Result<Self, SamplerError> {
+        let size = stage.batch_size as usize;
+        match stage.head {
+            HeadKind::Triplet => Self::triplet(data.labels(), size, seed),
+            HeadKind::Softmax | HeadKind::Arcface => Self::shuffled(data.len(), size, seed),
+        }
+    }
+
     /// All of `images` images in any order, `batch_size` a step.
     pub fn shuffled(images: usize, batch_size: usize, seed: u64) -> Result<Self, SamplerError> {
         if batch_size == 0 {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::train::bench::Measured;
+use crate::train::check::bench::Measured;
 
 /// A measurement as lines.
 pub fn text(measured: &Measured) -> String {
@@ -59,7 +59,7 @@ pub fn text(measured: &Measured) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::bench::{FromFiles, Machine, Rate};
+    use crate::train::check::bench::{FromFiles, Machine, Rate};
 
     #[test]
     fn every_figure_has_its_line() {

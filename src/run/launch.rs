@@ -23,7 +23,7 @@ use crate::event::{Command, Level, Point, Record};
 use crate::schedule::Schedule;
 use crate::stall;
 use crate::train;
-use crate::train::unfinished::Unfinished;
+use crate::train::state::unfinished::Unfinished;
 
 /// Between two looks at threads that are waited for.
 const GLANCE: Duration = Duration::from_millis(5);
@@ -154,7 +154,7 @@ pub fn launch(schedule: Schedule, source: &str, claim: Claim, plan: Plan) -> Res
     })?;
     let run_id = id.clone();
     let engine = std::thread::Builder::new().name("engine".into()).spawn(move || {
-        let flush: train::engine::Flush = Arc::new(move || {
+        let flush: train::emit::Flush = Arc::new(move || {
             let (done, wait) = crossbeam_channel::bounded(1);
             if flush_sender.send(done).is_ok() {
                 // An answer, or the recorder's end: there is nothing to wait for any more. A journal whose disk does not
@@ -162,7 +162,7 @@ pub fn launch(schedule: Schedule, source: &str, claim: Claim, plan: Plan) -> Res
                 let _ = wait.recv_timeout(stall::silent());
             }
         });
-        let emit: train::engine::Emit = Arc::new(move |event| {
+        let emit: train::emit::Emit = Arc::new(move |event| {
             // The recorder outlives the engine; if it died, its panic has been told already.
             let _ = event_sender.send(Record { at: now(), event });
         });
@@ -170,7 +170,8 @@ pub fn launch(schedule: Schedule, source: &str, claim: Claim, plan: Plan) -> Res
         let sampler = Sampler::start(schedule.checkpoints.clone(), move |event| say(event));
         // Given up when the last file is written.
         let _claim = claim;
-        let job = train::engine::Job { schedule: &schedule, run_id: &run_id, resume, fresh, flush, patience };
+        let job =
+            train::engine::Job { schedule: &schedule, run_id: &run_id, resume, fresh, flush, keep_trying: patience };
         train::engine::perform(job, &command_receiver, &emit);
         drop(sampler);
     })?;

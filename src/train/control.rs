@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-use super::engine::Emit;
 use crate::crash;
 use crate::event::{Command, Event, Level, RATE_SCALES, StopKind};
+use crate::train::emit::Emit;
 
 /// How often a pause looks for what nobody tells.
 const GLANCE: Duration = Duration::from_secs(1);
@@ -136,7 +136,8 @@ impl Control {
     /// What is done between two steps cannot be done while the run is held elsewhere.
     fn say_that_it_waits(&self) {
         if self.within && self.paused {
-            let message = "this is done when the run goes on: no step is near where it is paused".to_owned();
+            let message =
+                "this is done when the run resumes: it is paused between two epochs, where no step is near".to_owned();
             (self.emit)(Event::Log { level: Level::Info, message });
         }
     }
@@ -255,7 +256,7 @@ mod tests {
     fn a_pause_away_from_steps_says_that_wishes_wait() {
         let (sender, mut control, heard) = control(&[Command::Pause, Command::Save, Command::Resume]);
         assert!(!control.poll());
-        assert!(matches!(&heard.all()[2], Event::Log { message, .. } if message.contains("when the run goes on")));
+        assert!(matches!(&heard.all()[2], Event::Log { message, .. } if message.contains("when the run resumes")));
         assert_eq!(control.attend(), Next::Save);
         drop(sender);
     }

@@ -1,5 +1,7 @@
 //! What ends a run before its time: a sentence, and what to do about it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use miette::Diagnostic;
 use thiserror::Error;
 
@@ -8,7 +10,7 @@ use crate::event::Outcome;
 /// How the message begins when libtorch finds no memory.
 const OUT_OF_MEMORY: &str = "out of memory";
 
-/// A run cannot go on.
+/// Why a run cannot continue.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{message}")]
 pub struct TrainError {
@@ -16,11 +18,11 @@ pub struct TrainError {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
-    /// Where the loss became no number, when that is what happened.
+    /// Where the loss became NaN or infinite, when that is what happened.
     pub diverged: Option<Diverged>,
 }
 
-/// The batch whose loss was no number any more.
+/// The batch whose loss became NaN or infinite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Diverged {
     /// The epoch, by the address of everything random.
@@ -54,6 +56,15 @@ impl TrainError {
             source = cause.source();
         }
         Self { message, help: error.help().map(|help| help.to_string()), diverged: None }
+    }
+
+    /// The error of a loss or weights that are NaN or infinite: `what` at `step` of the epoch.
+    pub fn diverged(what: &str, step: u64, at: Diverged) -> Self {
+        let error = Self::new(format!("{what} at step {step} of the epoch")).with_help(
+            "the newest state on disk is from before that: train the schedule again with a lower `learning_rate` and \
+             `--resume-changed`, or begin with a softmax stage before arcface; `recovery` in the schedule does so by itself",
+        );
+        Self { diverged: Some(at), ..error }
     }
 
     /// Whether libtorch found no memory.
@@ -95,6 +106,14 @@ fn plain(text: &str) -> String {
         text.split_once("[enforce fail at ").and_then(|(before, rest)| Some((before, rest.split_once(". ")?.1)));
     let text = check.map_or_else(|| text.to_owned(), |(before, after)| format!("{before}{after}"));
     text.replace("\\n", " ").trim().to_owned()
+}
+
+/// Runs a part of the training; a panic of it is an error like any other.
+///
+/// # Errors
+/// What the part ended with.
+pub fn caught<T>(part: impl FnOnce() -> Result<T, TrainError>) -> Result<T, TrainError> {
+    catch_unwind(AssertUnwindSafe(part)).unwrap_or_else(|panic| Err(TrainError::from_panic(&*panic)))
 }
 
 #[cfg(test)]

@@ -4,16 +4,19 @@
 //! embeddings are here, differentiated by libtorch. No one-hot labels anywhere. Values and gradients are finite for every
 //! cosine in [-1, 1] and slightly beyond.
 
+pub mod center;
 pub mod columns;
+pub mod head;
 mod margin;
+pub mod sampled_classes;
 
 use tch::{Kind, Tensor};
 
-use super::error::TrainError;
 use crate::schedule::Loss;
+use crate::train::error::TrainError;
 
 /// The mean loss of a batch's embeddings (B, E), a scalar that can be differentiated; none for losses of a head's outputs.
-/// The center loss is 0 here: [`Centers`](super::center::Centers) has it.
+/// The center loss is 0 here: [`Centers`](crate::train::loss::center::Centers) has it.
 pub fn of_embeddings(loss: &Loss, embeddings: &Tensor, labels: &Tensor) -> Option<Tensor> {
     let embeddings = &embeddings.to_kind(Kind::Float);
     match *loss {

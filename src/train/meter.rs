@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-use super::step::StepResult;
 use crate::event::Event;
+use crate::train::step::StepResult;
 
 /// Time between two reports. Shorter than a glance, longer than a step on a GPU.
 const INTERVAL: Duration = Duration::from_millis(400);
@@ -86,7 +86,7 @@ impl Meter {
         }
     }
 
-    /// A meter that goes on where another was after `step` steps, whose sums are `total`.
+    /// A meter that continues where another was after `step` steps, whose sums are `total`.
     pub fn going_on(index: u32, step: u64, total: Totals) -> Self {
         let now = Instant::now();
         let started = now.checked_sub(total.elapsed).unwrap_or(now);

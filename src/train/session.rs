@@ -1,4 +1,4 @@
-//! What every line of stages of a run shares: the device, the training set and its loader, the bins, the requests.
+//! What is made once a run and shared by all its stages: the device, the training set and its loader, the bins, the requests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,15 +6,6 @@ use std::time::Duration;
 use crossbeam_channel::Receiver;
 use tch::Kind;
 
-use super::classes;
-use super::control::Control;
-use super::details::Moment;
-use super::engine::{Emit, Flush, bin_name};
-use super::error::TrainError;
-use super::evaluate::Bins;
-use super::memory;
-use super::model::Start;
-use super::state::{Identity, Ledger};
 use crate::data;
 use crate::data::loader::{Loader, LoaderOptions};
 use crate::data::sampler::Sampler;
@@ -22,7 +13,17 @@ use crate::data::source::Source;
 use crate::event::{BranchPlan, Command, Event, LeftOut, Level, RunHeader, StagePlan};
 use crate::graph::{Graph, NodeId};
 use crate::nn::{Network, device};
-use crate::schedule::{HeadKind, Schedule, Stage};
+use crate::schedule::{Schedule, Stage};
+use crate::train::class_names;
+use crate::train::control::Control;
+use crate::train::device::Device;
+use crate::train::emit::{Emit, Flush};
+use crate::train::error::TrainError;
+use crate::train::evaluation::bins::{Bins, bin_name};
+use crate::train::evaluation::details::Moment;
+use crate::train::memory::advice;
+use crate::train::model::Start;
+use crate::train::state::header::{Identity, StateHeader};
 
 /// What is made once a run.
 pub struct Session<'a> {
@@ -43,35 +44,9 @@ pub struct Session<'a> {
     /// Makes sure that the journal holds what was emitted.
     pub flush: Flush,
     /// What the saved states of the run have in common.
-    pub ledger: Ledger,
-    /// How long a line of stages that has ended tries to write what a disk does not take.
-    pub patience: Duration,
-}
-
-/// Where a run computes, and in which number format.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Device {
-    /// The CPU or a GPU.
-    pub place: tch::Device,
-    /// Number format of activations.
-    pub compute: Kind,
-    /// Bytes that were free there before the run took any, its own kept blocks included.
-    pub free: Option<u64>,
-}
-
-impl Device {
-    /// That of a schedule.
-    ///
-    /// # Errors
-    /// A GPU that is not there.
-    pub fn choose(schedule: &Schedule) -> Result<Self, TrainError> {
-        device::load_cuda();
-        let place = device::choose(schedule.device).map_err(|error| {
-            TrainError::new(error.to_string()).with_help("use `device: auto`, or `--set device=cpu`")
-        })?;
-        let free = memory::available_on(place);
-        Ok(Self { place, compute: device::compute_kind(schedule.precision, place), free })
-    }
+    pub state_header: StateHeader,
+    /// How long stages that have ended try to write what a disk does not take.
+    pub keep_trying: Duration,
 }
 
 impl<'a> Session<'a> {
@@ -95,8 +70,8 @@ impl<'a> Session<'a> {
         for message in data.notes() {
             emit(Event::Log { level: Level::Warning, message });
         }
-        let data = classes::keep(schedule, data, &emit)?;
-        let size = input_size(start);
+        let data = class_names::keep(schedule, data, &emit)?;
+        let size = start.input_size();
         let bins = Bins::open(&schedule.data.bins, size, schedule.runs.join(run_id), &emit);
         let options = LoaderOptions { size, workers: schedule.data.workers, most_bad: schedule.data.most_bad };
         let loader = Loader::new(Arc::clone(&data), options).map_err(|error| TrainError::from_diagnostic(&error))?;
@@ -110,8 +85,19 @@ impl<'a> Session<'a> {
             classes: data.classes() as u64,
             batch_size: found_batch(schedule),
         };
-        let ledger = Ledger { identity, ..Ledger::default() };
-        Ok(Self { schedule, emit, control, data, loader, bins, device, flush, ledger, patience: Duration::ZERO })
+        let state_header = StateHeader { identity, ..StateHeader::default() };
+        Ok(Self {
+            schedule,
+            emit,
+            control,
+            data,
+            loader,
+            bins,
+            device,
+            flush,
+            state_header,
+            keep_trying: Duration::ZERO,
+        })
     }
 
     /// Evaluates the bins between two steps of an epoch, on request: its figures are told, and no history holds them.
@@ -130,12 +116,24 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// What advice on memory needs to know of the run.
+    pub fn memory_facts(&self) -> advice::RunFacts<'_> {
+        advice::RunFacts {
+            schedule: self.schedule,
+            images: self.data.len() as u64,
+            classes: self.data.classes() as u64,
+            device: self.device,
+            in_branch: self.state_header.branch.is_some(),
+        }
+    }
+
     /// The order of a stage's images.
     ///
     /// # Errors
     /// A training set that has no triplets.
     pub fn sampler(&self, stage: &Stage) -> Result<Sampler, TrainError> {
-        sampler(self.data.as_ref(), stage, self.schedule.seed)
+        Sampler::for_stage(self.data.as_ref(), stage, self.schedule.seed)
+            .map_err(|error| TrainError::from_diagnostic(&error))
     }
 
     /// The facts of a run of `schedule` (the whole one or a branch's own) that begins with the network `graph`.
@@ -197,25 +195,4 @@ impl<'a> Session<'a> {
 fn found_batch(schedule: &Schedule) -> Option<u64> {
     let stage = || schedule.all_stages().find(|stage| stage.auto_batch).map(|stage| stage.batch_size);
     if schedule.auto_batch { Some(schedule.batch_size) } else { stage() }
-}
-
-/// The order of a stage's images in a training set.
-///
-/// # Errors
-/// A training set that has no triplets.
-pub fn sampler(data: &dyn Source, stage: &Stage, seed: u64) -> Result<Sampler, TrainError> {
-    let size = stage.batch_size as usize;
-    let sampler = match stage.head {
-        HeadKind::Triplet => Sampler::triplet(data.labels(), size, seed),
-        HeadKind::Softmax | HeadKind::Arcface => Sampler::shuffled(data.len(), size, seed),
-    };
-    sampler.map_err(|error| TrainError::from_diagnostic(&error))
-}
-
-/// Width and height of a network's images.
-pub fn input_size(start: &Start) -> (u32, u32) {
-    match start.graph.input_shape().map(Vec::as_slice) {
-        Some([height, width, _]) => (*width as u32, *height as u32),
-        _ => (112, 112),
-    }
 }

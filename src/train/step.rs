@@ -1,15 +1,18 @@
 //! One optimiser step, without a wait for the device: forward, loss, backward, update.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
-use super::center::Centers;
-use super::head::{self, HeadGradient};
-use super::loss;
-use super::optimizer::OptimizerState;
-use super::sample::{self, Sample};
+use crate::data::augment;
+use crate::data::loader::Batch;
+use crate::nn::device::upload;
 use crate::nn::regularization::add_to;
 use crate::nn::{HeadWeights, Mode, Network};
 use crate::schedule::Loss;
+use crate::train::loss;
+use crate::train::loss::center::Centers;
+use crate::train::loss::head::{self, HeadGradient};
+use crate::train::loss::sampled_classes::{self, Sample};
+use crate::train::optim::optimizer::OptimizerState;
 
 /// What a step leaves on the device; nothing of it has been waited for.
 #[derive(Debug)]
@@ -101,7 +104,7 @@ pub fn step<'a>(
             learnt.result.gradient_norm = measured.then(|| gradient.norm());
             optimizer.clip(&mut gradient, &learnt.lengths);
             match sample {
-                Some(sample) => sample::step(sample, network, optimizer, offset, &gradient, learning_rate),
+                Some(sample) => sampled_classes::step(sample, network, optimizer, offset, &gradient, learning_rate),
                 None => optimizer.step(flat, offset, &gradient, learning_rate),
             }
         }
@@ -201,6 +204,13 @@ fn split(head: &HeadWeights, gradient: &Tensor, from: i64) -> HeadGradient {
         rows: gradient.narrow(0, from, long).view(head.rows.size().as_slice()),
         bias: head.bias.as_ref().map(|bias| gradient.narrow(0, from + long, bias.numel() as i64)),
     }
+}
+
+/// A batch on the device: images (B, 3, H, W) in [-1, 1], augmented, channels-last, and labels (B). `size` is (W, H), `level` the
+/// schedule's `augment`.
+pub fn to_device(batch: &Batch, size: (u32, u32), place: Device, level: u8) -> (Tensor, Tensor) {
+    let labels = upload(&Tensor::from_slice(&batch.labels), place);
+    (augment::to_device(&batch.images, size, &batch.variations, level, place), labels)
 }
 
 #[cfg(test)]

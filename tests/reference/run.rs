@@ -6,7 +6,7 @@ use facetui::data::bin::EvalBin;
 use facetui::data::folder::FolderSet;
 use facetui::data::sampler::Sampler;
 use facetui::graph::layer::Layer;
-use facetui::train::resume;
+use facetui::train::optim::restore;
 
 use crate::root::{Root, network};
 

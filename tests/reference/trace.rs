@@ -7,7 +7,7 @@ use facetui::checkpoint::Floats as _;
 use facetui::nn::network::normalize_images;
 use facetui::nn::{Mode, Network};
 use facetui::schedule::Loss;
-use facetui::train::optimizer::OptimizerState;
+use facetui::train::optim::optimizer::OptimizerState;
 use facetui::train::{resume, step};
 use tch::{Kind, Tensor};
 

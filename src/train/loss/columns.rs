@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use tch::{Kind, Tensor};
 
-use super::margin::{Beyond, with_margins};
 use crate::schedule::Loss;
+use crate::train::loss::margin::{Beyond, with_margins};
 
 /// What a label's output is while the others are looked at: so low that it counts nowhere, and finite times any scale.
 const ASIDE: f64 = -1e30;
@@ -57,7 +57,7 @@ struct Found {
 }
 
 /// The mean loss and the accuracy of a batch; with `learn` the gradient goes to `columns`. `labels` (B) are classes below
-/// `classes`: see [`check_labels`](super::check_labels); one that is not makes the loss NaN. `range` classes are computed at a
+/// `classes`: see [`check_labels`](crate::train::loss::check_labels); one that is not makes the loss NaN. `range` classes are computed at a
 /// time. Losses of embeddings count as plain softmax.
 pub fn judge(
     loss: &Loss,
@@ -267,7 +267,7 @@ impl Pass<'_> {
     }
 }
 
-/// Outputs that exist whole.
+/// OutputPaths that exist whole.
 #[derive(Debug)]
 pub struct Whole {
     outputs: Tensor,

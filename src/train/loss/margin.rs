@@ -33,7 +33,7 @@ pub(super) fn with_margins(
             (changed.where_self(&within, &mirrored), slope.where_self(&within, &-&slope))
         }
         Beyond::Unchanged => {
-            // Beyond 1 the reference's angle is no number, which is below nothing.
+            // Beyond 1 the reference's angle is NaN, which is below nothing.
             let lower = changed.lt_tensor(&cosine).logical_and(&cosine.eq_tensor(cosines));
             (changed.where_self(&lower, cosines), slope.where_self(&lower, &slope.ones_like()))
         }

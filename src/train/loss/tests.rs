@@ -5,12 +5,12 @@ use std::path::Path;
 use serde_json::Value;
 use tch::Device;
 
-use super::columns::{Whole, judge};
 use super::*;
 use crate::nn::HeadWeights;
 use crate::schedule::CenterLoss;
-use crate::train::center::Centers;
-use crate::train::head::{self, HeadGradient};
+use crate::train::loss::center::Centers;
+use crate::train::loss::columns::{Whole, judge};
+use crate::train::loss::head::{self, HeadGradient};
 
 const ARCFACE: Loss = Loss::Arcface { margin1: 1.0, margin2: 0.5, margin3: 0.0, scale: 64.0 };
 

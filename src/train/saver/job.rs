@@ -8,9 +8,9 @@ use crate::event::{BinResult, CheckpointKind};
 use crate::graph::Graph;
 use crate::nn::parameters::{Piece, Snapshot};
 use crate::schedule::{Method, Optimizer};
-use crate::train::optimizer::OptimizerState;
-use crate::train::resume;
-use crate::train::state::State;
+use crate::train::optim::optimizer::OptimizerState;
+use crate::train::optim::restore;
+use crate::train::state::saved::SavedState;
 
 /// Most models of their own, saved on request, that wait for a disk.
 const MOST_EXTRA: usize = 2;
@@ -51,7 +51,7 @@ impl OptimizerSnapshot {
                 }
             })
         });
-        let (class_name, config) = resume::keras_config(&self.rule, self.learning_rate);
+        let (class_name, config) = restore::keras_config(&self.rule, self.learning_rate);
         SavedOptimizer {
             class_name: class_name.to_owned(),
             config,
@@ -98,7 +98,7 @@ pub enum SaveJob {
         /// The newest figures of the bins.
         figures: Vec<BinResult>,
         /// The state of the run; none between two epochs, where that of the epoch before counts.
-        state: Option<Box<State>>,
+        state: Option<Box<SavedState>>,
         /// The centers of the center loss (C, E), on the host.
         centers: Option<Tensor>,
     },
