@@ -2,7 +2,7 @@
 //!
 //! # The rooms
 //! Data flows one way: config → data → engine → events → screen. A room may use the rooms below it, never those above
-//! (`tests/rooms.rs` enforces it).
+//! (`tests/house/rooms.rs` enforces it).
 //!
 //! | room | what it holds |
 //! |---|---|

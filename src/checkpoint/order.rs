@@ -103,7 +103,7 @@ mod tests {
     use super::*;
     use crate::graph::layer::Layer;
 
-    /// What Keras lists for real models is compared in `tests/checkpoint_files.rs`; this is the rule by hand.
+    /// What Keras lists for real models is compared in `tests/interop/checkpoint_files.rs`; this is the rule by hand.
     #[test]
     fn branches_are_ordered_by_their_distance_from_the_output() {
         let mut graph = Graph::new("x");

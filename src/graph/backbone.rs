@@ -2,7 +2,7 @@
 //! [`TABLE`].
 //!
 //! Those of keras.applications have its layers, names and order, so that its weight files load by name; the reference's
-//! embedding head follows the last map. `tests/backbones.rs` compares them with what real Keras builds.
+//! embedding head follows the last map. `tests/interop/backbones.rs` compares them with what real Keras builds.
 
 mod builder;
 mod mobilefacenet;

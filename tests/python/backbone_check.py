@@ -1,4 +1,4 @@
-"""Real keras.applications networks for tests/backbones.rs: backbone_check.py FOLDER.
+"""Real keras.applications networks for tests/interop/backbones.rs: backbone_check.py FOLDER.
 
 FOLDER/images.npy holds uint8 (N, 112, 112, 3). Writes, for each network, its weights as Keras leaves them (NAME.h5), and
 FOLDER/maps.json: {"<NAME>": the last map for the images}.

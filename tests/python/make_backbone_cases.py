@@ -1,5 +1,5 @@
 """Writes tests/cases/backbones/layers.json: the layers of real keras.applications models (tf_keras, include_top=False,
-112x112) with the reference's embedding head, for tests/backbones.rs to compare with what facetui builds.
+112x112) with the reference's embedding head, for tests/interop/backbones.rs to compare with what facetui builds.
 
     PYTHONPATH=<Keras of `cargo xtask setup`> python tests/python/make_backbone_cases.py [FOLDER OF THE SHARED CASES]
 

@@ -1,4 +1,4 @@
-"""Makes the cases of tests/keras_layers.rs: small models, one for each layer or setting, written by real Keras.
+"""Makes the cases of tests/interop/keras_layers.rs: small models, one for each layer or setting, written by real Keras.
 
     make_layer_cases.py FOLDER tf_keras|keras3
 

@@ -1,4 +1,4 @@
-"""Makes the cases of src/export/onnx/run/tests.rs and tests/using_exports.rs: ONNX files of other exporters and what
+"""Makes the cases of src/export/onnx/run/tests.rs and tests/interop/using_exports.rs: ONNX files of other exporters and what
 onnxruntime makes of them. Needs torch, onnx, onnxscript and onnxruntime.
 
     make_onnx_cases.py FOLDER

@@ -13,7 +13,9 @@ Usage: cargo xtask TASK [OPTIONS]
 
 Tasks:
   demo [ARGS]       set up, build, and train on built-in demo data; ARGS go to `facetui demo` (such as --headless)
-  test [ARGS]       set up (Keras included, for the checkpoint tests) and run all tests; ARGS go to `cargo test`
+  test [ARGS]       set up (Keras included, for the checkpoint tests) and run all tests, also after one has failed;
+                    all failures are listed at the end, with what repeats them; ARGS go to `cargo test`
+      --long            then the tests that take minutes too, as before a release
   fuzz [TARGET]...  read mutated files with everything that reads files, within bounds of time and memory
       --minutes N       for so long in all; default: 1
       --executions N    so many of each target
@@ -50,8 +52,13 @@ Environment:
 pub enum Task {
     /// Set up, then `facetui demo` with these arguments.
     Demo(Vec<OsString>),
-    /// Set up with Keras, then `cargo test` with these arguments.
-    Test(Vec<OsString>),
+    /// Set up with Keras, then `cargo test`.
+    Test {
+        /// The tests that take minutes too.
+        long: bool,
+        /// What `cargo test` is given.
+        arguments: Vec<OsString>,
+    },
     /// Set up, then the driver of the fuzz targets, with these variables for it.
     Fuzz(Vec<(&'static str, String)>),
     /// Set up, then `facetui bench` with these arguments.
@@ -94,7 +101,14 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Task> {
     let rest: Vec<OsString> = arguments.collect();
     match task.to_str() {
         Some("demo") => Ok(Task::Demo(rest)),
-        Some("test") => Ok(Task::Test(rest)),
+        Some("test") => {
+            // Behind `--` it would be the test programs' own.
+            let border = rest.iter().position(|argument| argument == "--").unwrap_or(rest.len());
+            let at = rest[..border].iter().position(|argument| argument == "--long");
+            let mut arguments = rest;
+            at.map(|at| arguments.remove(at));
+            Ok(Task::Test { long: at.is_some(), arguments })
+        }
         Some("bench") => Ok(Task::Bench(rest)),
         Some("gpu-check") => match rest.split_first() {
             Some((first, [folder])) if first == "--bundle" => {
@@ -207,7 +221,11 @@ mod tests {
     #[test]
     fn arguments_of_demo_and_test_pass_through_untouched() {
         assert_eq!(parsed("demo --headless --help").unwrap(), Task::Demo(vec!["--headless".into(), "--help".into()]));
-        assert_eq!(parsed("test -- --nocapture").unwrap(), Task::Test(vec!["--".into(), "--nocapture".into()]));
+        let arguments = vec!["--".into(), "--nocapture".into()];
+        assert_eq!(parsed("test -- --nocapture").unwrap(), Task::Test { long: false, arguments: arguments.clone() });
+        assert_eq!(parsed("test --long -- --nocapture").unwrap(), Task::Test { long: true, arguments });
+        let Task::Test { long, .. } = parsed("test -- --long").unwrap() else { panic!("no test") };
+        assert!(!long, "behind `--` it is no option of this task");
     }
 
     #[test]

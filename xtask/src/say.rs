@@ -1,7 +1,7 @@
 //! The only place that prints: what is being done goes to standard error, so that standard output stays the program's.
 #![expect(clippy::print_stderr, clippy::print_stdout, reason = "a command-line tool speaks to its user here")]
 
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use crate::failure::Failure;
@@ -19,6 +19,12 @@ pub fn detail(line: &str) {
 /// The failure that ends the task.
 pub fn failure(failure: &Failure) {
     eprintln!("{failure}");
+}
+
+/// What another program prints, as it comes; nobody reads it any more when that fails.
+pub fn pass_on(bytes: &[u8]) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(bytes).and_then(|()| out.flush());
 }
 
 /// What the user asked to read.

@@ -3,6 +3,7 @@
 mod check;
 mod gpu_check;
 mod install;
+mod test;
 
 use std::env;
 use std::ffi::OsString;
@@ -37,15 +38,9 @@ pub fn run(task: Task) -> Result<ExitCode> {
             setup::run(&project, Request::default())?;
             Err(replace_with(cargo.command().args(["run", "--package", "facetui", "--", "demo"]).args(arguments)))
         }
-        Task::Test(arguments) => {
+        Task::Test { long, arguments } => {
             setup::run(&project, Request { keras: true, ..Request::default() })?;
-            // Before `--` they are cargo's own, and name a package instead of the whole workspace if they like.
-            let mut cargo = cargo.command();
-            cargo.arg("test");
-            if !names_packages(&arguments) {
-                cargo.arg("--workspace");
-            }
-            Err(replace_with(cargo.args(arguments)))
+            test::run(&cargo, long, &arguments)
         }
         Task::Screens => {
             setup::run(&project, Request::default())?;
@@ -118,13 +113,6 @@ fn is_cargos_own(name: &str) -> bool {
         || ["CARGO_BIN_NAME", "CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE"].contains(&name)
 }
 
-fn names_packages(arguments: &[OsString]) -> bool {
-    let ours = arguments.iter().take_while(|argument| *argument != "--").map(|argument| argument.to_string_lossy());
-    ours.into_iter().any(|argument| {
-        ["-p", "--package", "--workspace", "--manifest-path"].iter().any(|option| argument.starts_with(option))
-    })
-}
-
 /// Becomes another program, so that signals and the terminal are its own; returns only if that fails.
 fn replace_with(command: &mut Command) -> Failure {
     let error = command.exec();
@@ -144,18 +132,6 @@ fn step(title: &str, command: &mut Command) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn words(line: &str) -> Vec<OsString> {
-        line.split_whitespace().map(OsString::from).collect()
-    }
-
-    #[test]
-    fn tests_run_for_the_whole_workspace_unless_a_package_is_named() {
-        assert!(!names_packages(&words("checkpoint -- -p")));
-        assert!(names_packages(&words("-p xtask")));
-        assert!(names_packages(&words("--package=facetui")));
-        assert!(names_packages(&words("-pxtask")));
-    }
 
     #[test]
     fn the_project_is_the_clone() {

@@ -22,6 +22,8 @@ mod idct;
 mod kernels;
 mod pixels;
 mod scan;
+#[cfg(test)]
+mod tests;
 
 pub use header::Image;
 

@@ -2,7 +2,7 @@
 //!
 //! What is counted: weights, gradients and optimiser as they lie in flat buffers; the activations that a step keeps; a head's
 //! outputs, of which only a range exists at a time; decoded images on their way; the copies that are written to disk beside
-//! the training; and what libtorch and the program take by themselves. `tests/memory_plan.rs` compares it with what is taken.
+//! the training; and what libtorch and the program take by themselves. `tests/counts/memory_plan.rs` compares it with what is taken.
 
 use tch::{Device, Kind};
 
