@@ -1,4 +1,5 @@
-//! The order of the house: which room may name which, and that what the documents name exists.
+//! The order of the house: which room may name which, no rings of files, and that what the documents name exists.
 
 mod docs;
+mod imports;
 mod rooms;

@@ -1,7 +1,9 @@
 //! Rooms may use the rooms below them, never those above: `ARCHITECTURE.md` has the picture. This reads the sources, so
 //! a forbidden `use` fails here before it becomes a habit.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use crate::imports::{Imports, Module, sources};
 
 /// Every room, from the bottom to the top.
 const ROOMS: &[&str] = &[
@@ -24,6 +26,34 @@ const ROOMS: &[&str] = &[
     "fuzz",
 ];
 
+/// The files and folders of the training room, from the bottom to the top.
+const TRAIN: &[&str] = &[
+    "error",
+    "emit",
+    "control",
+    "device",
+    "paths",
+    "optim",
+    "loss",
+    "model",
+    "step",
+    "meter",
+    "evaluation",
+    "state",
+    "saver",
+    "class_names",
+    "trial",
+    "memory",
+    "check",
+    "session",
+    "stage_loop",
+    "branches",
+    "engine",
+];
+
+/// The longest a file may be, unless its first lines say why it is longer.
+const LONGEST: usize = 500;
+
 /// Crates that belong to some rooms only.
 const CRATES: &[(&str, &[&str])] = &[
     ("tch::", &["nn", "data", "train", "eval", "export"]),
@@ -43,17 +73,6 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tiny_skia::", &["report"]),
     ("ttf_parser::", &["report"]),
 ];
-
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).expect("src is readable").flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-}
 
 /// The room of a file: the first folder or file name under `src`.
 fn room(path: &Path, root: &Path) -> String {
@@ -114,4 +133,53 @@ fn every_file_says_what_it_does() {
     let silent: Vec<_> =
         files.iter().filter(|file| !std::fs::read_to_string(file).expect("readable").starts_with("//! ")).collect();
     assert!(silent.is_empty(), "no first lines in {silent:?}");
+}
+
+#[test]
+fn files_do_not_import_each_other_in_a_ring() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for folder in ["src", "crates/jpeg/src", "xtask/src"] {
+        let imports = Imports::read(&root.join(folder));
+        let rings: Vec<String> = imports.rings().iter().map(|ring| ring.join(", ")).collect();
+        assert!(imports.files.len() > 4, "the sources in {folder} were not found");
+        assert!(rings.is_empty(), "these files of {folder} import each other in a ring:\n{}", rings.join("\n"));
+    }
+}
+
+#[test]
+fn imports_within_the_training_room_point_downwards() {
+    let imports = Imports::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let inside = |module: &Module| module.len() > 1 && module[0] == "train" && module.last().unwrap() != "tests";
+    let level = |module: &Module| {
+        let level = TRAIN.iter().position(|known| *known == module[1]);
+        level.unwrap_or_else(|| panic!("`train/{}` has no level: add it to TRAIN and to src/train.rs", module[1]))
+    };
+    let mut upwards = Vec::new();
+    let mut seen = 0;
+    for (module, targets) in imports.edges.iter().filter(|(module, _)| inside(module)) {
+        for target in targets.iter().filter(|target| inside(target)) {
+            seen += 1;
+            if level(target) > level(module) {
+                upwards.push(format!("src/{}.rs imports {}, which lies above it", module.join("/"), target.join("/")));
+            }
+        }
+    }
+    assert!(seen > 100, "the imports were not found");
+    assert!(upwards.is_empty(), "{}", upwards.join("\n"));
+}
+
+#[test]
+fn long_files_say_why() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in ["src", "crates", "tests", "xtask", "benches", "examples"] {
+        sources(&root.join(folder), &mut files);
+    }
+    let too_long = |file: &Path| {
+        let text = std::fs::read_to_string(file).expect("readable");
+        let head = text.lines().take_while(|line| line.starts_with("//!")).collect::<Vec<_>>().join(" ");
+        text.lines().count() > LONGEST && !head.contains("long because")
+    };
+    let long: Vec<_> = files.iter().filter(|file| too_long(file)).collect();
+    assert!(long.is_empty(), "more than {LONGEST} lines, and no \"long because\" in their first lines: {long:#?}");
 }
