@@ -36,7 +36,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use crate::schedule;
 
@@ -115,6 +115,11 @@ pub enum Failure {
     Run(miette::Report),
     /// It was told already: this exit code.
     Told(u8),
+}
+
+/// All that can be typed.
+pub fn command() -> clap::Command {
+    args::Arguments::command()
 }
 
 /// Runs the program with the process's arguments.

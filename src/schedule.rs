@@ -33,6 +33,7 @@ mod settings;
 mod snapshot;
 mod source;
 mod tree;
+mod vocabulary;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -45,6 +46,7 @@ pub use optimizer::{Clip, Method, Optimizer};
 pub use paths::check_paths;
 pub use problem::{Problem, ScheduleError};
 pub use settings::{Change, changes};
+pub use vocabulary::{Word, vocabulary};
 
 use problem::Problems;
 use source::Sources;

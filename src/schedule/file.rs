@@ -12,7 +12,7 @@ use super::tree::{Entry, Node, Value};
 use super::{center, loss, optimizer};
 
 /// The fields at the top. The reference gives the data's and the learning rate's parts here too.
-const TOP: &[Name] = &[
+pub(super) const TOP: &[Name] = &[
     Name::new("name", &["save_path"]),
     Name::new("model", &[]),
     Name::new("data", &[]),
@@ -35,7 +35,7 @@ const TOP: &[Name] = &[
     Name::new("random_status", &[]),
 ];
 
-const MODEL: &[Name] = &[
+pub(super) const MODEL: &[Name] = &[
     Name::new("backbone", &[]),
     Name::new("embedding", &["emb_shape", "embedding_size", "basic_model"]),
     Name::new("dropout", &[]),
@@ -47,7 +47,7 @@ const MODEL: &[Name] = &[
     Name::new("custom_objects", &[]),
 ];
 
-const DATA: &[Name] = &[
+pub(super) const DATA: &[Name] = &[
     Name::new("train", &["data_path"]),
     Name::new("bins", &["eval_paths"]),
     Name::new("augment", &["random_status"]),
@@ -56,11 +56,12 @@ const DATA: &[Name] = &[
     Name::new("most_bad", &[]),
 ];
 
-const TRAIN: &[Name] = &[Name::new("path", &[]), Name::new("labels", &[])];
+pub(super) const TRAIN: &[Name] = &[Name::new("path", &[]), Name::new("labels", &[])];
 
-const RATE: &[Name] = &[Name::new("base", &["lr_base"]), Name::new("decay", &["lr_decay"]), Name::new("hold", &[])];
+pub(super) const RATE: &[Name] =
+    &[Name::new("base", &["lr_base"]), Name::new("decay", &["lr_decay"]), Name::new("hold", &[])];
 
-const STAGE: &[Name] = &[
+pub(super) const STAGE: &[Name] = &[
     Name::new("name", &[]),
     Name::new("loss", &[]),
     Name::new("optimizer", &["optimiser"]),
@@ -74,7 +75,7 @@ const STAGE: &[Name] = &[
     Name::new("sample", &["sample_rate"]),
 ];
 
-const BRANCH: &[Name] = &[Name::new("name", &[]), Name::new("stages", &["schedule", "sch"])];
+pub(super) const BRANCH: &[Name] = &[Name::new("name", &[]), Name::new("stages", &["schedule", "sch"])];
 
 /// Whether two names mean the same field, loss or optimiser.
 pub(super) fn same_name(a: &str, b: &str) -> bool {

@@ -8,7 +8,7 @@ use super::reader::{Field, Reader};
 use super::source::At;
 use super::tree::{Entry, Value};
 
-const RECOVERY: &[Name] =
+pub(super) const RECOVERY: &[Name] =
     &[Name::new("attempts", &[]), Name::new("rate", &["learning_rate", "factor"]), Name::new("skip", &[])];
 
 /// The field, long (`{attempts: 3, rate: 0.5, skip: 2}`) or `off`.

@@ -8,7 +8,7 @@ use super::reader::{Field, Reader};
 use super::source::At;
 use super::tree::{Entry, Value};
 
-const SNAPSHOT: &[Name] = &[Name::new("minutes", &[]), Name::new("steps", &[])];
+pub(super) const SNAPSHOT: &[Name] = &[Name::new("minutes", &[]), Name::new("steps", &[])];
 
 /// The field, long (`{minutes: 5, steps: 1000}`) or short (`5` minutes, or `off`).
 pub(super) struct SnapshotFile {
