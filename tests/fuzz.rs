@@ -15,16 +15,23 @@ mod supervise;
 #[path = "fuzz/work.rs"]
 mod work;
 
+use std::sync::{Mutex, PoisonError};
+
 use facetui::fuzz::TARGETS;
 
 #[global_allocator]
 static MEMORY: memory::Counting = memory::Counting;
+
+/// One test at a time.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// Mutations of each target that the ordinary tests read.
 const FEW: u64 = 150;
 
 #[test]
 fn the_corpus_and_some_mutations_are_read_in_time_and_memory() {
+    // Memory is that of the whole process.
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     work::quiet_panics();
     let mut wrong = Vec::new();
     for target in TARGETS {
@@ -38,11 +45,14 @@ fn the_corpus_and_some_mutations_are_read_in_time_and_memory() {
             wrong.extend(work::guarded(target, &bytes).map(|why| format!("{}: mutation {index}: {why}", target.name)));
         }
     }
+    // What is said of a failure is printed again.
+    drop(std::panic::take_hook());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
 fn mutations_are_the_same_each_time_and_not_each_other() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     for target in TARGETS {
         let corpus = corpus::of(target);
         let all = |seed| (0..50).map(|index| mutate::input(target, &corpus, seed, index)).collect::<Vec<_>>();
@@ -57,6 +67,7 @@ fn mutations_are_the_same_each_time_and_not_each_other() {
 
 #[test]
 fn cargo_fuzz_has_every_target() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
     let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).expect("the manifest");
     let manifest: toml::Table = manifest.parse().expect("TOML");

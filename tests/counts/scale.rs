@@ -1,6 +1,6 @@
 //! A set of 42 million records opens within 40 bytes an image, and an epoch's order is drawn within five seconds. Needs
-//! 2.5 GB of disk and some minutes, so it runs when asked for: `cargo xtask test --long`. A small set
-//! keeps the same bound, the order's time aside, in every run of the tests.
+//! 2.5 GB of disk and some minutes, so it runs when asked for: `cargo xtask test --long`. A small set keeps the same bound,
+//! the order's time aside, in every run of the tests.
 
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -52,9 +52,9 @@ fn write(folder: &Path, count: u64) {
 }
 
 #[test]
-#[ignore = "takes minutes and 2.5 GB of disk"]
-fn forty_two_million_images_open_within_the_bound() {
-    in_a_process("scale::forty_two_million_images_open_within_the_bound", || {
+#[ignore = "long: takes minutes and 2.5 GB of disk"]
+fn long_forty_two_million_images_open_within_the_bound() {
+    in_a_process("scale::long_forty_two_million_images_open_within_the_bound", || {
         for drawn in opened(42_000_000, 0) {
             assert!(drawn < Duration::from_secs(5), "{drawn:?}");
         }

@@ -54,7 +54,7 @@ pub fn guarded(target: &Target, bytes: &[u8]) -> Option<String> {
     }
     if lasted > LONGEST {
         // A busy machine may have been the reason: it must last as long each time.
-        let again = (0..3).map(|_| {
+        let again = (0..8).map(|_| {
             let started = Instant::now();
             read();
             started.elapsed()

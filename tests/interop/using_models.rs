@@ -51,19 +51,9 @@ fn model(place: &Place) -> Model {
     load(&place.path("basic.h5"))
 }
 
-/// A model whose layer `embedding` is the embedding. A file that this process wrote may still be open, and locked, in a
-/// child that another test is starting.
+/// A model whose layer `embedding` is the embedding.
 fn load(path: &Path) -> Model {
-    let layer = EmbeddingLayer::Name("embedding".into());
-    let mut tries = 0;
-    loop {
-        match Model::load(path, Some(&layer), DeviceChoice::Cpu) {
-            Ok(model) => return model,
-            Err(error) => assert!(tries < 100, "{error}"),
-        }
-        tries += 1;
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    Model::load(path, Some(&EmbeddingLayer::Name("embedding".into())), DeviceChoice::Cpu).expect("loads")
 }
 
 fn json_of(place: &Place, arguments: &[&str]) -> Value {

@@ -10,6 +10,7 @@
 //                            file; FAULTS_AT is the first call that may fail;
 //   FAULTS_PLACE=place       the first call at that place fails, as FAULTS_WAY says: EIO, ENOSPC, short;
 //   FAULTS_WHILE=path        all fail with ENOSPC while a file is at that path;
+//   FAULTS_FULL_AT=n         puts that file there at call n;
 //   FAULTS_HANG=path         all wait while a file is at that path, and so does what looks at a file or opens one for reading.
 // FAULTS_LOG=path gets a line a fault: number, kind, call, path, files of the program that are open below FAULTS_UNDER; and at
 // the program's end one a place: calls there, `place`, its name, `-`, faults there.
@@ -181,6 +182,7 @@ void hang() {
 // What is to happen at this call.
 Kind decide(const char *call, const char *path, bool writes) {
     static const long end = number("FAULTS_KILL"), first = number("FAULTS_AT"), stride = number("FAULTS_STRIDE");
+    static const long full = number("FAULTS_FULL_AT");
     static const char *during = getenv("FAULTS_WHILE");
     static const bool by_place = getenv("FAULTS_EACH") || getenv("FAULTS_PLACE");
     long now = __atomic_add_fetch(&calls, 1, __ATOMIC_ACQ_REL);
@@ -188,6 +190,10 @@ Kind decide(const char *call, const char *path, bool writes) {
     if (end && now == end) {
         note("kill", call, path, now);
         _exit(137);
+    }
+    if (full && now == full && during) {
+        long fd = syscall(SYS_openat, AT_FDCWD, during, O_WRONLY | O_CREAT, 0666);
+        if (fd >= 0) syscall(SYS_close, fd);
     }
     if (during && syscall(SYS_faccessat, AT_FDCWD, during, F_OK) == 0) {
         note("ENOSPC", call, path, __atomic_add_fetch(&faults, 1, __ATOMIC_ACQ_REL));

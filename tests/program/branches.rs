@@ -185,7 +185,7 @@ fn what_is_wrong_with_branches_points_at_its_line() {
 fn a_gentle_stop_ends_the_branch_after_its_epoch_and_begins_no_other() {
     let place = place(
         "long",
-        "branches: [{name: first, loss: softmax, epochs: 400}, {name: second, loss: softmax, epochs: 400}]\n",
+        "branches: [{name: first, loss: softmax, epochs: 40000}, {name: second, loss: softmax, epochs: 400}]\n",
     );
     let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_facetui"))
         .args(["long.yaml", "--headless"])

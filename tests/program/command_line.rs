@@ -1,16 +1,12 @@
-//! The program as a user runs it: the real binary on real files, with pipes and in a pseudo terminal.
+//! The program as a user runs it: the real binary on real files, with pipes.
 
-use std::io::{Read, Write};
-use std::num::NonZero;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use facetui::event::{Event, Record};
 use facetui::run::journal;
 use facetui::synth::{SynthOptions, generate};
-use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
 /// A folder with a tiny data set, a bin of it, and a schedule.
 struct Place {
@@ -220,112 +216,4 @@ fn the_example_says_which_data_are_missing_and_how_to_get_on() {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("schedules/mobilefacenet.yaml");
     let output = place.run(&[example.to_str().expect("UTF-8"), "--headless"]);
     refused(&output, 2, &["faces_emore_112x112_folders", "lfw.bin", "FACETUI_DATA", "--set", "facetui synth"]);
-}
-
-/// Height of the pseudo terminal.
-const ROWS: NonZero<u16> = NonZero::new(40).expect("not zero");
-/// Its width.
-const COLUMNS: NonZero<u16> = NonZero::new(120).expect("not zero");
-
-/// The binary in a pseudo terminal of 120x40.
-struct Terminal {
-    screen: Arc<Mutex<vt100::Parser>>,
-    raw: Arc<Mutex<Vec<u8>>>,
-    keys: Box<dyn Write + Send>,
-    child: Box<dyn portable_pty::Child + Send + Sync>,
-    _master: Box<dyn portable_pty::MasterPty + Send>,
-}
-
-impl Terminal {
-    fn start(place: &Place, arguments: &[&str]) -> Self {
-        let size = PtySize { rows: ROWS.get(), cols: COLUMNS.get(), pixel_width: 0, pixel_height: 0 };
-        let pair = native_pty_system().openpty(size).expect("a pseudo terminal");
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_facetui"));
-        command.args(arguments);
-        command.cwd(place.folder.path());
-        command.env("XDG_CACHE_HOME", place.path("cache"));
-        command.env("TERM", "xterm-256color");
-        command.env("LC_ALL", "C.UTF-8");
-        let child = pair.slave.spawn_command(command).expect("starts");
-        drop(pair.slave);
-        let screen = Arc::new(Mutex::new(vt100::Parser::new(ROWS, COLUMNS, 0)));
-        let raw = Arc::new(Mutex::new(Vec::new()));
-        let mut reader = pair.master.try_clone_reader().expect("a reader");
-        let (seen, all) = (Arc::clone(&screen), Arc::clone(&raw));
-        std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(count) = reader.read(&mut buffer) {
-                if count == 0 {
-                    break;
-                }
-                seen.lock().expect("a lock").process(&buffer[..count]);
-                all.lock().expect("a lock").extend_from_slice(&buffer[..count]);
-            }
-        });
-        let keys = pair.master.take_writer().expect("a writer");
-        Self { screen, raw, keys, child, _master: pair.master }
-    }
-
-    fn text(&self) -> String {
-        self.screen.lock().expect("a lock").screen().contents()
-    }
-
-    fn wait(&self, what: &str) {
-        let until = Instant::now() + Duration::from_mins(3);
-        while !self.text().contains(what) {
-            assert!(Instant::now() < until, "`{what}` never came; the screen is\n{}", self.text());
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn press(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).and_then(|()| self.keys.flush()).expect("writes");
-    }
-
-    /// Waits for the end; the exit code, and whether the terminal was given back.
-    fn end(mut self) -> (u32, bool) {
-        let code = self.child.wait().expect("ends").exit_code();
-        std::thread::sleep(Duration::from_millis(200));
-        let raw = text(&self.raw.lock().expect("a lock"));
-        let left = raw
-            .rfind("\u{1b}[?1049l")
-            .is_some_and(|left| raw.rfind("\u{1b}[?1049h").is_some_and(|entered| entered < left));
-        (code, left)
-    }
-}
-
-#[test]
-fn n_stops_after_the_epoch_with_all_files_whole() {
-    let place = Place::new(500);
-    let mut terminal = Terminal::start(&place, &["tiny.yaml"]);
-    terminal.wait("softmax");
-    terminal.press("n");
-    terminal.wait("stopped");
-    terminal.press("q");
-    assert_eq!(terminal.end(), (0, true));
-    assert!(facetui::checkpoint::read(&place.path("checkpoints/tiny.h5")).is_ok());
-    let journal = place.journal();
-    let ends = journal.iter().filter(|record| matches!(record.event, Event::EpochEnded { .. })).count();
-    assert!((1..=3).contains(&ends), "{ends} epochs");
-    assert!(matches!(journal.last().expect("events").event, Event::Finished { .. }));
-}
-
-#[test]
-fn n_pressed_twice_goes_on_and_the_run_is_found_in_the_history() {
-    let place = Place::new(2);
-    let mut terminal = Terminal::start(&place, &["tiny.yaml"]);
-    terminal.wait("softmax");
-    terminal.press("n");
-    std::thread::sleep(Duration::from_millis(150));
-    terminal.press("n");
-    terminal.wait("finished");
-    terminal.press("q");
-    assert_eq!(terminal.end(), (0, true));
-    let ends = place.journal().iter().filter(|record| matches!(record.event, Event::EpochEnded { .. })).count();
-    assert_eq!(ends, 5);
-    let mut terminal = Terminal::start(&place, &[]);
-    terminal.wait("tiny");
-    terminal.wait("mobilefacenet");
-    terminal.press("q");
-    assert_eq!(terminal.end(), (0, true));
 }

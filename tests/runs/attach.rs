@@ -12,6 +12,7 @@ use facetui::run::lock::Owner;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::place::{Place, plain, text};
+use crate::process::{PATIENCE, send, until};
 use crate::pty::Terminal;
 
 const SCHEDULE: &str = "\
@@ -44,15 +45,6 @@ fn journal(place: &Place) -> Vec<Record> {
 
 fn steps(place: &Place) -> usize {
     journal(place).iter().filter(|record| matches!(record.event, Event::Steps { .. })).count()
-}
-
-/// Waits until something is so.
-fn until(what: &str, mut so: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_mins(1);
-    while !so() {
-        assert!(Instant::now() < end, "it never came that {what}");
-        std::thread::sleep(Duration::from_millis(30));
-    }
 }
 
 /// What was printed without any space, so that broken lines do not matter.
@@ -93,10 +85,6 @@ fn headless(place: &Place, arguments: &[&str]) -> Child {
     child
 }
 
-fn send(child: &Child, signal: Signal) {
-    kill_process(Pid::from_raw(child.id() as i32).expect("a process"), signal).expect("sends");
-}
-
 /// Processor time of a process's threads that have no name of their own: the main one and that which reads keys.
 fn screen_ticks(pid: u32) -> u64 {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("threads").flatten();
@@ -128,7 +116,8 @@ fn a_closed_terminal_ends_nothing_and_keys_work_over_attach() {
     let (at, ticks) = (Instant::now(), screen());
     std::thread::sleep(Duration::from_secs(2));
     // A tick is a hundredth of a second.
-    let used = (screen() - ticks) as f64 / 100.0 / at.elapsed().as_secs_f64();
+    // A thread that has ended meanwhile counts no more.
+    let used = screen().saturating_sub(ticks) as f64 / 100.0 / at.elapsed().as_secs_f64();
     assert!(used < 0.5, "threads of the screen use {used:.2} of a core");
 
     let mut attached = Terminal::start(&place, &["attach"], (100, 30));
@@ -139,8 +128,7 @@ fn a_closed_terminal_ends_nothing_and_keys_work_over_attach() {
     attached.wait("attached TRAINING");
     attached.press("?");
     attached.wait("while a run is trained");
-    attached.press("\u{1b}");
-    std::thread::sleep(Duration::from_millis(200));
+    attached.escape("while a run is trained");
     attached.press("q");
     attached.wait("shows it again");
     assert_eq!(attached.end(), 0);
@@ -181,7 +169,7 @@ fn two_clients_agree_and_broken_ones_harm_nothing() {
     drop(say(&hello[..9]));
     drop(say(&[hello.as_slice(), b"{\"command\":{\"st"].concat()));
     let answer = |mut stream: UnixStream| {
-        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a limit");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
         let mut answer = String::new();
         let _ = stream.read_to_string(&mut answer);
         answer
@@ -245,6 +233,7 @@ fn a_second_trainer_is_refused_until_the_first_is_gone() {
     assert_eq!(place.journals("tiny").len(), 1, "a refused run leaves no folder");
 
     // Killed, it leaves its files behind; they block nobody.
+    until("it has saved", || place.path("checkpoints/tiny.h5").exists());
     drop(running);
     until("the first is gone", || place.runs(&["runs"]).contains("killed"));
     assert!(place.path("checkpoints/tiny.lock").exists());
@@ -285,8 +274,7 @@ fn watching_needs_the_journal_alone() {
     let mut lines = BufReader::new(watch.stdout.take().expect("a pipe")).lines();
     let seen = lines.by_ref().filter(|line| line.as_ref().is_ok_and(|line| line.contains("\"steps\""))).take(4).count();
     assert_eq!(seen, 4, "it follows");
-    let stopped = kill_process(Pid::from_raw(owner(&place).pid as i32).expect("a process"), Signal::TERM);
-    stopped.expect("sends");
+    send(owner(&place).pid, Signal::TERM);
     let last = lines.last().expect("lines").expect("text");
     assert!(last.contains("\"finished\""), "{last}");
     assert_eq!(watch.wait().expect("ends").code(), Some(0));
@@ -357,7 +345,7 @@ fn signals_stop_gently_then_at_once() {
     };
     // The end of the epoch comes within the time.
     let mut run = headless(&place, &[]);
-    send(&run, Signal::TERM);
+    send(run.id(), Signal::TERM);
     assert_eq!(run.wait().expect("ends").code(), Some(143));
     assert_eq!(stops(&place), [StopKind::AfterEpoch]);
     assert!(place.path("checkpoints/tiny.h5").exists());
@@ -365,17 +353,17 @@ fn signals_stop_gently_then_at_once() {
     // It does not, and the deadline comes.
     let mut run = headless(&place, &["--grace", "1"]);
     pause(&place);
-    send(&run, Signal::INT);
+    send(run.id(), Signal::INT);
     assert_eq!(run.wait().expect("ends").code(), Some(130));
     assert_eq!(stops(&place), [StopKind::AfterEpoch, StopKind::Now]);
     std::fs::remove_dir_all(place.path("runs")).expect("removes");
     // Whoever signals twice does not want to wait; a hang-up means nothing.
     let mut run = headless(&place, &["--grace", "1000"]);
-    send(&run, Signal::HUP);
+    send(run.id(), Signal::HUP);
     pause(&place);
-    send(&run, Signal::TERM);
+    send(run.id(), Signal::TERM);
     until("the first is heard", || stops(&place) == [StopKind::AfterEpoch]);
-    send(&run, Signal::TERM);
+    send(run.id(), Signal::TERM);
     assert_eq!(run.wait().expect("ends").code(), Some(143));
     assert_eq!(stops(&place), [StopKind::AfterEpoch, StopKind::Now]);
 }

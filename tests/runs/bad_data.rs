@@ -61,7 +61,7 @@ fn images_that_vanish_or_shrink_while_a_run_goes_on_are_counted_and_too_many_end
         &format!(
             "name: gone\nmodel: {{backbone: mobilefacenet, embedding: 16, width: 0.1}}\n\
              data: {{train: {FACES}, bins: []}}\nbatch_size: 4\ndevice: cpu\n\
-             stages: [{{loss: softmax, optimizer: adam, epochs: 40}}]\n"
+             stages: [{{loss: softmax, optimizer: adam, epochs: 4000}}]\n"
         ),
     );
     let mut run = Command::new(env!("CARGO_BIN_EXE_facetui"))

@@ -5,6 +5,7 @@ mod bad_data;
 mod fault_places;
 mod faults;
 mod grace;
+mod keys;
 mod kill_resume;
 mod memory_shortage;
 mod panics;
@@ -18,5 +19,7 @@ mod tui_terminal;
 mod fault_library;
 #[path = "../support/place.rs"]
 mod place;
+#[path = "../support/process.rs"]
+mod process;
 #[path = "../support/pty.rs"]
 mod pty;

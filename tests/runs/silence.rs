@@ -5,15 +5,16 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use facetui::checkpoint::history::History;
-use facetui::event::{Event, Saved};
+use facetui::event::{CheckpointKind, Event, Record, Saved};
 use facetui::run::state::RunState;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use crate::fault_library::{library, states, wait};
 use crate::place::Place;
+use crate::process::{send, until, watchdog};
 
 const SCHEDULE: &str = "\
 name: s
@@ -49,17 +50,35 @@ fn start(place: &Place, settings: &[(&str, String)], more: &[&str]) -> Child {
     crate::fault_library::faulty(place, &arguments, &library, settings).stdout(Stdio::piped()).spawn().expect("starts")
 }
 
-fn send(child: &Child, signal: Signal) {
-    kill_process(Pid::from_raw(child.id() as i32).expect("a process"), signal).expect("sends");
+/// Waits until the states of two epochs are on disk: the saver may be some epochs behind the training. From then on there
+/// are two states at any time.
+fn two_states(place: &Place) {
+    until("two epochs are saved", || {
+        let journal = place.journals("s").pop().unwrap_or_default();
+        let saved = |event: &Event| matches!(event, Event::CheckpointWritten { kind: CheckpointKind::Model, .. });
+        journal.iter().filter(|record| saved(&record.event)).count() >= 2
+    });
+}
+
+/// What was told of a disk, in order: true where it went silent, false where it was there again.
+fn told(journal: &[Record], disk: Saved) -> Vec<bool> {
+    let told = journal.iter().filter_map(|record| match record.event {
+        Event::SavingFailed { of, .. } if of == disk => Some(true),
+        Event::SavingRestored { of } if of == disk => Some(false),
+        _ => None,
+    });
+    told.collect()
 }
 
 #[test]
 fn a_run_goes_on_while_its_disk_is_silent_and_saves_when_it_answers() {
     let Some((place, settings)) = begin() else { return };
     let mut child = start(&place, &settings, &[]);
+    let _watchdog = watchdog(child.id());
     let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
     let mut said = String::new();
     wait(&mut lines, &mut said, "epoch 3 ended");
+    two_states(&place);
     let gone = place.path("gone");
     std::fs::write(&gone, "").expect("writes");
     // Both are told, in whatever order, and epochs go on.
@@ -78,7 +97,7 @@ fn a_run_goes_on_while_its_disk_is_silent_and_saves_when_it_answers() {
         both.retain(|words| !line.contains(words));
         said += &line;
     }
-    send(&child, Signal::TERM);
+    send(child.id(), Signal::TERM);
     wait(&mut lines, &mut said, "stopped on request");
     assert_eq!(child.wait().expect("ends").code(), Some(143), "{said}");
     let journal = place.journals("s").pop().expect("a journal");
@@ -90,8 +109,9 @@ fn a_run_goes_on_while_its_disk_is_silent_and_saves_when_it_answers() {
         state.step_loss.len()
     );
     for of in [Saved::Files, Saved::Journal] {
-        let failed = |event: &Event| matches!(event, Event::SavingFailed { of: what, .. } if *what == of);
-        assert_eq!(journal.iter().filter(|record| failed(&record.event)).count(), 1, "{of:?}: told once");
+        // Once each time: a busy machine's own disk may be silent for as long too.
+        let told = told(&journal, of);
+        assert!(!told.is_empty() && told.chunks(2).all(|pair| pair == [true, false]), "{of:?}: {told:?}");
     }
     assert!(state.unsaved.is_empty(), "{:?}", state.unsaved);
     let lists = place.read("checkpoints/s_hist.json");
@@ -107,26 +127,21 @@ fn checkpoint_is_whole(place: &Place) -> bool {
 fn a_run_that_is_to_end_does_not_wait_for_a_silent_disk() {
     let Some((place, settings)) = begin() else { return };
     let mut child = start(&place, &settings, &["--grace", "3"]);
+    let _watchdog = watchdog(child.id());
     let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
     let mut said = String::new();
     wait(&mut lines, &mut said, "epoch 3 ended");
+    two_states(&place);
     let gone = place.path("gone");
     std::fs::write(&gone, "").expect("writes");
     wait(&mut lines, &mut said, "no answer from the disk");
     let asked = Instant::now();
-    send(&child, Signal::TERM);
-    let pid = child.id();
-    let watchdog = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_mins(2));
-        // Only when it never ends by itself: its exit code says so then.
-        let _ = kill_process(Pid::from_raw(pid as i32).expect("a process"), Signal::KILL);
-    });
+    send(child.id(), Signal::TERM);
     for line in lines {
         said += &line.expect("text");
         said.push('\n');
     }
     assert_eq!(child.wait().expect("ends").code(), Some(3), "files are missing: {said}");
-    drop(watchdog);
     assert!(said.contains("its disk does not answer") && said.contains("train the schedule again"), "{said}");
     eprintln!("ended {:.1} s after SIGTERM with --grace 3, silent after {SILENT} s", asked.elapsed().as_secs_f64());
     std::fs::remove_file(&gone).expect("removes");
@@ -144,20 +159,22 @@ fn a_run_waits_for_its_images_and_can_be_stopped_meanwhile() {
     settings.retain(|(name, _)| *name != "FAULTS_AND");
     settings.push(("FAULTS_UNDER", "faces_112x112_folders".to_owned()));
     let mut child = start(&place, &settings, &["--grace", "1"]);
+    let _watchdog = watchdog(child.id());
     let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
     let mut said = String::new();
     let gone = place.path("gone");
     for _ in 0..2 {
         wait(&mut lines, &mut said, " ended");
         std::fs::write(&gone, "").expect("writes");
-        wait(&mut lines, &mut said, "no images for 2 s: the training set's disk does not answer");
+        wait(&mut lines, &mut said, "s: the training set's disk does not answer");
+        assert!(said.contains("no images for "), "{said}");
         std::fs::remove_file(&gone).expect("removes");
         wait(&mut lines, &mut said, "images come again");
     }
     wait(&mut lines, &mut said, " ended");
     std::fs::write(&gone, "").expect("writes");
     wait(&mut lines, &mut said, "no images for");
-    send(&child, Signal::TERM);
+    send(child.id(), Signal::TERM);
     wait(&mut lines, &mut said, "stopped on request");
     assert_eq!(child.wait().expect("ends").code(), Some(143), "{said}");
     assert!(checkpoint_is_whole(&place));

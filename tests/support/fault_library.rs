@@ -1,5 +1,4 @@
 //! The library that makes system calls fail (`tests/native/faults.cpp`), and what is seen of a run under it.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -73,6 +72,31 @@ pub fn states(folder: &Path) -> (Vec<u64>, usize) {
     numbers.sort_unstable();
     numbers.dedup();
     (numbers, temporary)
+}
+
+/// What must hold of the states on disk from one fault to the next.
+pub struct Kept {
+    newest: u64,
+    end: u64,
+}
+
+impl Kept {
+    /// For a run whose last state has the number `end`.
+    pub const fn until(end: u64) -> Self {
+        Self { newest: 0, end }
+    }
+
+    /// Looks at the folder as it was at a fault: the newest state is as new as before, and one beside it, unless the run has
+    /// come to its end, whose state is all that it leaves.
+    pub fn look(&mut self, folder: &Path, fault: &str) {
+        let (numbers, temporary) = states(folder);
+        let last = numbers.last().copied().unwrap_or_default();
+        assert!(last >= self.newest, "{fault}: {numbers:?} after {}", self.newest);
+        let is_enough = numbers.len() >= 2 || self.newest < 3 || last == self.end;
+        assert!(is_enough, "{fault}: {numbers:?} after {}; the run's end is {}", self.newest, self.end);
+        assert!(temporary <= 2, "{fault}: {temporary} temporary files");
+        self.newest = last;
+    }
 }
 
 /// Counts what was done to which call.

@@ -13,6 +13,8 @@ mod packages;
 mod pip;
 mod python;
 mod say;
+#[cfg(test)]
+mod script;
 mod settings;
 mod setup;
 mod tasks;

@@ -84,16 +84,9 @@ fn run_with_lines(command: &mut Command) -> std::io::Result<std::process::ExitSt
 impl Pip {
     /// A pip that is a shell script, for tests: `body` finds the target folder in `$target`.
     pub fn scripted(folder: &Path, body: &str) -> Self {
-        use std::os::unix::fs::PermissionsExt as _;
         let python = folder.join("python3");
-        let script = format!(
-            "#!/bin/sh\nwhile [ $# -gt 0 ]; do [ \"$1\" = --target ] && target=\"$2\"; shift; done\nset -e\n{body}\n"
-        );
-        // Written under another name and moved: a file that is still open for writing cannot be run.
-        let part = folder.join("python3.part");
-        std::fs::write(&part, script).unwrap();
-        std::fs::set_permissions(&part, std::fs::Permissions::from_mode(0o755)).unwrap();
-        std::fs::rename(&part, &python).unwrap();
+        let find = "while [ $# -gt 0 ]; do [ \"$1\" = --target ] && target=\"$2\"; shift; done";
+        crate::script::write(&python, &format!("{find}\nset -e\n{body}"));
         Self { python, bars: false }
     }
 }

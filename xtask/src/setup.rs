@@ -312,14 +312,10 @@ mod tests {
 
     #[test]
     fn a_cmake_of_ones_own_must_be_new_enough() {
-        use std::os::unix::fs::PermissionsExt as _;
         let home = tempfile::tempdir().unwrap();
         let cmake = home.path().join("cmake");
         for (version, expected) in [("3.25.1", Some("3.26")), ("3.26.0", None), ("nonsense", Some("--version"))] {
-            let part = home.path().join("part");
-            fs::write(&part, format!("#!/bin/sh\necho cmake version {version}\n")).unwrap();
-            fs::set_permissions(&part, fs::Permissions::from_mode(0o755)).unwrap();
-            fs::rename(&part, &cmake).unwrap();
+            crate::script::write(&cmake, &format!("echo cmake version {version}"));
             let result = setup(home.path(), &[], &[(settings::CMAKE, cmake.clone())]).cmake();
             match expected {
                 None => assert_eq!(result.unwrap(), None),
