@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Options, Spelling};
+use super::options::{Options, Spelling};
 use crate::graph::layer::{Activation, Initializer, Layer, Padding, Window};
 use crate::graph::shape::Shape;
 use crate::graph::{Graph, GraphError, NodeId};

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::KerasError;
+use super::error::KerasError;
 use crate::graph::layer::{Initializer, Padding, Window};
 
 /// No layer has more filters or units than this.

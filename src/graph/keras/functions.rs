@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::KerasError;
+use super::error::KerasError;
 use super::fields::Fields;
 use crate::graph::layer::{Activation, Regularizer};
 

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::KerasError;
+use super::error::KerasError;
 
 /// How deep arguments may be nested.
 const DEEPEST: usize = 8;

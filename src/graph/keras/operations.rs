@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::KerasError;
+use super::error::KerasError;
 use super::fields::{constant, last_axis};
 use super::inbound::{Argument, Call};
 use super::layers::target_shape;
