@@ -7,10 +7,11 @@
 //! ```
 
 use super::call::{Argument, Call};
+use super::loss::{CenterLoss, HeadKind, Loss};
 use super::reader::{Field, Reader};
 use super::source::At;
 use super::tree::{Entry, Node, Value};
-use super::{CenterLoss, HeadKind, Loss, loss, params};
+use super::{loss, params};
 
 /// Reads the field; none where it says that there is none.
 pub(super) fn read<'n>(reader: &mut Reader, entries: impl IntoIterator<Item = &'n Entry>) -> Field<Option<Call>> {

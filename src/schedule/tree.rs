@@ -33,6 +33,17 @@ pub(super) enum Value {
     Map(Vec<Entry>),
 }
 
+impl Node {
+    /// Whether it says that there is none, in YAML's or Python's word.
+    pub(super) fn is_none(&self) -> bool {
+        match &self.value {
+            Value::Null => true,
+            Value::Text(text) => text.eq_ignore_ascii_case("none"),
+            _ => false,
+        }
+    }
+}
+
 /// A key of a map and its value.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Entry {
