@@ -1,10 +1,48 @@
-//! Pairs measured while their images are still being embedded: each as soon as both of its rows are there.
+//! The cosine similarity and the distance of each pair, also while its images are still being embedded: each pair as soon as
+//! both of its rows are there.
 
-use super::metrics::{Measured, MetricsError};
+use thiserror::Error;
+
+/// Embeddings that give no figures.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum MetricsError {
+    /// Not a number.
+    #[error("the embedding of image {0} is not finite")]
+    NotFinite(usize),
+    /// No pairs.
+    #[error("there are no pairs")]
+    Empty,
+}
+
+/// How alike the two images of each pair are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PairSimilarities {
+    /// Cosine similarities, -1 to 1.
+    pub similarities: Vec<f64>,
+    /// Squared distances of the embeddings scaled to length 1, 0 to 4.
+    pub distances: Vec<f64>,
+}
+
+impl PairSimilarities {
+    /// Measures pairs of raw embeddings, row-major (rows, E), of which each pair names two; every row is in a pair.
+    ///
+    /// # Errors
+    /// A value that is not finite, or no pairs at all.
+    pub fn new(embeddings: &[f32], pairs: &[[u32; 2]]) -> Result<Self, MetricsError> {
+        let rows = pairs.as_flattened().iter().max().map_or(0, |last| *last as usize + 1);
+        if rows == 0 || embeddings.len() < rows {
+            return Err(MetricsError::Empty);
+        }
+        let length = embeddings.len() / rows;
+        let mut measuring = RunningSimilarities::new(pairs);
+        measuring.add(&embeddings[..rows * length], rows);
+        measuring.finish()
+    }
+}
 
 /// The similarities and distances of pairs so far.
 #[derive(Debug)]
-pub struct Measuring<'a> {
+pub struct RunningSimilarities<'a> {
     pairs: &'a [[u32; 2]],
     /// The pairs by their later row, and how many of them are measured.
     order: Vec<u32>,
@@ -20,7 +58,7 @@ pub struct Measuring<'a> {
     bad: Option<usize>,
 }
 
-impl<'a> Measuring<'a> {
+impl<'a> RunningSimilarities<'a> {
     /// Of pairs of rows, none of which is there yet.
     pub fn new(pairs: &'a [[u32; 2]]) -> Self {
         let mut order: Vec<u32> = (0..pairs.len() as u32).collect();
@@ -68,11 +106,11 @@ impl<'a> Measuring<'a> {
     ///
     /// # Errors
     /// A value that is not finite, rows that are missing, or no pairs at all.
-    pub fn finish(self) -> Result<Measured, MetricsError> {
+    pub fn finish(self) -> Result<PairSimilarities, MetricsError> {
         match self.bad {
             Some(image) => Err(MetricsError::NotFinite(image)),
             None if self.done < self.pairs.len() || self.pairs.is_empty() => Err(MetricsError::Empty),
-            None => Ok(Measured { similarities: self.similarities, distances: self.distances }),
+            None => Ok(PairSimilarities { similarities: self.similarities, distances: self.distances }),
         }
     }
 }
@@ -89,7 +127,7 @@ mod tests {
 
     #[test]
     fn rows_have_length_1_and_zeros_stay() {
-        let mut measuring = Measuring::new(&[[0, 1]]);
+        let mut measuring = RunningSimilarities::new(&[[0, 1]]);
         measuring.add(&[0.0, 0.0, 3.0, 4.0], 2);
         assert_eq!(measuring.units, [0.0, 0.0, 0.6, 0.8]);
     }
@@ -97,12 +135,12 @@ mod tests {
     #[test]
     fn a_pair_is_measured_with_its_later_row() {
         let pairs = [[3, 0], [0, 1], [2, 2]];
-        let mut measuring = Measuring::new(&pairs);
+        let mut measuring = RunningSimilarities::new(&pairs);
         for (row, done) in [(0, 0), (1, 1), (2, 2), (3, 3)] {
             measuring.add(&[1.0, row as f32], 1);
             assert_eq!(measuring.done, done, "after row {row}");
         }
-        let mut short = Measuring::new(&pairs);
+        let mut short = RunningSimilarities::new(&pairs);
         short.add(&[1.0, 0.0, 1.0, 1.0], 2);
         assert_eq!(short.finish(), Err(MetricsError::Empty));
     }
@@ -124,11 +162,11 @@ mod tests {
                 picks.iter().map(|(a, b)| [a.index(rows.len()) as u32, b.index(rows.len()) as u32]).collect();
             // Every row is in a pair.
             pairs.push([0, rows.len() as u32 - 1]);
-            let mut measuring = Measuring::new(&pairs);
+            let mut measuring = RunningSimilarities::new(&pairs);
             for piece in values.chunks(3 * piece) {
                 measuring.add(piece, piece.len() / 3);
             }
-            prop_assert_eq!(measuring.finish(), Measured::new(&values, &pairs));
+            prop_assert_eq!(measuring.finish(), PairSimilarities::new(&values, &pairs));
         }
     }
 }
