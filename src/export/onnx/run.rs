@@ -5,6 +5,7 @@
 //! nothing panics. Operators that are not run are named before anything runs.
 
 mod attributes;
+mod call;
 mod constants;
 mod operators;
 mod shapes;
@@ -18,7 +19,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::proto::{GraphProto, ModelProto, NodeProto, ValueInfoProto, number};
 use attributes::Attributes;
-use operators::Call;
+use call::{Call, plain};
 
 /// The operator sets that are run. Newer ones change little; what they add is named when a file uses it.
 const OPSETS: std::ops::RangeInclusive<i64> = 7..=26;
@@ -298,12 +299,12 @@ fn released(nodes: &[NodeProto], constants: &HashMap<String, Tensor>, result: &s
 /// Weights on their device, kernels of maps channels-last: what a convolution makes of them is channels-last too, which
 /// is the faster way.
 fn lay(weights: &Tensor, device: Device) -> Result<Tensor, String> {
-    let moved = operators::plain(weights.f_to_device(device))?;
+    let moved = plain(weights.f_to_device(device))?;
     if moved.dim() != 4 {
         return Ok(moved);
     }
     let last = moved.f_permute([0, 2, 3, 1]).and_then(|moved| moved.f_contiguous());
-    operators::plain(last.and_then(|last| last.f_permute([0, 3, 1, 2])))
+    plain(last.and_then(|last| last.f_permute([0, 3, 1, 2])))
 }
 
 fn element(info: &ValueInfoProto) -> Option<i32> {

@@ -1,8 +1,9 @@
 //! fp16 weights: every fp32 constant of some size becomes fp16 with a `DEQUANTIZE` behind it, as TensorFlow's converter
 //! writes them. Runtimes compute with them in fp16 where the device can, and unpack them once where it cannot.
 
-use super::model::{Kind, Model, Operator, Tensor};
+use super::model::{Model, Operator};
 use super::op::Op;
+use super::tensor::{Kind, Tensor};
 
 /// Constants of fewer elements stay as they are: an epsilon would be lost.
 const FEWEST: usize = 8;

@@ -6,8 +6,10 @@
 
 use tch::{Device, Kind as Number, Tensor};
 
-use super::model::{Kind, Model, Operator, Quantization, TensorId};
+use super::int8::scales::Quantization;
+use super::model::{Model, Operator};
 use super::op::{Fused, Op, Sliding};
+use super::tensor::{Kind, TensorId};
 use crate::graph::shape::same_padding;
 
 /// A model whose constants are laid out.
@@ -159,7 +161,7 @@ impl<'a> Interpreter<'a> {
 }
 
 /// The numbers that a constant's elements stand for; shapes and axes stay with the model.
-fn constant(tensor: &super::model::Tensor) -> Option<Tensor> {
+fn constant(tensor: &super::tensor::Tensor) -> Option<Tensor> {
     let data = tensor.data.as_ref()?;
     let values: Vec<f32> = match tensor.kind {
         Kind::Float32 => tensor.floats()?,

@@ -6,7 +6,7 @@ use std::path::{Component, Path};
 use tch::{Kind, Tensor};
 
 use super::super::proto::{TensorProto, number};
-use super::operators::plain;
+use super::call::plain;
 
 /// libtorch's name of a number format, as the file has it.
 pub(super) fn kind(format: Option<i32>) -> Option<Kind> {

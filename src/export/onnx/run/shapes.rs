@@ -2,8 +2,8 @@
 
 use tch::{Device, Kind, Tensor};
 
+use super::call::{Call, Found, allowed, plain};
 use super::constants;
-use super::operators::{Call, Found, allowed, plain};
 
 /// `Reshape`: 0 keeps an axis, -1 takes what is left.
 pub(super) fn reshape(call: &Call<'_>) -> Found {

@@ -3,7 +3,7 @@
 use tch::{TchError, Tensor};
 
 use super::attributes::Attributes;
-use super::operators::{Call, Found, allowed, plain};
+use super::call::{Call, Found, allowed, plain};
 use super::shapes;
 use crate::graph::shape::same_padding;
 

@@ -1,6 +1,7 @@
 //! Convolutions, pooling, padding: what works on height and width.
 
-use super::writer::{Writer, int, ints, sizes, word};
+use super::super::proto::AttributeProto;
+use super::{Writer, int, ints, sizes, word};
 use crate::export::lower::{Op, OpKind, Pads};
 use crate::graph::Array;
 
@@ -102,7 +103,7 @@ fn pad(writer: &mut Writer<'_>, op: &Op, x: String, pads: Pads) {
 }
 
 /// ONNX lists all beginnings, then all ends.
-fn edges(pads: Pads) -> super::proto::AttributeProto {
+fn edges(pads: Pads) -> AttributeProto {
     sizes("pads", &[pads.top, pads.left, pads.bottom, pads.right])
 }
 

@@ -1,7 +1,8 @@
 //! What makes the list of operations shorter without changing its result: batch norms folded, padding absorbed, the
 //! unused dropped. Folding is done in fp64.
 
-use super::{Lowered, Op, OpKind};
+use super::lowered::Lowered;
+use super::ops::{Op, OpKind, Pads};
 use crate::graph::Array;
 use crate::graph::layer::Activation;
 
@@ -23,7 +24,7 @@ fn absorb_padding(lowered: &mut Lowered) {
     let producers = producers(lowered);
     for at in 0..lowered.ops.len() {
         let mut input = lowered.ops[at].inputs[0];
-        let mut absorbed = super::Pads::NONE;
+        let mut absorbed = Pads::NONE;
         while let Some(Op { kind: OpKind::Pad { pads }, inputs, .. }) = producers[input].map(|op| &lowered.ops[op]) {
             absorbed = absorbed.plus(*pads);
             input = inputs[0];

@@ -1,7 +1,8 @@
 //! Kernels in int8 and biases in int32.
 
-use super::super::model::{Kind, Quantization, Tensor, TensorId};
 use super::super::op::{Fused, Op, Sliding};
+use super::super::tensor::{Kind, Tensor, TensorId};
+use super::scales::Quantization;
 use super::{BYTE_SHIFT, Quantizer};
 
 /// The largest bias in steps: the sum of products has room beside it in 32 bits.

@@ -1,6 +1,6 @@
 //! Element-wise functions in ONNX's words.
 
-use super::writer::{Writer, float, int, last_axis};
+use super::{Writer, float, int, last_axis};
 use crate::export::lower::Op;
 use crate::graph::layer::Activation;
 

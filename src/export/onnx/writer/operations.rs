@@ -1,19 +1,20 @@
 //! Each operation in ONNX's words: all but the functions ([`activations`]) and what slides over maps
 //! ([`spatial`]).
 
-use super::writer::{TO_NCHW, TO_NHWC, Writer, axis, dims, float, int, ints, last_axis};
+use super::{TO_NCHW, TO_NHWC, Writer, axis, dims, float, int, ints, last_axis};
 use super::{activations, spatial};
 use crate::export::lower::{Combination, Op, OpKind};
 use crate::graph::Array;
 
 /// Writes one operation. ONNX has something for each.
-pub(super) fn write(writer: &mut Writer<'_>, op: &Op) {
+pub fn write(writer: &mut Writer<'_>, op: &Op) {
     let x = [writer.input(op, 0)];
     let rank = writer.lowered.input_shape(op).len();
     match &op.kind {
         OpKind::Identity => writer.last(op, "Identity", &x, vec![]),
         OpKind::FromBytes => {
-            let cast = writer.step(op, "cast", "Cast", &x, vec![int("to", i64::from(super::proto::number::FLOAT))]);
+            let cast =
+                writer.step(op, "cast", "Cast", &x, vec![int("to", i64::from(super::super::proto::number::FLOAT))]);
             affine(writer, op, cast, &[2.0 / 255.0], &[-1.0]);
         }
         OpKind::MirrorBatch => {

@@ -6,8 +6,9 @@
 
 use tch::{Kind, Tensor};
 
-use super::model::{Kind as Format, Model, TensorId};
-use super::run::Interpreter;
+use super::super::model::Model;
+use super::super::run::Interpreter;
+use super::super::tensor::{Kind as Format, TensorId};
 
 /// Bins of a histogram.
 const BINS: usize = 2048;
@@ -27,7 +28,7 @@ struct Seen {
 }
 
 /// The range of each tensor that int8 should cover; (0, 0) for constants. `images` is what the model takes.
-pub(super) fn calibrate(model: &Model, images: &Tensor) -> Vec<(f32, f32)> {
+pub fn calibrate(model: &Model, images: &Tensor) -> Vec<(f32, f32)> {
     let interpreter = Interpreter::new(model);
     let mut seen: Vec<Option<Seen>> = vec![None; model.tensors.len()];
     let count = images.size()[0];

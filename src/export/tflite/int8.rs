@@ -6,13 +6,17 @@
 //! have no good integer kernel (divisions, exponentials, layer normalisation) stay in fp32 between a `DEQUANTIZE` and a
 //! `QUANTIZE`; the result says which.
 
+pub(super) mod ranges;
+pub(super) mod scales;
 mod weights;
 
 use std::collections::BTreeSet;
 
 use super::build::Built;
-use super::model::{Kind, Model, Operator, Quantization, Tensor, TensorId};
+use super::model::{Model, Operator};
 use super::op::Op;
+use super::tensor::{Kind, Tensor, TensorId};
+use scales::Quantization;
 
 /// A byte of an image stands for `(byte - 128) * 2 / 255`: half a step below `(byte - 127.5) * 2 / 255`, which the first
 /// convolution's bias makes good.
