@@ -16,6 +16,7 @@
 )]
 
 mod bits;
+mod dispatch;
 mod header;
 mod huffman;
 mod idct;
@@ -25,7 +26,7 @@ mod scan;
 
 pub use header::Image;
 
-use kernels::Level;
+use dispatch::Level;
 use scan::Work;
 
 /// Why bytes are not decoded.
@@ -73,7 +74,7 @@ impl Decoder {
         if pixels.len() != expected {
             return Err(JpegError::Buffer(pixels.len(), expected));
         }
-        let decoded = kernels::decode(self.level, &mut self.work, image, pixels);
+        let decoded = dispatch::decode(self.level, &mut self.work, image, pixels);
         self.work.let_go();
         decoded
     }
