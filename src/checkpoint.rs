@@ -7,30 +7,30 @@
 //! damaged or made to harm: reading one takes no more memory than it is long, times what its filters and number formats
 //! make of it, and never panics.
 
-mod arrays;
 pub mod atomic;
+mod byte_scan;
+pub mod checksum;
+mod dataset_addresses;
+mod datasets;
 mod error;
 mod extras;
 mod floats;
-mod free_lists;
-mod heaps;
-pub mod history;
-mod image;
+mod global_heaps;
+mod h5_file;
+pub mod json_checksum;
+pub mod keras_history;
 mod layers;
+mod local_heaps;
 mod matching;
+mod memory_file;
 pub mod names;
 pub mod npy;
 mod optimizer;
-mod order;
-mod places;
 mod read;
-mod references;
-mod scan;
-pub mod seal;
-mod source;
+mod string_references;
 mod strings;
-pub mod sum;
-mod training;
+mod training_config;
+mod weight_order;
 mod weights;
 mod write;
 
@@ -110,10 +110,10 @@ pub struct OptimizerSlot<A = Array> {
 /// # Errors
 /// It cannot be read, or is not as it was written.
 pub fn verify(path: &Path) -> Result<bool, CheckpointError> {
-    match seal::check(path) {
-        Ok(seal::Seal::Whole) => Ok(true),
-        Ok(seal::Seal::None) => Ok(false),
-        Ok(seal::Seal::Broken) => Err(CheckpointError::Damaged { path: path.to_path_buf() }),
+    match checksum::check(path) {
+        Ok(checksum::Checksum::Whole) => Ok(true),
+        Ok(checksum::Checksum::None) => Ok(false),
+        Ok(checksum::Checksum::Broken) => Err(CheckpointError::Damaged { path: path.to_path_buf() }),
         Err(error) => Err(CheckpointError::Read { path: path.to_path_buf(), reason: error.to_string() }),
     }
 }

@@ -11,7 +11,7 @@ pub mod onnx;
 pub mod python;
 mod request;
 mod safetensors;
-mod state;
+mod state_dict;
 pub mod tflite;
 
 use std::path::Path;
@@ -121,9 +121,9 @@ fn cannot_write(request: &Request, reason: impl std::fmt::Display) -> ExportErro
 
 fn write_safetensors(request: &Request, model: &Model) -> Result<(u64, Vec<String>), ExportError> {
     let arrays = if request.pytorch {
-        state::pytorch(&model.graph, &model.weights)
+        state_dict::pytorch(&model.graph, &model.weights)
     } else {
-        state::keras(&model.graph, &model.weights)
+        state_dict::keras(&model.graph, &model.weights)
     };
     let mut metadata = metadata(request, model);
     metadata.push(("format".to_owned(), if request.pytorch { "pt" } else { "tf" }.to_owned()));

@@ -18,11 +18,11 @@
 mod batch_size;
 mod branches;
 mod call;
-mod center;
+mod center_loss;
 mod check;
 mod data;
 mod device;
-mod expand;
+mod diff;
 mod fields;
 mod file;
 mod learning_rate;
@@ -40,11 +40,11 @@ mod range;
 mod reader;
 mod recovery;
 mod scalars;
-mod settings;
 mod snapshot;
-mod source;
+mod span;
 mod stage;
 mod tree;
+mod variables;
 
 use std::path::PathBuf;
 
@@ -53,6 +53,7 @@ use serde::Serialize;
 pub use branches::Branch;
 pub use data::{Data, Labels, TrainSet};
 pub use device::{DeviceChoice, Precision};
+pub use diff::{Change, changes};
 pub use learning_rate::LearningRate;
 pub use load::{Loaded, load, parse};
 pub use loss::{CenterLoss, HeadKind, Loss};
@@ -62,7 +63,6 @@ pub use paths::check_paths;
 pub use places::Place;
 pub use problem::{Problem, ScheduleError};
 pub use recovery::Recovery;
-pub use settings::{Change, changes};
 pub use snapshot::Snapshot;
 pub use stage::Stage;
 

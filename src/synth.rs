@@ -18,12 +18,12 @@
 
 mod bins;
 mod capture;
-mod dice;
 mod draw;
 mod error;
 mod identity;
 mod noise;
 mod options;
+mod random;
 mod render;
 mod store;
 mod vector;
@@ -35,8 +35,8 @@ use rayon::prelude::*;
 
 use bins::Bin;
 use capture::Scene;
-use dice::Purpose;
 use draw::draw_jpeg;
+use random::Purpose;
 use store::Store;
 
 use crate::data::pickle::write;

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use facetui::checkpoint::{self, SavedModel, SavedOptimizer};
-use facetui::export::onnx::run::Program;
+use facetui::export::onnx::interpreter::Program;
 use facetui::graph::backbone::{Options, build};
 use facetui::graph::layer::{Activation, Initializer, Layer};
 use facetui::nn::init;

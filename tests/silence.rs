@@ -12,7 +12,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use facetui::checkpoint::history::History;
+use facetui::checkpoint::keras_history::History;
 use facetui::event::{Event, Saved};
 use facetui::run::state::RunState;
 use faults::{library, states, wait};

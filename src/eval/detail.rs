@@ -13,8 +13,8 @@ use super::roc::{RocPoint, Scores};
 use super::similarity::PairSimilarities;
 use crate::checkpoint::CheckpointError;
 use crate::checkpoint::atomic::write_atomically;
+use crate::checkpoint::json_checksum;
 use crate::checkpoint::npy::{self, Matrix};
-use crate::checkpoint::sum;
 use crate::event::BinResult;
 
 /// Where the files lie in a run's folder.
@@ -176,7 +176,7 @@ pub fn write(
     let rows = measured.similarities.iter().zip(same);
     let data: Vec<f32> = rows.flat_map(|(score, same)| [*score as f32, f32::from(u8::from(*same))]).collect();
     npy::write(&path.with_extension("npy"), &Matrix { shape: [data.len() / 2, 2], data })?;
-    let text = sum::seal(serde_json::to_vec(detail).map_err(|error| failed(error.into()))?);
+    let text = json_checksum::append(serde_json::to_vec(detail).map_err(|error| failed(error.into()))?);
     write_atomically::<CheckpointError>(&path, |temporary| fs_err::write(temporary, &text).map_err(failed))?;
     Ok(())
 }
@@ -194,7 +194,7 @@ pub fn read(path: &Path) -> Result<Detail, DetailError> {
         return Err(damaged(format!("it has {bytes} bytes")));
     }
     let text = std::fs::read(path).map_err(|error| failed(&error))?;
-    let detail: Detail = sum::parse(&text).map_err(damaged)?;
+    let detail: Detail = json_checksum::parse(&text).map_err(damaged)?;
     match detail.problem() {
         Some(reason) => Err(damaged(reason)),
         None => Ok(detail),

@@ -4,8 +4,8 @@
 //! the file takes them channels-last.
 
 mod check;
+pub mod interpreter;
 pub mod proto;
-pub mod run;
 mod writer;
 
 use prost::Message as _;

@@ -1,19 +1,19 @@
 //! TFLite: a network as a `.tflite` file in fp32, with fp16 weights, or in int8.
 //!
 //! A [`Lowered`] network becomes a [`model::Model`] of TFLite's operators (`build`), that may become one with fp16 constants
-//! (`half`) or of integers (`int8`), and that is written (`write`), read back (`read`) and run before it is
-//! kept: by this crate's interpreter (`run`) and by TFLite itself where there is one (`check`).
+//! (`fp16`) or of integers (`int8`), and that is written (`write`), read back (`read`) and run before it is
+//! kept: by this crate's interpreter (`interpreter`) and by TFLite itself where there is one (`check`).
 
 mod build;
 mod calibration;
 mod check;
-mod half;
+mod fp16;
 mod int8;
+mod interpreter;
 pub mod model;
 pub mod op;
 mod precision;
 mod read;
-mod run;
 pub mod tensor;
 mod write;
 
@@ -62,7 +62,7 @@ pub fn encode(
     let mut in_float = Vec::new();
     let model = match (precision, images) {
         (Precision::Float32, _) => built.model,
-        (Precision::Float16, _) => half::halve(&built.model),
+        (Precision::Float16, _) => fp16::halve(&built.model),
         (Precision::Int8, images) => {
             let ranges = images.map(|images| int8::ranges::calibrate(&built.model, images));
             let quantized = int8::quantize(&built, &ranges.unwrap_or_default());
@@ -118,7 +118,7 @@ impl Program {
 
     /// The output for images (B, ...). Panics where a damaged file's operators do not fit each other, as libtorch does.
     pub fn run(&self, images: &Tensor) -> Tensor {
-        run::Interpreter::new(&self.model).run(images, &mut |_, _| {})
+        interpreter::Interpreter::new(&self.model).run(images, &mut |_, _| {})
     }
 }
 

@@ -5,12 +5,12 @@
 //! embedding head follows the last map. `tests/backbones.rs` compares them with what real Keras builds.
 
 mod builder;
+mod layer_order;
 mod mobilefacenet;
 mod mobilenet;
 mod mobilenetv2;
 mod mobilenetv3;
 mod options;
-mod order;
 mod resnetv2;
 mod se_mobilefacenet;
 

@@ -10,14 +10,14 @@
 //! initialisers (but a dense kernel's Glorot ones), constraints, seeds, number formats. What would change the result and is
 //! not supported is an error that names the layer.
 
-mod entries;
 mod error;
-mod fields;
 mod flatten;
 mod functions;
-mod inbound;
+mod inbound_nodes;
+mod layer_config;
 mod layers;
 mod model;
+mod model_config;
 mod operations;
 mod portable;
 mod write;
@@ -34,7 +34,7 @@ pub use write::to_json;
 /// # Errors
 /// No model of one input and one output, an unknown class, a setting or connection that is not supported.
 pub fn read(config: &serde_json::Value) -> Result<KerasModel, KerasError> {
-    flatten::flatten(&entries::model(config)?)
+    flatten::flatten(&model_config::model(config)?)
 }
 
 /// The graph of a Keras `model_config`, for who needs no weights.

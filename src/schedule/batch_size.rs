@@ -2,7 +2,7 @@
 
 use super::reader::{Field, Reader};
 use super::scalars::whole;
-use super::source::At;
+use super::span::At;
 use super::tree::{Node, Value};
 
 /// Images a step unless given; the reference's.

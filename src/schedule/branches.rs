@@ -8,7 +8,7 @@ use super::fields::{BRANCH, belongs};
 use super::names::{self, Name};
 use super::reader::{Field, Reader};
 use super::scalars::file_name;
-use super::source::{At, Span};
+use super::span::{At, Span};
 use super::stage::{self, Defaults, Stage, StageFile, Stages, read_stages};
 use super::tree::{Entry, Node, Value};
 

@@ -12,7 +12,7 @@ use super::places::Places;
 use super::range::Range;
 use super::reader::{Field, Reader};
 use super::scalars::{file_name, folder, share, whole};
-use super::source::At;
+use super::span::At;
 use super::stage::Defaults;
 use super::{Schedule, branches, model};
 

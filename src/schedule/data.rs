@@ -9,7 +9,7 @@ use super::fields::TRAIN;
 use super::names::Name;
 use super::reader::{Field, Reader};
 use super::scalars::{check_path, choice};
-use super::source::{At, Span};
+use super::span::{At, Span};
 use super::tree::{Entry, Node, Value};
 
 /// What a run reads.

@@ -9,7 +9,7 @@ use super::model::ModelFile;
 use super::reader::{Field, Reader};
 use super::recovery::RecoveryFile;
 use super::snapshot::SnapshotFile;
-use super::source::{At, Span};
+use super::span::{At, Span};
 use super::stage::{Stages, read_stages};
 use super::tree::{Node, Value};
 

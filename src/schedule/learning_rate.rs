@@ -6,7 +6,7 @@ use super::fields::{RATE, belongs};
 use super::range::Range;
 use super::reader::{Field, Fields, Reader};
 use super::scalars::{share, whole};
-use super::source::At;
+use super::span::At;
 use super::tree::{Entry, Node, Value};
 
 /// The learning rate of a global epoch `e`, counted from 0: `base` while `e < hold`, then

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::places::{Place, Places};
 use super::problem::{Problem, Problems, ScheduleError};
-use super::source::{Sources, Span};
+use super::span::{Sources, Span};
 use super::{Schedule, check, file, overrides, reader, tree};
 
 /// A schedule that was read, with what is worth saying about it.

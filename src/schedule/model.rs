@@ -9,7 +9,7 @@ use super::names::{Name, any_of, fold, nearest};
 use super::range::Range;
 use super::reader::{Field, Reader};
 use super::scalars::{check_path, share, whole};
-use super::source::{At, Span};
+use super::span::{At, Span};
 use super::tree::{Node, Value};
 
 /// Where a run's network comes from.

@@ -7,7 +7,7 @@
 use super::fields;
 use super::names::fold;
 use super::problem::Problems;
-use super::source::{At, SET, Sources, Span};
+use super::span::{At, SET, Sources, Span};
 use super::tree::{self, Entry, Node, Value};
 
 /// Puts all overrides over the tree of the file.

@@ -9,7 +9,7 @@ use miette::Severity;
 use super::load::Loaded;
 use super::model::{Backbone, ModelSource};
 use super::problem::Problem;
-use super::source::Span;
+use super::span::Span;
 
 const TRAIN_LAYOUT: &str = "\
 a training set is a folder with a folder of images for each person:

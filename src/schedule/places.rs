@@ -3,7 +3,7 @@
 use miette::Severity;
 
 use super::problem::Problem;
-use super::source::{At, Sources, Span};
+use super::span::{At, Sources, Span};
 
 /// A thing that a schedule names and that can only be judged with files at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use super::names::Name;
 use super::range::Range;
 use super::reader::{Field, Reader};
 use super::scalars::{share, whole};
-use super::source::At;
+use super::span::At;
 use super::tree::{Entry, Value};
 
 /// What is done when the loss is no number any more: the run goes back to its newest state.

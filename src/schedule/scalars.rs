@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::expand::home;
 use super::names::{Name, any_of, nearest};
 use super::params::real;
 use super::range::Range;
 use super::reader::{Field, Reader};
-use super::source::At;
+use super::span::At;
+use super::variables::home;
 
 /// The whole number of a field, within `least..=most`; the default where it is absent or wrong.
 pub(super) fn whole(reader: &mut Reader, name: &str, field: &Field<i128>, default: u64, least: u64, most: u64) -> u64 {

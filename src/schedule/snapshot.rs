@@ -6,7 +6,7 @@ use super::names::Name;
 use super::range::Range;
 use super::reader::{Field, Reader};
 use super::scalars::{share, whole};
-use super::source::At;
+use super::span::At;
 use super::tree::{Entry, Value};
 
 /// How often the whole state of a run is kept within an epoch. Whichever comes first counts.

@@ -13,9 +13,9 @@ use super::params::{self, real};
 use super::range::Range;
 use super::reader::{Field, Reader};
 use super::scalars::{choice, whole};
-use super::source::{At, Span};
+use super::span::{At, Span};
 use super::tree::{Entry, Node, Value};
-use super::{center, loss, optimizer};
+use super::{center_loss, loss, optimizer};
 
 /// One stage of the schedule.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -125,7 +125,7 @@ impl StageFile {
             bottleneck_only: reader.field("bottleneck_only", fields.all("bottleneck_only"), Reader::flag),
             sample: reader.field("sample", fields.all("sample"), Reader::number),
             head: reader.field("type", fields.all("type"), Reader::text),
-            centerloss: center::read(reader, fields.all("centerloss")),
+            centerloss: center_loss::read(reader, fields.all("centerloss")),
         };
         At { value: Some(stage), at }
     }
@@ -173,7 +173,7 @@ pub(super) fn check(
     };
     let (loss, loss_at) = loss?;
     check_head(loss, &file.head, reader);
-    let center = center::check(&file.centerloss, loss, reader);
+    let center = center_loss::check(&file.centerloss, loss, reader);
 
     let sample = check_sample(loss, &file.sample, reader);
 

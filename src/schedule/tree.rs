@@ -10,7 +10,7 @@ use serde_yaml::options::DuplicateKeyPolicy;
 use serde_yaml::{Location, Spanned};
 
 use super::problem::Problems;
-use super::source::{At, Sources, Span};
+use super::span::{At, Sources, Span};
 
 /// A YAML value and where it stands.
 #[derive(Debug, Clone, PartialEq)]

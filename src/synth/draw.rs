@@ -4,9 +4,9 @@ use image::RgbImage;
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
 use super::capture::{Capture, Scene};
-use super::dice::{Dice, Purpose};
 use super::error::SynthError;
 use super::identity::Identity;
+use super::random::{Dice, Purpose};
 use super::render;
 
 /// The training picture number `picture` (from 0) of person `identity` (from 0), before it is compressed: 112 x 112, RGB.

@@ -23,7 +23,7 @@ use super::shortage;
 use super::standing::{Line, Standing};
 use super::state::{Found, State};
 use super::unfinished::{self, Unfinished};
-use crate::checkpoint::{self, history::History};
+use crate::checkpoint::{self, keras_history::History};
 use crate::crash;
 use crate::event::{Command, Continuation, Event, Level, Outcome, RunHeader};
 use crate::schedule::{Branch, ModelSource, Schedule};

@@ -8,7 +8,7 @@ use super::error::TrainError;
 use super::meter::Totals;
 use super::model::Start;
 use super::optimizer::OptimizerState;
-use crate::checkpoint::history::History;
+use crate::checkpoint::keras_history::History;
 use crate::event::{BinResult, Level};
 
 /// Where a line of stages stands between two of them; what a branch starts from.

@@ -21,7 +21,7 @@ use super::optimizer::OptimizerState;
 use super::resume;
 use super::session::Device;
 use super::standing::{Going, Line, Standing, Within};
-use crate::checkpoint::history::History;
+use crate::checkpoint::keras_history::History;
 use crate::checkpoint::{self, Extras, SavedModel, names};
 use crate::event::{BinResult, BranchRow, Point, RunHeader};
 use crate::graph::{Array, embedding};

@@ -9,7 +9,7 @@ use super::comparison::Table;
 use super::outputs::Outputs;
 use super::state::{Found, State};
 use crate::checkpoint;
-use crate::checkpoint::history::History;
+use crate::checkpoint::keras_history::History;
 use crate::event::{BranchRow, Point};
 use crate::schedule::Schedule;
 

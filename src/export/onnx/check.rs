@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tch::Tensor;
 
-use super::run::Program;
+use super::interpreter::Program;
 use crate::export::check::{self, MOST};
 use crate::export::lower::Options;
 use crate::export::model::Model;

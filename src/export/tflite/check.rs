@@ -7,10 +7,10 @@ use tch::Tensor;
 use super::super::check::{self, MOST};
 use super::super::lower::Options;
 use super::super::python::Python;
+use super::interpreter::Interpreter;
 use super::model::Model as Read;
 use super::precision::Precision;
 use super::read::read;
-use super::run::Interpreter;
 use crate::export::model::Model;
 
 /// How many images are run where none are given.

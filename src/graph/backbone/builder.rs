@@ -26,7 +26,7 @@ impl Builder {
 
     /// The graph, its layers in the order of Keras's `model.layers`.
     pub fn finish(self) -> Graph {
-        super::order::as_keras(self.graph)
+        super::layer_order::as_keras(self.graph)
     }
 
     /// Height and width of the newest map.

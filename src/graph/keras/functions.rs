@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::error::KerasError;
-use super::fields::Fields;
+use super::layer_config::Fields;
 use crate::graph::layer::{Activation, Regularizer};
 
 impl Fields<'_> {

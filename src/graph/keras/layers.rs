@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::error::KerasError;
-use super::fields::Fields;
+use super::layer_config::Fields;
 use crate::graph::Layer;
 
 /// A layer, and what can only be checked once its input's shape is known.

@@ -6,8 +6,8 @@
 
 use tch::{Kind, Tensor};
 
+use super::super::interpreter::Interpreter;
 use super::super::model::Model;
-use super::super::run::Interpreter;
 use super::super::tensor::{Kind as Format, TensorId};
 
 /// Bins of a histogram.

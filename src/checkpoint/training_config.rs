@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::source::Source;
+use super::h5_file::H5File;
 use super::strings::text;
 use super::{SavedModel, SavedOptimizer};
 
@@ -18,7 +18,7 @@ impl Training {
     ///
     /// # Errors
     /// A damaged attribute, as a sentence.
-    pub(super) fn read(source: &Source) -> Result<Self, String> {
+    pub(super) fn read(source: &H5File) -> Result<Self, String> {
         let version = text(source, &source.file, "keras_version")?.unwrap_or_default();
         let config = match text(source, &source.file, "training_config")? {
             None => Value::Null,

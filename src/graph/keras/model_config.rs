@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::error::KerasError;
-use super::fields::Fields;
-use super::inbound::{self, Argument, Call, Reference};
+use super::inbound_nodes::{self, Argument, Call, Reference};
+use super::layer_config::Fields;
 use super::layers::{self, Parsed};
 use super::operations::{self, Operation};
 use crate::graph::Layer;
@@ -113,8 +113,8 @@ impl Reader {
         for entry in &entries {
             check_calls(entry)?;
         }
-        let inputs = inbound::ends(config.get("input_layers"), "input")?;
-        let outputs = inbound::ends(config.get("output_layers"), "output")?;
+        let inputs = inbound_nodes::ends(config.get("input_layers"), "input")?;
+        let outputs = inbound_nodes::ends(config.get("output_layers"), "output")?;
         Ok(Some(Model { name, entries, inputs, outputs }))
     }
 
@@ -133,7 +133,7 @@ impl Reader {
         if name.is_empty() {
             return Err(KerasError::NotAModel("has a layer without a name".to_owned()));
         }
-        let calls = inbound::calls(&name, value.get("inbound_nodes"))?;
+        let calls = inbound_nodes::calls(&name, value.get("inbound_nodes"))?;
         let trainable = trainable && config.get("trainable").and_then(Value::as_bool).unwrap_or(true);
         let kind = if is_model(class) {
             let model = self.model(class, value.get("config"), trainable, depth + 1)?;

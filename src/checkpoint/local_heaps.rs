@@ -7,7 +7,7 @@
 
 use std::io::{Read, Seek};
 
-use super::scan;
+use super::byte_scan;
 
 /// How a heap begins: its name, version 0 and three zeros.
 const START: [u8; 8] = *b"HEAP\0\0\0\0";
@@ -23,7 +23,7 @@ const BLOCK: u64 = 16;
 pub(super) fn check(file: &mut (impl Read + Seek), length: u64, base: u64) -> Result<(), String> {
     // Heaps do not share bytes, so that all lists together are no longer.
     let mut left = length / BLOCK;
-    for start in scan::places(file, length, START)? {
+    for start in byte_scan::places(file, length, START)? {
         let Some([size, mut next, bytes]) = numbers(file, start + 8, length)? else { continue };
         while next != NONE && next < size {
             let at = base.checked_add(bytes).and_then(|at| at.checked_add(next));
@@ -44,7 +44,7 @@ fn numbers<const N: usize>(file: &mut (impl Read + Seek), at: u64, length: u64) 
         return Ok(None);
     }
     let mut bytes = [[0; 8]; N];
-    scan::read_at(file, at, bytes.as_flattened_mut())?;
+    byte_scan::read_at(file, at, bytes.as_flattened_mut())?;
     Ok(Some(bytes.map(u64::from_le_bytes)))
 }
 

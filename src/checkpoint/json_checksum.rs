@@ -4,33 +4,24 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::checksum::Checksum;
+
 /// The member's name.
 const NAME: &str = "\"crc\"";
 
 /// What is said of a file whose checksum is not that of its bytes.
 pub const BROKEN: &str = "it is damaged: its bytes are not those of its checksum";
 
-/// What a file's checksum says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sum {
-    /// The file is as it was written.
-    Whole,
-    /// It is not.
-    Broken,
-    /// There is none.
-    None,
-}
-
 /// An object as indented JSON with its checksum.
 ///
 /// # Errors
 /// A value that JSON cannot hold.
 pub fn to_text(object: &impl Serialize) -> serde_json::Result<Vec<u8>> {
-    Ok(seal(serde_json::to_vec_pretty(object)?))
+    Ok(append(serde_json::to_vec_pretty(object)?))
 }
 
 /// Puts the checksum into the text of an object; other values stay as they are.
-pub fn seal(mut text: Vec<u8>) -> Vec<u8> {
+pub fn append(mut text: Vec<u8>) -> Vec<u8> {
     let Some(inner) = text.trim_ascii_end().strip_suffix(b"}").map(<[u8]>::trim_ascii_end) else { return text };
     let length = inner.len();
     let lines = text[length..].starts_with(b"\n");
@@ -45,10 +36,10 @@ pub fn seal(mut text: Vec<u8>) -> Vec<u8> {
 }
 
 /// Compares a file's bytes with its checksum.
-pub fn check(text: &[u8]) -> Sum {
-    let Some((before, stated)) = split(text) else { return Sum::None };
+pub fn check(text: &[u8]) -> Checksum {
+    let Some((before, stated)) = split(text) else { return Checksum::None };
     let same = stated == format!("{:08x}", crc32fast::hash(before)).as_bytes();
-    if same { Sum::Whole } else { Sum::Broken }
+    if same { Checksum::Whole } else { Checksum::Broken }
 }
 
 /// What the checksum is of, and its digits.
@@ -65,7 +56,7 @@ fn split(text: &[u8]) -> Option<(&[u8], &[u8])> {
 /// # Errors
 /// A file that is damaged, or holds something else, in words that begin with `it`.
 pub fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
-    if check(text) == Sum::Broken {
+    if check(text) == Checksum::Broken {
         return Err(BROKEN.to_owned());
     }
     serde_json::from_slice(text).map_err(|error| format!("it cannot be understood: {error}"))
@@ -80,8 +71,8 @@ mod tests {
     #[test]
     fn every_changed_byte_of_the_content_is_noticed() {
         let object = json!({"version": 1, "classes": ["ann", "b\"ob"], "deep": {"crc": "00000000"}, "x": 0.1});
-        for text in [to_text(&object).expect("JSON"), seal(object.to_string().into_bytes())] {
-            assert_eq!(check(&text), Sum::Whole);
+        for text in [to_text(&object).expect("JSON"), append(object.to_string().into_bytes())] {
+            assert_eq!(check(&text), Checksum::Whole);
             let read: Value = parse(&text).expect("reads");
             assert_eq!(
                 (&read["classes"], &read["deep"], &read["x"]),
@@ -92,7 +83,7 @@ mod tests {
             for at in 0..content {
                 let mut damaged = text.clone();
                 damaged[at] ^= 1 << (at % 7);
-                assert_eq!(check(&damaged), Sum::Broken, "byte {at}");
+                assert_eq!(check(&damaged), Checksum::Broken, "byte {at}");
                 assert_eq!(parse::<Value>(&damaged), Err(BROKEN.to_owned()));
             }
             for length in 0..text.len() - 1 {
@@ -105,7 +96,7 @@ mod tests {
     fn files_without_a_checksum_are_read() {
         assert_eq!(parse::<Value>(b"{\"a\": 1}"), Ok(json!({"a": 1})));
         assert_eq!(parse::<Value>(b"[1]"), Ok(json!([1])));
-        assert_eq!(parse::<Value>(&seal(b"{}".to_vec())), Ok(json!({})));
+        assert_eq!(parse::<Value>(&append(b"{}".to_vec())), Ok(json!({})));
         assert!(parse::<Value>(b"").expect_err("is nothing").contains("cannot be understood"));
     }
 }

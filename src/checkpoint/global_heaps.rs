@@ -9,7 +9,7 @@
 
 use std::io::{Read, Seek};
 
-use super::scan;
+use super::byte_scan;
 
 /// How a heap begins: its name, version 1 and three zeros.
 const START: [u8; 8] = *b"GCOL\x01\0\0\0";
@@ -69,7 +69,7 @@ impl Heaps {
     pub(super) fn find(file: &mut (impl Read + Seek), length: u64) -> Result<Self, String> {
         let mut objects = Vec::new();
         let mut walked = 0;
-        for start in scan::places(file, length, START)? {
+        for start in byte_scan::places(file, length, START)? {
             walked += walk(file, start, length, &mut objects)?;
             if walked > length {
                 return Err(format!("it is damaged: its heap at byte {start} lies in another one"));
@@ -96,7 +96,7 @@ impl Heaps {
             return Err(format!("refers to a text of {} bytes that the file does not hold", of.length));
         };
         let mut text = vec![0; object.length as usize];
-        scan::read_at(file, object.at, &mut text)?;
+        byte_scan::read_at(file, object.at, &mut text)?;
         Ok(text)
     }
 }
@@ -108,14 +108,14 @@ fn walk(file: &mut (impl Read + Seek), start: u64, length: u64, objects: &mut Ve
         return Err(damaged("is cut off".to_owned()));
     }
     let mut size = [0; 8];
-    scan::read_at(file, start + 8, &mut size)?;
+    byte_scan::read_at(file, start + 8, &mut size)?;
     let size = u64::from_le_bytes(size);
     let end = start.checked_add(size).filter(|end| *end <= length && size >= HEADER);
     let end = end.ok_or_else(|| damaged(format!("is {size} bytes long in a file of {length}")))?;
     let mut at = start + HEADER;
     while at + HEADER <= end {
         let mut header = [0; HEADER as usize];
-        scan::read_at(file, at, &mut header)?;
+        byte_scan::read_at(file, at, &mut header)?;
         let [a, b, _, _, _, _, _, _, held @ ..] = header;
         let (number, held) = (u16::from_le_bytes([a, b]), u64::from_le_bytes(held));
         let takes = match number {

@@ -7,14 +7,14 @@ use super::source::{ImageError, Source};
 use crate::schedule::Labels;
 
 /// Several sources in a row.
-pub struct Joined {
+pub struct Concat {
     parts: Vec<Part>,
     names: Vec<String>,
     images: usize,
     notes: Vec<String>,
 }
 
-/// A source that is to be joined to others.
+/// A source that is to be put behind others.
 pub struct Set {
     /// What messages call it.
     pub name: String,
@@ -38,7 +38,7 @@ struct Part {
 #[diagnostic(help("leave one of them out"))]
 pub struct TooMany(usize);
 
-impl Joined {
+impl Concat {
     /// Puts sources in a row. The classes of a source are new ones ([`Labels::Offset`]), or those of the same name in the
     /// sources before it and new ones else ([`Labels::Merge`]). A class is called as its folder, or by its number.
     ///
@@ -112,7 +112,7 @@ fn example(source: &dyn Source) -> Option<(usize, String)> {
     source.names_of_classes().into_iter().enumerate().find(|(label, name)| *name != label.to_string())
 }
 
-impl Source for Joined {
+impl Source for Concat {
     fn len(&self) -> usize {
         self.images
     }
@@ -186,16 +186,16 @@ mod tests {
         Set { name: name.to_owned(), source: Arc::new(source), labels }
     }
 
-    fn join(second: Labels) -> Joined {
+    fn join(second: Labels) -> Concat {
         let (a, b) = (Named(&[("ann", 2), ("bob", 1)], 1), Named(&[("bob", 2), ("eve", 1)], 2));
-        Joined::new(&[set("a", a, Labels::Offset), set("b", b, second)]).expect("few")
+        Concat::new(&[set("a", a, Labels::Offset), set("b", b, second)]).expect("few")
     }
 
     #[test]
     fn merging_names_with_numbers_or_nothing_is_told() {
         let told = |second: Named, labels| {
             let first = set("a", Named(&[("ann", 2), ("bob", 1)], 1), Labels::Offset);
-            Joined::new(&[first, set("b", second, labels)]).expect("few").notes()
+            Concat::new(&[first, set("b", second, labels)]).expect("few").notes()
         };
         assert_eq!((join(Labels::Merge).notes(), join(Labels::Offset).notes()), (vec![], vec![]));
         let numbers = || Named(&[("0", 1), ("1", 1)], 2);

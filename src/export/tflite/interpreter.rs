@@ -166,7 +166,7 @@ fn constant(tensor: &super::tensor::Tensor) -> Option<Tensor> {
     let values: Vec<f32> = match tensor.kind {
         Kind::Float32 => tensor.floats()?,
         Kind::Float16 => {
-            data.chunks_exact(2).map(|two| super::half::to_f32(u16::from_le_bytes([two[0], two[1]]))).collect()
+            data.chunks_exact(2).map(|two| super::fp16::to_f32(u16::from_le_bytes([two[0], two[1]]))).collect()
         }
         Kind::Int32 => tensor.ints()?.into_iter().map(|value| value as f32).collect(),
         Kind::Int8 => data.iter().map(|byte| f32::from(byte.cast_signed())).collect(),

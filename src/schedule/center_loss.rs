@@ -9,7 +9,7 @@
 use super::call::{Argument, Call};
 use super::loss::{CenterLoss, HeadKind, Loss};
 use super::reader::{Field, Reader};
-use super::source::At;
+use super::span::At;
 use super::tree::{Entry, Node, Value};
 use super::{loss, params};
 

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use hdf5::{File, FileBuilder};
 
-use super::heaps::{Heaps, Reference};
-use super::{CheckpointError, free_lists, scan};
+use super::global_heaps::{Heaps, Reference};
+use super::{CheckpointError, byte_scan, local_heaps};
 
 /// How a zip archive begins.
 const ZIP: [u8; 4] = *b"PK\x03\x04";
@@ -22,7 +22,7 @@ pub(super) fn unlocked() -> FileBuilder {
 }
 
 /// A file that is being read.
-pub(super) struct Source {
+pub(super) struct H5File {
     /// The file.
     pub(super) file: File,
     /// The same file, read without HDF5.
@@ -37,7 +37,7 @@ pub(super) struct Source {
     left: Cell<u64>,
 }
 
-impl Source {
+impl H5File {
     /// Opens a file.
     ///
     /// # Errors
@@ -54,8 +54,8 @@ impl Source {
         if read == 4 && start == ZIP {
             return Err(CheckpointError::Archive { path: path.to_path_buf() });
         }
-        let base = scan::base(&mut plain, metadata.len()).map_err(failed)?;
-        free_lists::check(&mut plain, metadata.len(), base).map_err(failed)?;
+        let base = byte_scan::base(&mut plain, metadata.len()).map_err(failed)?;
+        local_heaps::check(&mut plain, metadata.len(), base).map_err(failed)?;
         let heaps = Heaps::find(&mut plain, metadata.len()).map_err(failed)?;
         let file =
             unlocked().open(path).map_err(|_ignored| failed("it is no HDF5 file, or a damaged one".to_owned()))?;

@@ -1,4 +1,5 @@
-//! Lists the images of a record file: from its index, or from the records themselves where it has none.
+//! The index of a record file: where its images are and what their labels are, read from `train.idx`, or from the records
+//! themselves where there is none.
 
 use std::io::BufRead;
 use std::path::Path;
@@ -6,8 +7,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
+use super::error::RecordError;
 use super::frame::Frames;
-use super::{Header, Index, RecordError};
+use super::header::Header;
+
+/// What is known of the images, in the order of their records.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Index {
+    /// Where each record begins.
+    pub(super) offsets: Vec<u64>,
+    /// The records' numbers.
+    pub(super) numbers: Vec<u32>,
+    pub(super) labels: Vec<u32>,
+}
 
 /// Labels are below this; so are the record numbers that a 32-bit float holds exactly.
 const MOST_CLASSES: f32 = 16_777_216.0;

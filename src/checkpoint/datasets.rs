@@ -1,4 +1,4 @@
-//! Numbers in HDF5 datasets: read whole as float32 under the limits of [`Source`]; written behind what HDF5 makes of a file,
+//! Numbers in HDF5 datasets: read whole as float32 under the limits of [`H5File`]; written behind what HDF5 makes of a file,
 //! as they come.
 
 use hdf5::Group;
@@ -6,10 +6,10 @@ use hdf5::plist::dataset_create::AllocTime;
 use hdf5::types::{FloatSize, TypeDescriptor};
 
 use super::Floats;
-use super::image::header;
-use super::places::Dataset;
-use super::seal::Sealing;
-use super::source::Source;
+use super::checksum::ChecksumWriter;
+use super::dataset_addresses::Dataset;
+use super::h5_file::H5File;
+use super::memory_file::header;
 use crate::graph::Array;
 
 /// More axes than any weight has.
@@ -28,7 +28,7 @@ pub(super) struct Numbers {
 ///
 /// # Errors
 /// Why it cannot be used, as the rest of a sentence about it.
-pub(super) fn open(source: &Source, group: &Group, name: &str) -> Result<Numbers, String> {
+pub(super) fn open(source: &H5File, group: &Group, name: &str) -> Result<Numbers, String> {
     let dataset = group.dataset(name).map_err(|_ignored| "is missing")?;
     let unreadable = |error: hdf5::Error| format!("cannot be read: {error}");
     let settings = dataset.dcpl().map_err(unreadable)?;
@@ -56,7 +56,7 @@ impl Numbers {
     }
 
     /// Fails unless the file holds as much as the dataset says.
-    fn admit(&self, source: &Source) -> Result<(), String> {
+    fn admit(&self, source: &H5File) -> Result<(), String> {
         let size = self.dataset.dtype().map_err(|error| format!("cannot be read: {error}"))?.size() as u64;
         let bytes = self.count().and_then(|count| count.checked_mul(size)).ok_or("is too large")?;
         let stored = self.dataset.storage_size();
@@ -72,7 +72,7 @@ impl Numbers {
     ///
     /// # Errors
     /// It holds no floating-point numbers, or less than it says.
-    pub(super) fn read(self, source: &Source) -> Result<Array, String> {
+    pub(super) fn read(self, source: &H5File) -> Result<Array, String> {
         self.admit(source)?;
         let kind = self.dataset.dtype().map_err(|error| format!("cannot be read: {error}"))?;
         let data = match kind.to_descriptor() {
@@ -89,7 +89,7 @@ impl Numbers {
     ///
     /// # Errors
     /// It holds several numbers, or none.
-    pub(super) fn number(self, source: &Source) -> Result<f64, String> {
+    pub(super) fn number(self, source: &H5File) -> Result<f64, String> {
         if self.count() != Some(1) {
             return Err(format!("has the shape {:?}; expected one number", self.shape));
         }
@@ -115,7 +115,7 @@ pub(super) struct Pending<'a> {
 }
 
 impl Pending<'_> {
-    /// For [`places::assign`](super::places::assign).
+    /// For [`places::assign`](super::dataset_addresses::assign).
     pub(super) const fn dataset(&self) -> Dataset {
         Dataset { header: self.header, bytes: self.count * size_of::<f32>() as u64 }
     }
@@ -124,7 +124,7 @@ impl Pending<'_> {
     ///
     /// # Errors
     /// The file cannot be written, or there are more or fewer numbers than their shape says.
-    pub(super) fn write(&self, file: &mut Sealing) -> std::io::Result<()> {
+    pub(super) fn write(&self, file: &mut ChecksumWriter) -> std::io::Result<()> {
         let mut left = self.count;
         if let Some(numbers) = self.numbers {
             numbers.each(&mut |piece| {

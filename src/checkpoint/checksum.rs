@@ -1,24 +1,25 @@
-//! The seal: a checksum of a whole file behind its last byte, which tells a damaged file from a whole one.
+//! The checksum of a checkpoint or `.npy` file, behind its last byte: it tells a damaged file from a whole one.
 //!
 //! Layout, 32 bytes: `facetui seal 1\r\n`, the length of what comes before as 8 bytes, its CRC-32 as 4 bytes, 4 bytes of
-//! zero; numbers are little-endian. HDF5 looks at nothing behind the end that its own header names, so a sealed file opens
-//! everywhere. A file without a seal (an older one, or another program's) is no damaged file.
+//! zero; numbers are little-endian. HDF5 looks at nothing behind the end that its own header names, so a file with a checksum
+//! opens everywhere. A file without one (an older one, or another program's) counts as undamaged. JSON files have theirs
+//! inside: `json_checksum`.
 
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use fs_err::File;
 
-/// How a seal begins; the number is its version.
+/// How a checksum begins; the number is its version.
 const MAGIC: &[u8; 16] = b"facetui seal 1\r\n";
 /// Its length.
 pub(super) const LENGTH: u64 = 32;
 /// Bytes written at a time.
 const PIECE: usize = 1 << 18;
 
-/// What a file's seal says.
+/// What a file's checksum says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seal {
+pub enum Checksum {
     /// The file is as it was written.
     Whole,
     /// It is not.
@@ -27,9 +28,9 @@ pub enum Seal {
     None,
 }
 
-/// A file that is written from its beginning to its end and sealed then.
+/// A file that is written from its beginning to its end, with its checksum behind it.
 #[derive(Debug)]
-pub struct Sealing {
+pub struct ChecksumWriter {
     /// Small arrays go to the disk together.
     file: BufWriter<File>,
     sum: crc32fast::Hasher,
@@ -38,7 +39,7 @@ pub struct Sealing {
     buffer: Vec<u8>,
 }
 
-impl Sealing {
+impl ChecksumWriter {
     /// Makes the file, or empties it.
     ///
     /// # Errors
@@ -77,7 +78,7 @@ impl Sealing {
         Ok(())
     }
 
-    /// Puts the seal behind it.
+    /// Puts the checksum behind it.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -87,32 +88,32 @@ impl Sealing {
     }
 }
 
-/// The seal of a file of so many bytes with this CRC-32.
+/// The checksum of a file of so many bytes with this CRC-32.
 pub(super) fn of(length: u64, sum: u32) -> [u8; LENGTH as usize] {
-    let mut seal = [0; LENGTH as usize];
-    seal[..16].copy_from_slice(MAGIC);
-    seal[16..24].copy_from_slice(&length.to_le_bytes());
-    seal[24..28].copy_from_slice(&sum.to_le_bytes());
-    seal
+    let mut trailer = [0; LENGTH as usize];
+    trailer[..16].copy_from_slice(MAGIC);
+    trailer[16..24].copy_from_slice(&length.to_le_bytes());
+    trailer[24..28].copy_from_slice(&sum.to_le_bytes());
+    trailer
 }
 
-/// Reads a whole file and compares it with its seal.
+/// Reads a whole file and compares it with its checksum.
 ///
 /// # Errors
 /// The file cannot be read.
-pub fn check(path: &Path) -> io::Result<Seal> {
+pub fn check(path: &Path) -> io::Result<Checksum> {
     let mut file = File::open(path)?;
-    let Some(length) = file.metadata()?.len().checked_sub(LENGTH) else { return Ok(Seal::None) };
+    let Some(length) = file.metadata()?.len().checked_sub(LENGTH) else { return Ok(Checksum::None) };
     file.seek(SeekFrom::Start(length))?;
-    let mut seal = [0; LENGTH as usize];
-    file.read_exact(&mut seal)?;
-    if &seal[..16] != MAGIC {
-        return Ok(Seal::None);
+    let mut trailer = [0; LENGTH as usize];
+    file.read_exact(&mut trailer)?;
+    if &trailer[..16] != MAGIC {
+        return Ok(Checksum::None);
     }
     file.seek(SeekFrom::Start(0))?;
     let sum = checksum(&mut file, length)?;
-    let same = seal[16..24] == length.to_le_bytes() && seal[24..28] == sum.to_le_bytes();
-    Ok(if same { Seal::Whole } else { Seal::Broken })
+    let same = trailer[16..24] == length.to_le_bytes() && trailer[24..28] == sum.to_le_bytes();
+    Ok(if same { Checksum::Whole } else { Checksum::Broken })
 }
 
 /// The CRC-32 of the first `length` bytes from where `file` stands.
@@ -142,22 +143,22 @@ mod tests {
         let path = folder.path().join("x.h5");
         let content: Vec<u8> = (0..300u32).map(|at| (at * 7) as u8).collect();
         std::fs::write(&path, &content).expect("writes");
-        assert_eq!(check(&path).expect("reads"), Seal::None);
-        let mut sealing = Sealing::create(&path).expect("is made");
-        sealing.put(&content[..101]).expect("writes");
-        sealing.put(&content[101..]).expect("writes");
-        sealing.finish().expect("seals");
-        assert_eq!(check(&path).expect("reads"), Seal::Whole);
-        let sealed = std::fs::read(&path).expect("reads");
-        for at in 0..sealed.len() - 4 {
-            let mut damaged = sealed.clone();
+        assert_eq!(check(&path).expect("reads"), Checksum::None);
+        let mut writer = ChecksumWriter::create(&path).expect("is made");
+        writer.put(&content[..101]).expect("writes");
+        writer.put(&content[101..]).expect("writes");
+        writer.finish().expect("finishes");
+        assert_eq!(check(&path).expect("reads"), Checksum::Whole);
+        let whole = std::fs::read(&path).expect("reads");
+        for at in 0..whole.len() - 4 {
+            let mut damaged = whole.clone();
             damaged[at] ^= 1 << (at % 8);
             std::fs::write(&path, &damaged).expect("writes");
-            let wanted = if (300..316).contains(&at) { Seal::None } else { Seal::Broken };
+            let wanted = if (300..316).contains(&at) { Checksum::None } else { Checksum::Broken };
             assert_eq!(check(&path).expect("reads"), wanted, "byte {at}");
         }
         std::fs::write(&path, "").expect("writes");
-        assert_eq!(check(&path).expect("reads"), Seal::None);
+        assert_eq!(check(&path).expect("reads"), Checksum::None);
     }
 
     #[test]
@@ -165,10 +166,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("x.h5");
         let numbers: Vec<f32> = (0..PIECE as u32 / 2 + 3).map(|at| at as f32 * 0.37).collect();
-        let mut sealing = Sealing::create(&path).expect("is made");
-        sealing.put_floats(&numbers).expect("writes");
-        sealing.finish().expect("seals");
-        assert_eq!(check(&path).expect("reads"), Seal::Whole);
+        let mut writer = ChecksumWriter::create(&path).expect("is made");
+        writer.put_floats(&numbers).expect("writes");
+        writer.finish().expect("finishes");
+        assert_eq!(check(&path).expect("reads"), Checksum::Whole);
         let written = std::fs::read(&path).expect("reads");
         assert!(
             written[..written.len() - LENGTH as usize]

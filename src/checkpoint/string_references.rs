@@ -8,7 +8,7 @@ use hdf5_sys::h5::herr_t;
 use hdf5_sys::h5i::hid_t;
 use hdf5_sys::{h5a, h5t};
 
-use super::heaps::{REFERENCE, Reference};
+use super::global_heaps::{REFERENCE, Reference};
 
 /// The references of an attribute of `count` texts of variable length.
 ///
