@@ -6,9 +6,10 @@
 use std::time::{Duration, Instant};
 
 use facetui::data::random::{Stream, Use};
-use facetui::eval::embed::{DecodedBin, evaluate};
-use facetui::eval::metrics::{Figures, Measured, MetricsError};
+use facetui::eval::decoded_bin::{DecodedBin, evaluate};
+use facetui::eval::metrics::Figures;
 use facetui::eval::roc::{Operating, Scores};
+use facetui::eval::similarity::{MetricsError, PairSimilarities};
 
 const IMAGES: usize = 12_000;
 const LENGTH: usize = 512;
@@ -17,7 +18,7 @@ const BATCH: usize = 64;
 const PASS: Duration = Duration::from_micros(5333);
 
 /// The figures that a run tells of a bin.
-fn figures(measured: &Measured, same: &[bool]) -> (Figures, Option<Operating>) {
+fn figures(measured: &PairSimilarities, same: &[bool]) -> (Figures, Option<Operating>) {
     (measured.figures(same), Scores::new(&measured.similarities, same).tar_at_far(1e-3))
 }
 
@@ -49,14 +50,14 @@ fn main() {
                 all.extend(pass(&embeddings, at, BATCH.min(IMAGES - at)));
             }
         });
-        let (after, later) = timed(|| figures(&Measured::new(&all, &bin.pairs).expect("figures"), &bin.same));
+        let (after, later) = timed(|| figures(&PairSimilarities::new(&all, &bin.pairs).expect("figures"), &bin.same));
         let (mut at, mut last) = (0, Instant::now());
         let mut embed = |_: &[u8], count: usize| {
             let rows = pass(&embeddings, at, count);
             (at, last) = (at + count, Instant::now());
             Ok::<_, MetricsError>(rows)
         };
-        let look = |measured: Measured| figures(&measured, &bin.same);
+        let look = |measured: PairSimilarities| figures(&measured, &bin.same);
         let beside = evaluate(&bin, BATCH, &mut embed, &|_, _| {}, look).expect("figures");
         rounds.push([passes, later, last.elapsed().as_secs_f64() * 1e3]);
         assert_eq!(after, beside, "the figures are the same");

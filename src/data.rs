@@ -14,10 +14,10 @@
 pub mod augment;
 pub mod bin;
 pub mod classes;
+pub mod concat;
 pub mod decode;
 pub mod folder;
 pub mod items;
-pub mod joined;
 pub mod loader;
 pub mod pickle;
 pub mod prepare;
@@ -51,7 +51,7 @@ pub enum OpenError {
     /// Together.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Joined(#[from] joined::TooMany),
+    Concat(#[from] concat::TooMany),
 }
 
 /// Opens the training set at `path`: a `.rec` file, a folder that holds `train.rec`, or a folder of class folders, whose
@@ -79,7 +79,7 @@ pub fn count_classes(sets: &[TrainSet]) -> Result<usize, OpenError> {
     }
 }
 
-/// Opens the training sets of a schedule, as one where there are several ([`joined`]). `progress` as in [`open`], for
+/// Opens the training sets of a schedule, as one where there are several ([`concat`]). `progress` as in [`open`], for
 /// each of them.
 ///
 /// # Errors
@@ -90,7 +90,7 @@ pub fn open_all(sets: &[TrainSet], progress: &(dyn Fn(u64, u64) + Sync)) -> Resu
     }
     let sources = sets.iter().map(|set| {
         let name = set.path.display().to_string();
-        Ok(joined::Set { name, source: open(&set.path, progress)?, labels: set.labels })
+        Ok(concat::Set { name, source: open(&set.path, progress)?, labels: set.labels })
     });
-    Ok(Arc::new(joined::Joined::new(&sources.collect::<Result<Vec<_>, OpenError>>()?)?))
+    Ok(Arc::new(concat::Concat::new(&sources.collect::<Result<Vec<_>, OpenError>>()?)?))
 }

@@ -2,151 +2,165 @@
 //! inference are written from one list of plain operations ([`lower`]); every file is checked before it is kept.
 
 pub mod check;
-mod files;
+mod error;
+mod keep;
 pub mod lower;
+mod metadata;
 pub mod model;
 pub mod onnx;
 pub mod python;
+mod request;
 mod safetensors;
-mod state;
+mod state_dict;
 pub mod tflite;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use miette::Diagnostic;
-use thiserror::Error;
+use crate::checkpoint::{self, CheckpointError, SavedModel};
+use crate::graph::keras;
+use check::MOST;
+use keep::{check_failed, keep};
+use lower::Options;
+use metadata::{metadata, thresholds};
+use tflite::Precision;
 
-use crate::checkpoint::CheckpointError;
-use crate::graph::GraphError;
-use crate::schedule::EmbeddingLayer;
-use lower::{LowerError, Options};
-
-pub use files::export;
+pub use error::ExportError;
 pub use model::Model;
+pub use request::{Format, Report, Request};
 
-/// What to export.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Request {
-    /// The checkpoint.
-    pub model: PathBuf,
-    /// The file to write; its extension is the format.
-    pub output: PathBuf,
-    /// The embedding layer; the input of the head, or the output, when none is named.
-    pub embedding: Option<EmbeddingLayer>,
-    /// What is built around the network.
-    pub options: Options,
-    /// Thresholds to put into the file: the bin's name and the similarity above which two images are one person.
-    pub thresholds: Vec<(String, f64)>,
-    /// In safetensors, PyTorch's names and shapes instead of Keras's.
-    pub pytorch: bool,
-    /// In `.h5`, the optimiser's state too.
-    pub optimizer: bool,
-    /// In `.tflite`, the number format.
-    pub precision: tflite::Precision,
-    /// Where the images are that int8 is calibrated with: a folder, a RecordIO set or an evaluation bin.
-    pub calibrate: Option<PathBuf>,
-}
-
-/// A format of files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// `.onnx`.
-    Onnx,
-    /// `.tflite`.
-    Tflite,
-    /// `.safetensors`.
-    Safetensors,
-    /// `.h5`: Keras's.
-    Keras,
-}
-
-impl Format {
-    /// The format of a file's extension.
-    ///
-    /// # Errors
-    /// Another extension.
-    pub fn of(path: &Path) -> Result<Self, ExportError> {
-        let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-        match extension.as_deref() {
-            Some("onnx") => Ok(Self::Onnx),
-            Some("tflite") => Ok(Self::Tflite),
-            Some("safetensors") => Ok(Self::Safetensors),
-            Some("h5" | "hdf5") => Ok(Self::Keras),
-            _ => Err(ExportError::Format(path.to_path_buf())),
+/// Reads a checkpoint, writes it in the format of the output's extension, checks what was written, and only then puts it
+/// in its place.
+///
+/// # Errors
+/// Whatever goes wrong; the file that was at the output's path stays as it was.
+pub fn export(request: &Request) -> Result<Report, ExportError> {
+    let format = Format::of(&request.output)?;
+    options_fit(request, format)?;
+    folder_is_there(&request.output)?;
+    let model = Model::read(&request.model, request.embedding.as_ref())?;
+    let (bytes, mut checks) = match format {
+        Format::Onnx => write_onnx(request, &model)?,
+        Format::Tflite => tflite::write(request, &model)?,
+        Format::Safetensors => write_safetensors(request, &model)?,
+        Format::Keras => write_keras(request, &model)?,
+    };
+    let mut lines = vec![what(&model, bytes)];
+    if format != Format::Keras {
+        let thresholds = thresholds(request, &model);
+        let each: Vec<String> = thresholds
+            .iter()
+            .map(|(bin, threshold)| format!("{bin} {:.4}", threshold.as_f64().unwrap_or(f64::NAN)))
+            .collect();
+        if !each.is_empty() {
+            lines.push(format!("thresholds noted in the file: {}", each.join(", ")));
         }
     }
+    lines.append(&mut checks);
+    Ok(Report { path: request.output.clone(), bytes, lines })
 }
 
-/// What was written.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Report {
-    /// The file.
-    pub path: PathBuf,
-    /// Its length.
-    pub bytes: u64,
-    /// What is in it, and how it was checked: lines for people.
-    pub lines: Vec<String>,
+fn what(model: &Model, bytes: u64) -> String {
+    let node = &model.graph.nodes()[model.graph.output()];
+    let shape = node.shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ");
+    format!("`{}` up to layer `{}` ({shape}), {:.1} MB", model.graph.name, node.name, bytes as f64 / 1e6)
 }
 
-/// An export that failed. Nothing was written.
-#[derive(Debug, Error, Diagnostic)]
-pub enum ExportError {
-    /// The checkpoint cannot be read, or the file not be written.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// There is no such embedding layer.
-    #[error("`{}`: {source}", path.display())]
-    #[diagnostic(help("name the layer whose result is the embedding with `--embedding`"))]
-    Graph {
-        /// The checkpoint.
-        path: PathBuf,
-        /// What is not there.
-        source: GraphError,
-    },
-    /// A layer that the format has nothing for.
-    #[error("`{}`: {source}", path.display())]
-    Layer {
-        /// The checkpoint.
-        path: PathBuf,
-        /// Which, and why.
-        source: LowerError,
-    },
-    /// No known extension.
-    #[error("`{}`: the extension names no format", .0.display())]
-    #[diagnostic(help("end the name of the file in .onnx, .tflite, .safetensors or .h5"))]
-    Format(PathBuf),
-    /// Options that do not go together.
-    #[error("{0}")]
-    Options(String),
-    /// There is no folder for the file.
-    #[error("there is no folder `{}` for `{}`", folder.display(), file.display())]
-    #[diagnostic(help("make the folder, or give another path with `-o`"))]
-    NoFolder {
-        /// The folder.
-        folder: PathBuf,
-        /// The file.
-        file: PathBuf,
-    },
-    /// Images for the calibration that cannot be used.
-    #[error("`{}`: {reason}", path.display())]
-    #[diagnostic(help(
-        "`--calibrate` takes an evaluation bin, a RecordIO set, or a folder of JPEG and PNG images of faces as the \
-                       network gets them: some hundred of different people"
-    ))]
-    Calibrate {
-        /// The folder or bin.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// What was written is not what it should be.
-    #[error("`{}` was not kept: {reason}", path.display())]
-    #[diagnostic(help("this is an error of facetui: please report it with the model's layers"))]
-    Check {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
+fn options_fit(request: &Request, format: Format) -> Result<(), ExportError> {
+    let runs = matches!(format, Format::Onnx | Format::Tflite);
+    let wrong = |what: &str| Err(ExportError::Options(format!("{what}; the output is `{}`", request.output.display())));
+    if !runs && (request.options != Options::default() || !request.thresholds.is_empty()) {
+        return wrong("--input, --nchw, --flip, --normalize and --threshold are for .onnx and .tflite files");
+    }
+    if request.pytorch && format != Format::Safetensors {
+        return wrong("--pytorch is for .safetensors files");
+    }
+    if format != Format::Tflite && (request.precision != Precision::Float32 || request.calibrate.is_some()) {
+        return wrong("--float16, --int8 and --calibrate are for .tflite files");
+    }
+    if (request.precision == Precision::Int8) != request.calibrate.is_some() {
+        return wrong("--int8 and --calibrate FOLDER or BIN go together: the images show which numbers occur");
+    }
+    if request.optimizer && format != Format::Keras {
+        return wrong("--optimizer is for .h5 files");
+    }
+    let same = |a: &Path, b: &Path| matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
+    if same(&request.model, &request.output) {
+        return wrong("the output would replace the model itself");
+    }
+    Ok(())
+}
+
+fn folder_is_there(output: &Path) -> Result<(), ExportError> {
+    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if folder.is_dir() {
+        return Ok(());
+    }
+    Err(ExportError::NoFolder { folder: folder.to_path_buf(), file: output.to_path_buf() })
+}
+
+fn write_onnx(request: &Request, model: &Model) -> Result<(u64, Vec<String>), ExportError> {
+    let lowered = request.lower(model)?;
+    let bytes = onnx::encode(&lowered, &model.graph.name, &metadata(request, model));
+    drop(lowered);
+    if bytes.len() > onnx::MOST_BYTES {
+        return Err(ExportError::Options(format!(
+            "`{}` would have {:.1} GB; ONNX files have at most 2.1",
+            request.output.display(),
+            bytes.len() as f64 / 1e9
+        )));
+    }
+    keep(&request.output, |temporary| {
+        fs_err::write(temporary, &bytes).map_err(|error| cannot_write(request, error))?;
+        onnx::check(temporary, model, request.options).map_err(|why| check_failed(&request.output, why))
+    })
+}
+
+fn cannot_write(request: &Request, reason: impl std::fmt::Display) -> ExportError {
+    CheckpointError::Write { path: request.output.clone(), reason: reason.to_string() }.into()
+}
+
+fn write_safetensors(request: &Request, model: &Model) -> Result<(u64, Vec<String>), ExportError> {
+    let arrays = if request.pytorch {
+        state_dict::pytorch(&model.graph, &model.weights)
+    } else {
+        state_dict::keras(&model.graph, &model.weights)
+    };
+    let mut metadata = metadata(request, model);
+    metadata.push(("format".to_owned(), if request.pytorch { "pt" } else { "tf" }.to_owned()));
+    metadata.push(("model_config".to_owned(), keras::to_json(&model.graph).to_string()));
+    let (bytes, ()) = keep(&request.output, |temporary| {
+        safetensors::write(temporary, &arrays, &metadata).map_err(|error| cannot_write(request, error))?;
+        safetensors::check(temporary, &arrays).map_err(|why| check_failed(&request.output, why))
+    })?;
+    let names = if request.pytorch { "PyTorch's names and shapes" } else { "Keras's names and shapes" };
+    Ok((bytes, vec![format!("{} arrays under {names}; read back bit for bit", arrays.len())]))
+}
+
+fn write_keras(request: &Request, model: &Model) -> Result<(u64, Vec<String>), ExportError> {
+    let evaluation = model.rest.evaluation.clone();
+    let mut saved = SavedModel { evaluation, ..SavedModel::new(model.graph.clone(), model.weights.clone()) };
+    if request.optimizer {
+        let Some(mut optimizer) = model.rest.optimizer.clone() else {
+            let why = model.rest.optimizer_note.as_deref().unwrap_or("holds no optimiser");
+            return Err(ExportError::Options(format!("`{}` {why}; leave --optimizer out", request.model.display())));
+        };
+        optimizer.slots.retain(|slot| model.graph.find(&slot.layer).is_some());
+        saved.optimizer = Some(optimizer);
+    }
+    let (bytes, off) = keep(&request.output, |temporary| {
+        checkpoint::write(temporary, &saved).map_err(|error| match error {
+            CheckpointError::Write { reason, .. } => cannot_write(request, reason),
+            error => error.into(),
+        })?;
+        let failed = |why: String| check_failed(&request.output, why);
+        let read = checkpoint::read(temporary).map_err(|error| failed(format!("it cannot be read back: {error}")))?;
+        let images = check::images(model.graph.input_shape().unwrap_or(&Vec::new()), 4);
+        let [ours, theirs] = [(&model.graph, &model.weights), (&read.graph, &read.weights)]
+            .map(|(graph, weights)| check::reference(graph, weights, &images, Options::default()));
+        let off = check::difference(&ours, &theirs).map_err(failed)?;
+        let same = off <= MOST && read.optimizer.is_some() == request.optimizer;
+        if same { Ok(off) } else { Err(failed(format!("read back, it is {off:.1e} of the embedding's norm off"))) }
+    })?;
+    let state = if request.optimizer { "with its optimiser" } else { "without optimiser" };
+    Ok((bytes, vec![format!("{state}; read back and run on 4 images: {off:.1e} of the norm off at most")]))
 }

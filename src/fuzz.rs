@@ -8,7 +8,7 @@ use std::cell::OnceCell;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::checkpoint::{self, history::History, npy};
+use crate::checkpoint::{self, keras_history::History, npy};
 use crate::data::bin::EvalBin;
 use crate::data::decode;
 use crate::data::recordio::RecordFile;

@@ -10,10 +10,12 @@ pub mod device;
 mod fusion;
 pub mod init;
 mod layers;
+mod mode;
 mod native;
 pub mod network;
 pub mod parameters;
 pub mod regularization;
 pub mod sgd;
 
-pub use network::{HeadWeights, Mode, Network};
+pub use mode::Mode;
+pub use network::{HeadWeights, Network};

@@ -18,9 +18,12 @@
 
 mod bins;
 mod capture;
-mod dice;
+mod draw;
+mod error;
 mod identity;
 mod noise;
+mod options;
+mod random;
 mod render;
 mod store;
 mod vector;
@@ -28,37 +31,25 @@ mod vector;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use image::RgbImage;
-use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use bins::Bin;
-use capture::{Capture, Scene};
-use dice::{Dice, Purpose};
-use identity::Identity;
+use capture::Scene;
+use draw::draw_jpeg;
+use random::Purpose;
 use store::Store;
 
 use crate::data::pickle::write;
+
+pub use draw::draw;
+pub use error::SynthError;
+pub use options::SynthOptions;
 
 /// Name of the folder of training pictures inside the data set, one folder an identity: `0/1.jpg`, `0/2.jpg`, ...
 pub const FACES: &str = "faces_112x112_folders";
 
 /// Pairs of each evaluation bin: ten folds of 30 pairs of one person and 30 pairs of two.
 pub const PAIRS: u32 = 600;
-
-/// What to draw.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SynthOptions {
-    /// Persons in the training folder, at least 1.
-    pub identities: u32,
-    /// Pictures of each, at least 1.
-    pub images: u32,
-    /// Other seeds give other persons.
-    pub seed: u64,
-    /// Whether to write `frontal.bin`, `pose.bin` and `age.bin` too ([`PAIRS`] pairs each).
-    pub bins: bool,
-}
 
 /// What is there after [`generate`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,56 +62,6 @@ pub struct SynthReport {
     pub images: u64,
     /// Pictures drawn by this call, bins included: 0 when the data set was there already.
     pub drawn: u64,
-}
-
-/// Why a data set could not be made.
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
-#[non_exhaustive]
-pub enum SynthError {
-    /// No identities or no images were asked for, or more than can be numbered.
-    #[error("cannot draw {identities} identities with {images} images each")]
-    #[diagnostic(help("ask for at least 1 of both, and at most {max} images in all", max = u32::MAX))]
-    Size {
-        /// As asked for.
-        identities: u32,
-        /// As asked for.
-        images: u32,
-    },
-    /// The folder belongs to something else.
-    #[error("`{}` holds files that are not of a demo data set, such as `{found}`", dir.display())]
-    #[diagnostic(help("choose a folder that is empty or does not exist yet"))]
-    Foreign {
-        /// The folder asked for.
-        dir: PathBuf,
-        /// One of the entries found there.
-        found: String,
-    },
-    /// The folder holds a demo data set drawn with other options or by another version.
-    #[error("`{}` holds another demo data set: {found}; asked for: {asked}", dir.display())]
-    #[diagnostic(help("choose another folder, or remove this one yourself"))]
-    Other {
-        /// The folder asked for.
-        dir: PathBuf,
-        /// What its `synth.json` says.
-        found: String,
-        /// What was asked for.
-        asked: String,
-    },
-    /// `synth.json` cannot be understood.
-    #[error("`{}` is not a demo data set's description", path.display())]
-    #[diagnostic(help("choose another folder, or remove this one yourself"))]
-    Marker {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: serde_json::Error,
-    },
-    /// A picture could not be encoded.
-    #[error("cannot encode a picture as JPEG")]
-    Jpeg(#[from] jpeg_encoder::EncodingError),
-    /// A file could not be read or written; the message names it.
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
 }
 
 /// Draws a data set into `dir`, on all of rayon's threads, and reports pictures done and to do after each picture (from
@@ -192,32 +133,6 @@ fn faces(store: &Store, options: &SynthOptions, step: &(dyn Fn() + Sync)) -> Res
     })?;
     store.publish(FACES)?;
     Ok(drawn.into_inner())
-}
-
-/// The training picture number `picture` (from 0) of person `identity` (from 0), before it is compressed: 112 x 112, RGB.
-pub fn draw(seed: u64, identity: u32, picture: u32) -> RgbImage {
-    let (pixels, _) = draw_pixels(seed, Purpose::Training, identity, picture, Scene::Any);
-    RgbImage::from_fn(render::SIDE, render::SIDE, |x, y| {
-        let first = 3 * (y * render::SIDE + x) as usize;
-        image::Rgb([pixels[first], pixels[first + 1], pixels[first + 2]])
-    })
-}
-
-/// RGB bytes of a picture, and the quality at which to compress it.
-fn draw_pixels(seed: u64, purpose: Purpose, identity: u32, picture: u32, scene: Scene) -> (Vec<u8>, u8) {
-    let person = Identity::draw(&mut Dice::for_identity(seed, purpose, identity));
-    let capture = Capture::draw(&person, scene, &mut Dice::for_picture(seed, purpose, identity, picture));
-    (render::render(&person, &capture), capture.camera.quality)
-}
-
-/// A picture as a JPEG file (baseline, 4:2:0).
-fn draw_jpeg(seed: u64, purpose: Purpose, identity: u32, picture: u32, scene: Scene) -> Result<Vec<u8>, SynthError> {
-    let (pixels, quality) = draw_pixels(seed, purpose, identity, picture, scene);
-    let mut jpeg = Vec::with_capacity(6000);
-    let mut encoder = Encoder::new(&mut jpeg, quality);
-    encoder.set_sampling_factor(SamplingFactor::F_2_2);
-    encoder.encode(&pixels, render::SIDE as u16, render::SIDE as u16, ColorType::Rgb)?;
-    Ok(jpeg)
 }
 
 #[cfg(test)]

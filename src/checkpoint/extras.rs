@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use hdf5::File;
 use serde_json::Value;
 
-use super::arrays::{self, Pending};
-use super::source::Source;
+use super::datasets::{self, Pending};
+use super::h5_file::H5File;
 use super::strings::{put_text, text};
 use crate::event::BinResult;
 use crate::graph::Array;
@@ -49,7 +49,7 @@ pub(super) fn put<'a>(
     if extras.is_empty() && evaluation.is_empty() {
         return Ok(());
     }
-    let group = arrays::folder_in(file, GROUP)?;
+    let group = datasets::folder_in(file, GROUP)?;
     if !evaluation.is_empty() {
         let text = serde_json::to_string(evaluation).map_err(|error| hdf5::Error::from(error.to_string()))?;
         put_text(&group, EVALUATION, &text)?;
@@ -63,7 +63,7 @@ pub(super) fn put<'a>(
         if name.is_empty() || name.contains(['/', '\0']) || name == "." {
             return Err(hdf5::Error::from(format!("`{name}` is no name for an array")));
         }
-        arrays::put(&folder, name, &array.shape, Some(array), later)?;
+        datasets::put(&folder, name, &array.shape, Some(array), later)?;
     }
     Ok(())
 }
@@ -72,7 +72,7 @@ pub(super) fn put<'a>(
 ///
 /// # Errors
 /// Damaged ones, as a sentence.
-pub(super) fn evaluation(source: &Source) -> Result<Vec<BinResult>, String> {
+pub(super) fn evaluation(source: &H5File) -> Result<Vec<BinResult>, String> {
     let Ok(group) = source.file.group(GROUP) else { return Ok(Vec::new()) };
     let Some(figures) = text(source, &group, EVALUATION)? else { return Ok(Vec::new()) };
     serde_json::from_str(&figures).map_err(|error| format!("`{GROUP}/{EVALUATION}`: {error}"))
@@ -82,7 +82,7 @@ pub(super) fn evaluation(source: &Source) -> Result<Vec<BinResult>, String> {
 ///
 /// # Errors
 /// Damaged ones, as a sentence.
-pub(super) fn get(source: &Source) -> Result<Extras, String> {
+pub(super) fn get(source: &H5File) -> Result<Extras, String> {
     let mut extras = Extras { notes: notes(source)?, ..Extras::default() };
     let Ok(group) = source.file.group(GROUP) else { return Ok(extras) };
     let Ok(folder) = group.group(ARRAYS) else { return Ok(extras) };
@@ -90,7 +90,7 @@ pub(super) fn get(source: &Source) -> Result<Extras, String> {
         return Err(format!("`{GROUP}` has {} arrays; at most {MOST} are read", folder.len()));
     }
     for name in folder.member_names().map_err(|error| format!("`{GROUP}` cannot be read: {error}"))? {
-        let array = arrays::open(source, &folder, &name).and_then(|numbers| numbers.read(source));
+        let array = datasets::open(source, &folder, &name).and_then(|numbers| numbers.read(source));
         extras.arrays.insert(name.clone(), array.map_err(|why| format!("the array `{name}` {why}"))?);
     }
     Ok(extras)
@@ -100,7 +100,7 @@ pub(super) fn get(source: &Source) -> Result<Extras, String> {
 ///
 /// # Errors
 /// Damaged ones, as a sentence.
-pub(super) fn notes(source: &Source) -> Result<Value, String> {
+pub(super) fn notes(source: &H5File) -> Result<Value, String> {
     let Ok(group) = source.file.group(GROUP) else { return Ok(Value::Null) };
     match text(source, &group, NOTES)? {
         Some(notes) => serde_json::from_str(&notes).map_err(|error| format!("`{GROUP}`: {error}")),

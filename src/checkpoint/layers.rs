@@ -10,7 +10,7 @@
 
 use hdf5::Group;
 
-use super::source::Source;
+use super::h5_file::H5File;
 use super::strings::{text, texts};
 
 /// Most layers that a file may have.
@@ -36,7 +36,7 @@ pub(super) struct FileLayer {
 ///
 /// # Errors
 /// None of the layouts, or a damaged one, as a sentence.
-pub(super) fn list(source: &Source) -> Result<Vec<FileLayer>, String> {
+pub(super) fn list(source: &H5File) -> Result<Vec<FileLayer>, String> {
     let root = source.file.group("model_weights").or_else(|_ignored| source.file.group("/"));
     let root = root.map_err(|error| format!("its root cannot be read: {error}"))?;
     if let Some(names) = texts(source, &root, "layer_names")? {
@@ -54,14 +54,14 @@ pub(super) fn list(source: &Source) -> Result<Vec<FileLayer>, String> {
     Err("it has no weights: neither `layer_names` nor `layers`".to_owned())
 }
 
-fn named(source: &Source, root: &Group, names: Vec<String>) -> Result<Vec<FileLayer>, String> {
+fn named(source: &H5File, root: &Group, names: Vec<String>) -> Result<Vec<FileLayer>, String> {
     if names.len() > MOST {
         return Err(format!("it has {} layers; at most {MOST} are read", names.len()));
     }
     names.into_iter().map(|name| one(source, root, name)).collect()
 }
 
-fn one(source: &Source, root: &Group, name: String) -> Result<FileLayer, String> {
+fn one(source: &H5File, root: &Group, name: String) -> Result<FileLayer, String> {
     let group = root.group(&name).map_err(|_ignored| format!("the group of layer `{name}` is missing"))?;
     let weights = texts(source, &group, "weight_names").map_err(|why| format!("layer `{name}`: {why}"))?;
     Ok(FileLayer { name, class: None, group, weights: weights.unwrap_or_default() })
@@ -71,13 +71,13 @@ fn one(source: &Source, root: &Group, name: String) -> Result<FileLayer, String>
 ///
 /// # Errors
 /// It is not there, as a sentence.
-pub(super) fn unlisted(source: &Source, name: &str) -> Result<FileLayer, String> {
+pub(super) fn unlisted(source: &H5File, name: &str) -> Result<FileLayer, String> {
     let root = source.file.group("model_weights").map_err(|error| format!("its weights cannot be read: {error}"))?;
     one(source, &root, name.to_owned())
 }
 
 /// Adds the layers of a container, those of the models in it included.
-fn numbered(source: &Source, container: &Group, depth: usize, layers: &mut Vec<FileLayer>) -> Result<(), String> {
+fn numbered(source: &H5File, container: &Group, depth: usize, layers: &mut Vec<FileLayer>) -> Result<(), String> {
     if container.len() > MOST as u64 || depth > DEEPEST {
         return Err(format!("it has more than {MOST} layers, or models in models deeper than {DEEPEST}"));
     }

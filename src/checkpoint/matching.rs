@@ -1,9 +1,9 @@
 //! The weights of one layer of a file, given to one layer of a graph: by the weights' names where those are known, by
 //! their places in the list otherwise, since Keras's versions name them differently.
 
-use super::arrays;
+use super::datasets;
+use super::h5_file::H5File;
 use super::layers::FileLayer;
-use super::source::Source;
 use crate::graph::{Array, Node};
 
 /// Weights that a layer cannot take.
@@ -17,7 +17,7 @@ pub(super) enum Misfit {
 /// Reads the weights of a node. `places` are the positions of its weights in the list of a file that holds those of several
 /// layers; without them all of the list is the node's.
 pub(super) fn read(
-    source: &Source,
+    source: &H5File,
     layer: &FileLayer,
     node: &Node,
     places: Option<&[usize]>,
@@ -29,7 +29,7 @@ pub(super) fn read(
     };
     let mut opened = Vec::new();
     for name in &listed {
-        let numbers = arrays::open(source, &layer.group, name).map_err(|why| damaged(name, &why))?;
+        let numbers = datasets::open(source, &layer.group, name).map_err(|why| damaged(name, &why))?;
         opened.push((name, numbers));
     }
     let found: Vec<Vec<usize>> = opened.iter().map(|(_, numbers)| numbers.shape.clone()).collect();
@@ -48,8 +48,8 @@ pub(super) fn read(
 }
 
 /// Whether a layer has the weights of a node, by number and shapes.
-pub(super) fn fits(source: &Source, layer: &FileLayer, node: &Node) -> bool {
-    let shape = |name: &String| arrays::open(source, &layer.group, name).ok().map(|numbers| numbers.shape);
+pub(super) fn fits(source: &H5File, layer: &FileLayer, node: &Node) -> bool {
+    let shape = |name: &String| datasets::open(source, &layer.group, name).ok().map(|numbers| numbers.shape);
     let found: Option<Vec<Vec<usize>>> = layer.weights.iter().map(shape).collect();
     let names: Vec<&str> = layer.weights.iter().map(|name| leaf(name)).collect();
     let order = by_name(&names, node).unwrap_or_else(|| (0..names.len()).collect());

@@ -1,14 +1,14 @@
 //! `NumPy`'s `.npy` files of fp32 matrices: what the reference keeps its class centers in, and embeddings go out as.
 //!
 //! Format: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>, versions 1 to 3 are read, 1 is
-//! written. [`write()`] puts a [`seal`] behind the numbers, where NumPy looks at nothing.
+//! written. [`write()`] puts a [`checksum`] behind the numbers, where NumPy looks at nothing.
 
 use std::io::{BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::CheckpointError;
 use super::atomic::write_atomically;
-use super::seal::{self, Seal};
+use super::checksum::{self, Checksum};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// Length of the headers that are written: the numbers begin at a multiple of 64.
@@ -48,7 +48,7 @@ pub fn write(path: &Path, matrix: &Matrix) -> Result<u64, CheckpointError> {
                 file.write_all(&piece)?;
             }
             let length = (HEADER + 4 * matrix.data.len()) as u64;
-            file.write_all(&seal::of(length, sum.finalize()))?;
+            file.write_all(&checksum::of(length, sum.finalize()))?;
             file.flush()
         };
         put().map_err(|error| CheckpointError::write(path, error))
@@ -153,8 +153,8 @@ pub fn read(path: &Path) -> Result<Matrix, CheckpointError> {
     let shape = shape(&String::from_utf8_lossy(&header)).map_err(|reason| wrong(&reason))?;
     let bytes = shape[0].checked_mul(shape[1]).and_then(|count| count.checked_mul(4));
     let present = size.saturating_sub((8 + length_size + length) as u64);
-    let sealed = |bytes: usize| bytes as u64 + seal::LENGTH == present;
-    let Some(bytes) = bytes.filter(|bytes| *bytes as u64 == present || sealed(*bytes)) else {
+    let with_checksum = |bytes: usize| bytes as u64 + checksum::LENGTH == present;
+    let Some(bytes) = bytes.filter(|bytes| *bytes as u64 == present || with_checksum(*bytes)) else {
         return Err(wrong(&format!(
             "{present} bytes follow its header, which are no {} x {} of fp32",
             shape[0], shape[1]
@@ -162,7 +162,7 @@ pub fn read(path: &Path) -> Result<Matrix, CheckpointError> {
     };
     let mut raw = vec![0u8; bytes];
     file.read_exact(&mut raw).map_err(failed)?;
-    if sealed(bytes) && seal::check(path).map_err(failed)? != Seal::Whole {
+    if with_checksum(bytes) && checksum::check(path).map_err(failed)? != Checksum::Whole {
         return Err(wrong("it is damaged: its bytes are not those of its checksum"));
     }
     let data = raw.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect();
@@ -210,7 +210,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("x_centers.npy");
         let matrix = Matrix { shape: [3, 2], data: vec![1.0, -2.5, 0.0, f32::MIN_POSITIVE, 4.0, 5.0] };
-        assert_eq!(write(&path, &matrix).expect("writes"), 128 + 24 + seal::LENGTH);
+        assert_eq!(write(&path, &matrix).expect("writes"), 128 + 24 + checksum::LENGTH);
         assert_eq!(read(&path).expect("reads"), matrix);
     }
 
@@ -228,8 +228,8 @@ mod tests {
             let error = read(&path).expect_err("is damaged").to_string();
             assert!(error.contains("x_centers.npy`") && error.contains("it is damaged"), "byte {at}: {error}");
         }
-        // One without a seal, as NumPy or an older facetui writes it.
-        std::fs::write(&path, &whole[..whole.len() - seal::LENGTH as usize]).expect("writes");
+        // One without a checksum, as NumPy or an older facetui writes it.
+        std::fs::write(&path, &whole[..whole.len() - checksum::LENGTH as usize]).expect("writes");
         assert_eq!(read(&path).expect("reads"), matrix);
     }
 

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use super::h5_file::H5File;
 use super::layers::{self, FileLayer};
 use super::matching::{self, Misfit};
-use super::source::Source;
 use super::strings::text;
-use super::training::Training;
+use super::training_config::Training;
 use super::weights::Mismatch;
 use super::{CheckpointError, SavedModel, extras, optimizer};
 use crate::graph::keras::{self, KerasModel, WeightPlace};
@@ -18,7 +18,7 @@ use crate::graph::{Graph, Weights};
 /// # Errors
 /// A file that is missing, damaged, no Keras model, or has layers that facetui does not know.
 pub fn read(path: &Path) -> Result<SavedModel, CheckpointError> {
-    let source = Source::open(path)?;
+    let source = H5File::open(path)?;
     let content = |reason: String| CheckpointError::content(path, reason);
     let config = text(&source, &source.file, "model_config").map_err(content)?;
     let Some(config) = config else {
@@ -53,12 +53,12 @@ pub fn read(path: &Path) -> Result<SavedModel, CheckpointError> {
 /// # Errors
 /// A file that is missing, damaged, or no HDF5 file.
 pub fn notes(path: &Path) -> Result<serde_json::Value, CheckpointError> {
-    let source = Source::open(path)?;
+    let source = H5File::open(path)?;
     extras::notes(&source).map_err(|reason| CheckpointError::content(path, reason))
 }
 
 fn weights(
-    source: &Source,
+    source: &H5File,
     file: &[FileLayer],
     graph: &Graph,
     places: &[Option<WeightPlace>],

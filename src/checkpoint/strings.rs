@@ -5,9 +5,9 @@
 use hdf5::types::{FixedAscii, FixedUnicode, TypeDescriptor, VarLenUnicode};
 use hdf5::{Attribute, Group, H5Type, Location};
 
-use super::heaps::REFERENCE;
-use super::references;
-use super::source::Source;
+use super::global_heaps::REFERENCE;
+use super::h5_file::H5File;
+use super::string_references;
 
 /// Bytes of one attribute in an object header, Keras's `HDF5_OBJECT_HEADER_LIMIT`.
 const HEADER_LIMIT: usize = 64512;
@@ -18,7 +18,7 @@ const LONGEST_FIXED: usize = 65536;
 ///
 /// # Errors
 /// What is wrong with it, as a sentence.
-pub(super) fn text(source: &Source, place: &Location, name: &str) -> Result<Option<String>, String> {
+pub(super) fn text(source: &H5File, place: &Location, name: &str) -> Result<Option<String>, String> {
     Ok(texts(source, place, name)?.map(|texts| texts.concat()))
 }
 
@@ -26,7 +26,7 @@ pub(super) fn text(source: &Source, place: &Location, name: &str) -> Result<Opti
 ///
 /// # Errors
 /// What is wrong with it, as a sentence.
-pub(super) fn texts(source: &Source, place: &Location, name: &str) -> Result<Option<Vec<String>>, String> {
+pub(super) fn texts(source: &H5File, place: &Location, name: &str) -> Result<Option<Vec<String>>, String> {
     if let Ok(attribute) = place.attr(name) {
         return values(source, &attribute).map(Some).map_err(|why| format!("the attribute `{name}` {why}"));
     }
@@ -39,7 +39,7 @@ pub(super) fn texts(source: &Source, place: &Location, name: &str) -> Result<Opt
     Ok((!all.is_empty()).then_some(all))
 }
 
-fn values(source: &Source, attribute: &Attribute) -> Result<Vec<String>, String> {
+fn values(source: &H5File, attribute: &Attribute) -> Result<Vec<String>, String> {
     let unreadable = |error: hdf5::Error| format!("cannot be read: {error}");
     let count = attribute.space().map_err(unreadable)?.size();
     if count == 0 {
@@ -50,7 +50,7 @@ fn values(source: &Source, attribute: &Attribute) -> Result<Vec<String>, String>
     source.spend(stored)?;
     let values = match kind.to_descriptor().map_err(|_ignored| "is no text")? {
         TypeDescriptor::VarLenUnicode | TypeDescriptor::VarLenAscii => {
-            let references = references::of(attribute, count)?;
+            let references = string_references::of(attribute, count)?;
             // Each has been paid for; what it refers to is as well.
             let values = references.into_iter().map(|reference| source.text(reference));
             values.map(|value| value.map(|value| cut(&value))).collect::<Result<Vec<_>, _>>().map(Ok)?
@@ -146,7 +146,7 @@ mod tests {
         put.new_attr::<FixedUnicode<300>>().create("long").expect("creates").write_scalar(&long).expect("writes");
         put.new_attr::<i64>().create("number").expect("creates").write_scalar(&1).expect("writes");
         put.close().expect("closes");
-        let source = Source::open(&path).expect("opens");
+        let source = H5File::open(&path).expect("opens");
         let read = |name: &str| texts(&source, &source.file, name);
         assert_eq!(read("unicode"), Ok(Some(vec!["Größe".to_owned()])));
         assert_eq!(read("ascii"), Ok(Some(vec!["plain".to_owned()])));
@@ -166,7 +166,7 @@ mod tests {
         let at = bytes.windows(12).position(|window| window == b"abcdefghijkl").expect("is there");
         bytes[at + 3] = 0xff;
         std::fs::write(&path, bytes).expect("writes");
-        let source = Source::open(&path).expect("opens");
+        let source = H5File::open(&path).expect("opens");
         assert!(text(&source, &source.file, "x").expect_err("is refused").contains("UTF-8"));
     }
 
@@ -180,7 +180,7 @@ mod tests {
         put_names(&put, "x", &["abcdefghijkl".to_owned(), "another".to_owned()]).expect("writes");
         put.close().expect("closes");
         let bytes = std::fs::read(&path).expect("reads");
-        let source = Source::open(&path).expect("opens");
+        let source = H5File::open(&path).expect("opens");
         let both = vec!["abcdefghijkl".to_owned(), "another".to_owned()];
         assert_eq!(texts(&source, &source.file, "x"), Ok(Some(both)));
         // HDF5 would show the next one what it keeps of this one.
@@ -192,7 +192,7 @@ mod tests {
             let mut bytes = bytes.clone();
             bytes[at..at + 4].copy_from_slice(&claimed.to_le_bytes());
             std::fs::write(&path, bytes).expect("writes");
-            let source = Source::open(&path).expect("opens");
+            let source = H5File::open(&path).expect("opens");
             let error = texts(&source, &source.file, "x").expect_err("is refused");
             assert!(error.contains(if claimed > 99 { "more than the whole file" } else { "does not hold" }), "{error}");
         }
@@ -206,7 +206,7 @@ mod tests {
         put_names(&put, "names", &names).expect("writes");
         put_names(&put, "none", &[]).expect("writes");
         put.close().expect("closes");
-        let source = Source::open(&path).expect("opens");
+        let source = H5File::open(&path).expect("opens");
         assert!(source.file.attr("names2").is_ok() && source.file.attr("names").is_err());
         assert_eq!(texts(&source, &source.file, "names"), Ok(Some(names)));
         assert_eq!(texts(&source, &source.file, "none"), Ok(Some(Vec::new())));

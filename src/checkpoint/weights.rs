@@ -6,11 +6,11 @@ use std::fmt::{self, Display};
 use std::path::Path;
 
 use super::CheckpointError;
+use super::h5_file::H5File;
 use super::layers::{self, FileLayer, snake_case};
 use super::matching::{self, Misfit};
-use super::order::keras_order;
-use super::source::Source;
 use super::strings::text;
+use super::weight_order::keras_order;
 use crate::graph::keras::{self, KerasModel};
 use crate::graph::{Array, Graph, NodeId, Weights};
 
@@ -78,7 +78,7 @@ impl LoadedWeights {
 /// # Errors
 /// A file that is missing, damaged, or holds no weights. Weights that are missing or do not fit are told in the result.
 pub fn read_weights(path: &Path, graph: &Graph) -> Result<LoadedWeights, CheckpointError> {
-    let source = Source::open(path)?;
+    let source = H5File::open(path)?;
     let content = |reason: String| CheckpointError::content(path, reason);
     let mut file = layers::list(&source).map_err(content)?;
     file.retain(|layer| !layer.weights.is_empty());
@@ -103,7 +103,7 @@ pub fn read_weights(path: &Path, graph: &Graph) -> Result<LoadedWeights, Checkpo
 }
 
 /// The layers that a file describes; none when it has weights alone, or layers that facetui does not know.
-fn model(source: &Source) -> Option<KerasModel> {
+fn model(source: &H5File) -> Option<KerasModel> {
     let config = text(source, &source.file, "model_config").ok()??;
     keras::read(&serde_json::from_str(&config).ok()?).ok()
 }
@@ -142,7 +142,7 @@ fn by_name(file: &[FileLayer], graph: &Graph, order: &[NodeId]) -> Pairs {
 
 /// Whether the layers of the file and of the graph have the same shapes, one after the other, as far as both go. Layers
 /// of another model may fit here and there, but not all along.
-fn fits_in_order(source: &Source, file: &[FileLayer], graph: &Graph, order: &[NodeId]) -> bool {
+fn fits_in_order(source: &H5File, file: &[FileLayer], graph: &Graph, order: &[NodeId]) -> bool {
     !file.is_empty() && file.iter().zip(order).all(|(layer, node)| matching::fits(source, layer, &graph.nodes()[*node]))
 }
 
@@ -160,7 +160,7 @@ fn by_class(file: &[FileLayer], graph: &Graph, order: &[NodeId]) -> Pairs {
     order.iter().filter_map(next).collect()
 }
 
-fn load(source: &Source, file: &[FileLayer], graph: &Graph, pairs: &Pairs) -> Result<LoadedWeights, String> {
+fn load(source: &H5File, file: &[FileLayer], graph: &Graph, pairs: &Pairs) -> Result<LoadedWeights, String> {
     let mut result = LoadedWeights::default();
     let mut used = vec![false; file.len()];
     for (id, node) in graph.nodes().iter().enumerate() {

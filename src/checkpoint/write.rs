@@ -4,12 +4,12 @@ use std::path::Path;
 
 use hdf5::File;
 
-use super::arrays::{self, Pending, folder_in};
 use super::atomic::write_atomically;
-use super::places::{self, Dataset};
-use super::seal::Sealing;
+use super::checksum::ChecksumWriter;
+use super::dataset_addresses::{self, Dataset};
+use super::datasets::{self, Pending, folder_in};
 use super::strings::{put_names, put_text};
-use super::{CheckpointError, Floats, SavedModel, extras, image, optimizer, order, training};
+use super::{CheckpointError, Floats, SavedModel, extras, memory_file, optimizer, training_config, weight_order};
 use crate::graph::keras;
 
 /// The Keras whose layout is written; every reader takes it.
@@ -25,12 +25,12 @@ const KERAS_VERSION: &str = "2.12.0";
 pub fn write<A: Floats>(path: &Path, model: &SavedModel<A>) -> Result<u64, CheckpointError> {
     let failed = |error: &dyn std::fmt::Display| CheckpointError::write(path, error);
     let mut later = Vec::new();
-    let image = fill(model, &mut later).and_then(|file| image::bytes(&file));
+    let image = fill(model, &mut later).and_then(|file| memory_file::bytes(&file));
     let mut image = image.map_err(|error| failed(&error))?;
     let datasets: Vec<Dataset> = later.iter().map(Pending::dataset).collect();
-    places::assign(&mut image, &datasets).map_err(|error| failed(&error))?;
+    dataset_addresses::assign(&mut image, &datasets).map_err(|error| failed(&error))?;
     let written = |temporary: &Path| {
-        let mut file = Sealing::create(temporary)?;
+        let mut file = ChecksumWriter::create(temporary)?;
         file.put(&image)?;
         later.iter().try_for_each(|pending| pending.write(&mut file))?;
         file.finish()
@@ -40,15 +40,15 @@ pub fn write<A: Floats>(path: &Path, model: &SavedModel<A>) -> Result<u64, Check
 
 /// The file without its arrays, in memory; they are put into `later`.
 fn fill<'a, A: Floats>(model: &'a SavedModel<A>, later: &mut Vec<Pending<'a>>) -> hdf5::Result<File> {
-    let file = image::create()?;
+    let file = memory_file::create()?;
     put_text(&file, "keras_version", KERAS_VERSION)?;
     put_text(&file, "backend", "tensorflow")?;
     let config = keras::to_json(&model.graph);
     put_text(&file, "model_config", &config.to_string())?;
-    put_weights(&file, model, &order::layers(&config), later)?;
+    put_weights(&file, model, &weight_order::layers(&config), later)?;
     if let Some(state) = &model.optimizer {
         let described = optimizer::described(state);
-        put_text(&file, "training_config", &training::config(model, &described).to_string())?;
+        put_text(&file, "training_config", &training_config::config(model, &described).to_string())?;
         optimizer::put(&file, &model.graph, state, later)?;
     }
     extras::put(&file, &model.extras, &model.evaluation, later)?;
@@ -78,7 +78,7 @@ fn put_weights<'a, A: Floats>(
         let names: Vec<String> = node.weights.iter().map(|weight| format!("{}/{}:0", node.name, weight.name)).collect();
         put_names(&group, "weight_names", &names)?;
         for (name, array) in names.iter().zip(arrays) {
-            arrays::put(&group, name, &array.shape(), Some(array), later)?;
+            datasets::put(&group, name, &array.shape(), Some(array), later)?;
         }
     }
     weights.create_group("top_level_model_weights").and_then(|group| put_names(&group, "weight_names", &[]))

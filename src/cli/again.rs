@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Failure, resume, train};
 use crate::checkpoint::CheckpointError;
 use crate::checkpoint::atomic::write_atomically;
-use crate::checkpoint::sum;
+use crate::checkpoint::json_checksum;
 use crate::tui::Again;
 
 /// Largest file that is read, in bytes.
@@ -35,7 +35,7 @@ pub(super) fn keep(folder: &Path, name: &str, overrides: &[String]) -> Option<St
     let mut all = vec![format!("name={}", serde_json::Value::from(name))];
     all.extend(overrides.iter().filter(|given| !given.starts_with("name=")).cloned());
     let path = path(folder);
-    let text = sum::to_text(&Kept { version: VERSION, set: all }).map_err(|error| error.to_string());
+    let text = json_checksum::to_text(&Kept { version: VERSION, set: all }).map_err(|error| error.to_string());
     let put = |text: &Vec<u8>| {
         let write = |temporary: &Path| {
             std::fs::write(temporary, text)
@@ -85,7 +85,7 @@ fn read(folder: &Path) -> Result<Option<Vec<String>>, Failure> {
         Ok(_) => {}
     }
     let text = std::fs::read(&path).map_err(|error| wrong(error.to_string()))?;
-    let kept: serde_json::Value = sum::parse(&text).map_err(wrong)?;
+    let kept: serde_json::Value = json_checksum::parse(&text).map_err(wrong)?;
     if kept.is_array() {
         return serde_json::from_value(kept).map(Some).map_err(|error| wrong(error.to_string()));
     }

@@ -9,9 +9,11 @@ use serde_json::{Value, json};
 use super::inference::{self, ModelArguments, Teller};
 use super::{Failure, say};
 use crate::data::items::{Item, Items, ItemsError};
-use crate::eval::measure::{self, Embedding, MeasureError};
+use crate::eval::embed::{Embedding, embed_items};
+use crate::eval::error::EvalError;
+use crate::eval::evaluate::evaluate;
 use crate::eval::model::Model;
-use crate::eval::pairs::PairSet;
+use crate::eval::pair_set::PairSet;
 
 /// Images that are compared with one another; the matrix has their square of numbers.
 const MOST: usize = 2000;
@@ -81,10 +83,10 @@ pub(super) fn compare(request: &Request) -> Result<(), Failure> {
         let (mut names, mut rows) = (Vec::new(), Vec::new());
         let how = Embedding { batch: request.model.batch(), flip: true, normalize: true };
         let mut teller = Teller::new("embedding", Some(items.len() as u64));
-        let counts = measure::embed_items(&model, items.into_iter(), how, &mut teller, |items, embeddings| {
+        let counts = embed_items(&model, items.into_iter(), how, &mut teller, |items, embeddings| {
             names.extend(items.iter().map(Item::name));
             rows.extend_from_slice(embeddings);
-            Ok::<(), MeasureError>(())
+            Ok::<(), EvalError>(())
         })
         .map_err(|error| Failure::Run(error.into()))?;
         if counts.good() < 2 {
@@ -106,7 +108,7 @@ fn of_bin(request: &Request, model: &Model, path: &std::path::Path) -> Result<f6
     let set = PairSet::open(path, 6000, 0).map_err(|error| Failure::Run(error.into()))?;
     let rates: Vec<f64> = request.far.into_iter().collect();
     let mut teller = Teller::new(set.name.clone(), Some(set.items.len() as u64));
-    let found = measure::evaluate(model, &set, request.model.batch(), &rates, &mut teller)
+    let found = evaluate(model, &set, request.model.batch(), &rates, &mut teller)
         .map_err(|error| Failure::Run(error.into()))?;
     match found.rates.first() {
         None => Ok(found.figures.threshold),

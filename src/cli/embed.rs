@@ -12,7 +12,8 @@ use super::{Failure, say};
 use crate::checkpoint::atomic::write_atomically;
 use crate::checkpoint::{CheckpointError, npy};
 use crate::data::items::{Item, Items};
-use crate::eval::measure::{self, Counts, Embedding, MeasureError};
+use crate::eval::embed::{Counts, Embedding, embed_items};
+use crate::eval::error::EvalError;
 use crate::eval::model::Model;
 
 /// What to embed.
@@ -44,14 +45,14 @@ pub struct Request {
 
 /// Why nothing is written.
 enum Trouble {
-    Measure(MeasureError),
+    Measure(EvalError),
     Write(CheckpointError),
     /// No image could be embedded.
     Nothing(Counts),
 }
 
-impl From<MeasureError> for Trouble {
-    fn from(error: MeasureError) -> Self {
+impl From<EvalError> for Trouble {
+    fn from(error: EvalError) -> Self {
         Self::Measure(error)
     }
 }
@@ -130,7 +131,7 @@ fn write(request: &Request, model: &Model, mut names: Option<Names<'_>>) -> Resu
     let mut teller = Teller::new("embedding", None);
     let mut counts = Counts::default();
     npy::write_rows(&request.output, model.length(), |rows| {
-        counts = measure::embed_items(model, items, how, &mut teller, |items, embeddings| {
+        counts = embed_items(model, items, how, &mut teller, |items, embeddings| {
             rows.push(embeddings)?;
             names.as_mut().map_or(Ok(()), |names| names(items))?;
             Ok::<(), Trouble>(())

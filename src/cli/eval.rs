@@ -10,9 +10,9 @@ use super::inference::{self, ModelArguments, Teller};
 use super::{Failure, say};
 use crate::checkpoint::CheckpointError;
 use crate::checkpoint::atomic::write_atomically;
-use crate::eval::measure::{self, Evaluation};
+use crate::eval::evaluate::{self, Evaluation};
 use crate::eval::model::Model;
-use crate::eval::pairs::PairSet;
+use crate::eval::pair_set::PairSet;
 use crate::nn::device;
 use crate::report::plot::Format;
 use crate::report::{evaluation, roc};
@@ -108,7 +108,7 @@ pub(super) fn eval(request: &Request) -> Result<(), Failure> {
 fn one(request: &Request, model: &Model, path: &Path, rates: &[f64]) -> Result<Evaluation, miette::Report> {
     let set = PairSet::open(path, request.pairs as usize, request.seed)?;
     let mut teller = Teller::new(set.name.clone(), Some(set.items.len() as u64));
-    let row = measure::evaluate(model, &set, request.model.batch(), rates, &mut teller)?;
+    let row = evaluate::evaluate(model, &set, request.model.batch(), rates, &mut teller)?;
     teller.finish();
     Ok(row)
 }

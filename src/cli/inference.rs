@@ -10,7 +10,7 @@ use clap::Args;
 use super::Failure;
 use super::progress::Progress;
 use crate::data::items::Item;
-use crate::eval::measure::{Counts, Listener};
+use crate::eval::embed::{Counts, Listener};
 use crate::eval::model::Model;
 use crate::schedule::{DeviceChoice, EmbeddingLayer};
 use crate::train::error::TrainError;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::sum;
+use crate::checkpoint::json_checksum;
 
 use super::source::{ImageError, ImageRead, Source};
 
@@ -37,7 +37,7 @@ impl Classes {
     /// # Errors
     /// None that names of classes can give.
     pub fn to_text(&self) -> std::io::Result<Vec<u8>> {
-        Ok(sum::to_text(self)?)
+        Ok(json_checksum::to_text(self)?)
     }
 
     /// Reads a file; none when it is not there.
@@ -55,7 +55,7 @@ impl Classes {
             return Err(failed(format!("it has {} bytes", facts.len())));
         }
         let text = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
-        let found: Self = sum::parse(&text).map_err(failed)?;
+        let found: Self = json_checksum::parse(&text).map_err(failed)?;
         if found.version != 1 {
             let version = found.version;
             return Err(failed(format!("its version is {version}; this facetui knows 1: a newer one wrote it")));

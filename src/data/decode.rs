@@ -7,15 +7,13 @@
 //! Baseline JPEGs go to facetui's own decoder (`crates/jpeg`), one a thread, which gives the pixels of libjpeg-turbo; the rest (progressive,
 //! CMYK, odd samplings) to the crate `image`.
 
-mod claim;
+mod size_check;
 
 use std::cell::RefCell;
 use std::io::Cursor;
 
 use facetui_jpeg::{Decoder, Image, JpegError};
 use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
-
-use crate::data::source::ImageRead;
 
 /// Width and height of the images that face networks take.
 pub const FACE_SIZE: (u32, u32) = (112, 112);
@@ -73,6 +71,13 @@ pub enum DecodeError {
     /// The buffer for the pixels does not have `width * height * 3` bytes: a mistake of the caller.
     #[error("the buffer has {0} bytes, expected {1}")]
     Buffer(usize, usize),
+}
+
+/// What is known of an image that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImageRead {
+    /// Width and height before it was resized to the wanted size, when it was.
+    pub resized_from: Option<(u32, u32)>,
 }
 
 /// Says how a file begins, for messages.
@@ -147,13 +152,13 @@ fn decode_baseline(jpeg: &Image<'_>, pixels: &mut [u8]) -> Result<(), DecodeErro
 /// Refuses an image of this size that would take `memory` bytes, where that is out of all proportion to its `bytes`.
 fn may_take(bytes: &[u8], (width, height): (u32, u32), memory: u64) -> Result<(), DecodeError> {
     let length = bytes.len();
-    claim::may_take(length, memory).then_some(()).ok_or(DecodeError::Memory { width, height, memory, length })
+    size_check::may_take(length, memory).then_some(()).ok_or(DecodeError::Memory { width, height, memory, length })
 }
 
 /// Decodes it in its own size, unless its `bytes` cannot be so many pixels.
 fn whole_baseline(bytes: &[u8], jpeg: &Image<'_>) -> Result<RgbImage, DecodeError> {
     let size = (jpeg.width() as u32, jpeg.height() as u32);
-    if !claim::jpeg_suffices(bytes, size) {
+    if !size_check::jpeg_suffices(bytes, size) {
         return Err(DecodeError::Claim { width: size.0, height: size.1, length: bytes.len() });
     }
     may_take(bytes, size, image_bytes(size) as u64)?;
@@ -206,7 +211,7 @@ fn decoder(bytes: &[u8]) -> Result<(impl ImageDecoder + '_, ImageFormat), Decode
     // Reads the header alone.
     let decoder = reader.into_decoder().map_err(broken)?;
     let (width, height) = decoder.dimensions();
-    let suffices = if format == ImageFormat::Png { claim::png_suffices } else { claim::jpeg_suffices };
+    let suffices = if format == ImageFormat::Png { size_check::png_suffices } else { size_check::jpeg_suffices };
     if !suffices(bytes, (width, height)) {
         return Err(DecodeError::Claim { width, height, length: bytes.len() });
     }
@@ -220,24 +225,28 @@ fn broken(error: image::ImageError) -> DecodeError {
     DecodeError::Broken(error.to_string())
 }
 
+/// A PNG of one colour, for tests.
 #[cfg(test)]
-pub(crate) mod tests {
-    use image::{GrayImage, ImageEncoder, Luma, Rgb, RgbImage, RgbaImage};
+pub(crate) fn png(width: u32, height: u32, colour: [u8; 3]) -> Vec<u8> {
+    encoded(&DynamicImage::from(RgbImage::from_pixel(width, height, image::Rgb(colour))))
+}
+
+#[cfg(test)]
+fn encoded(image: &DynamicImage) -> Vec<u8> {
+    use image::ImageEncoder as _;
+
+    let mut bytes = Vec::new();
+    image::codecs::png::PngEncoder::new(&mut bytes)
+        .write_image(image.as_bytes(), image.width(), image.height(), image.color().into())
+        .expect("encodes");
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{GrayImage, Luma, RgbImage, RgbaImage};
 
     use super::*;
-
-    /// A PNG of one colour, for the tests of this room.
-    pub(crate) fn png(width: u32, height: u32, colour: [u8; 3]) -> Vec<u8> {
-        encoded(&DynamicImage::from(RgbImage::from_pixel(width, height, Rgb(colour))))
-    }
-
-    fn encoded(image: &DynamicImage) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        image::codecs::png::PngEncoder::new(&mut bytes)
-            .write_image(image.as_bytes(), image.width(), image.height(), image.color().into())
-            .expect("encodes");
-        bytes
-    }
 
     #[test]
     fn colour_grey_and_transparent_images_become_rgb() {

@@ -404,7 +404,7 @@ mod tests {
         for class in 0..2 {
             std::fs::create_dir(root.path().join(class.to_string())).expect("makes");
             for image in 0..6 {
-                let bytes = crate::data::decode::tests::png(2, 2, [image as u8; 3]);
+                let bytes = crate::data::decode::png(2, 2, [image as u8; 3]);
                 std::fs::write(path(class, image), bytes).expect("writes");
             }
         }

@@ -8,6 +8,7 @@
 //! memo repeats is one object, and no part of the reader calls itself.
 
 mod calls;
+mod error;
 mod machine;
 pub mod object;
 mod text;
@@ -16,20 +17,9 @@ pub mod write;
 #[cfg(test)]
 mod tests;
 
-use thiserror::Error;
-
+pub use error::PickleError;
 pub use object::{Array, Dtype, Id, Object};
 pub use text::latin1;
-
-/// A pickle that is damaged, or holds something else than data.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("at byte {offset}: {reason}")]
-pub struct PickleError {
-    /// Where in the file, counted from 0.
-    pub offset: usize,
-    /// What was found there, and what was expected.
-    pub reason: String,
-}
 
 /// A pickle's objects. They refer to each other by [`Id`], circles included: follow them with a bound.
 #[derive(Debug)]
@@ -44,7 +34,8 @@ impl<'a> Pickle<'a> {
     /// # Errors
     /// A pickle that is cut short or damaged, or that names anything but byte strings and `NumPy` arrays.
     pub fn read(bytes: &'a [u8]) -> Result<Self, PickleError> {
-        machine::Machine::new(bytes).run()
+        let (objects, root) = machine::Machine::new(bytes).run()?;
+        Ok(Self { objects, root })
     }
 
     /// The object that was pickled.

@@ -11,7 +11,8 @@
 mod cache;
 mod error;
 pub(crate) mod frame;
-mod list;
+mod header;
+mod index;
 #[cfg(test)]
 mod tests;
 
@@ -22,8 +23,9 @@ use rayon::prelude::*;
 use super::classes::{BESIDE_RECORDS, Classes};
 use super::source::{ImageError, Source};
 pub use error::RecordError;
-use frame::{Frames, HEADER};
-use list::read_index;
+use frame::Frames;
+use header::Header;
+use index::{Index, read_index};
 
 /// File name of the records in a data set's folder.
 pub const FILE: &str = "train.rec";
@@ -32,16 +34,6 @@ pub const FILE: &str = "train.rec";
 pub fn is_record_set(path: &Path) -> bool {
     let named = path.extension().is_some_and(|kind| kind.eq_ignore_ascii_case("rec"));
     if path.is_dir() { path.join(FILE).is_file() } else { named && path.is_file() }
-}
-
-/// What is known of the images, in the order of their records.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-struct Index {
-    /// Where each record begins.
-    offsets: Vec<u64>,
-    /// The records' numbers.
-    numbers: Vec<u32>,
-    labels: Vec<u32>,
 }
 
 /// An open `RecordIO` data set. Images are numbered from 0 in the order of their records.
@@ -225,39 +217,5 @@ fn read_names(path: &Path, classes: usize) -> Option<Vec<String>> {
             tracing::warn!("{reason}: the classes go by their numbers");
             None
         }
-    }
-}
-
-/// A record's header.
-struct Header {
-    /// Labels after it; 0 when the label is the one in it.
-    flag: u32,
-    /// The label in it, or the first after it.
-    label: f32,
-    /// Where the image begins.
-    end: usize,
-}
-
-impl Header {
-    /// Reads it from a record's first `bytes`; the whole record has `length`.
-    fn read(bytes: &[u8], length: usize) -> Result<Self, String> {
-        let word = |at: usize| bytes.get(at..)?.first_chunk::<4>().copied();
-        let short = || format!("it holds {length} bytes, less than its header");
-        let (flag, label) = word(0).zip(word(4)).filter(|_| bytes.len() >= HEADER).ok_or_else(short)?;
-        let flag = u32::from_le_bytes(flag);
-        let end = usize::try_from(flag).ok().and_then(|flag| flag.checked_mul(4)?.checked_add(HEADER));
-        let end = end
-            .filter(|end| *end <= length)
-            .ok_or_else(|| format!("its header promises {flag} labels, more than its {length} bytes can hold"))?;
-        let label = if flag == 0 { label } else { word(HEADER).ok_or_else(short)? };
-        Ok(Self { flag, label: f32::from_le_bytes(label), end })
-    }
-
-    /// The header of the record at `offset`, and whether an image follows it.
-    fn at(frames: &Frames, offset: u64, scratch: &mut Vec<u8>) -> Result<(Self, bool), String> {
-        let length = frames.head(offset, scratch)?;
-        let header = Self::read(scratch, length)?;
-        let image = header.end < length;
-        Ok((header, image))
     }
 }

@@ -3,6 +3,8 @@
 
 use crate::data::decode::{self, DecodeError};
 
+pub use crate::data::decode::ImageRead;
+
 /// Why an image cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
@@ -15,13 +17,6 @@ pub enum ImageError {
     /// The decoder gave up in a way it should not.
     #[error("the decoder failed on it")]
     Decoder,
-}
-
-/// What is known of an image that was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ImageRead {
-    /// Width and height before it was resized to the wanted size, when it was.
-    pub resized_from: Option<(u32, u32)>,
 }
 
 /// Numbered, labelled images that any thread may read.

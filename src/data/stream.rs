@@ -137,7 +137,7 @@ fn decode(size: (u32, u32), job: Job) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::decode::tests::png;
+    use crate::data::decode::png;
 
     #[test]
     fn images_come_in_order_and_bad_ones_are_told() {

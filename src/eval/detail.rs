@@ -5,19 +5,16 @@
 
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use jpeg_encoder::{ColorType, Encoder};
 use serde::{Deserialize, Serialize};
 
-use super::embed::DecodedBin;
-use super::metrics::Measured;
+use super::decoded_bin::DecodedBin;
+use super::hardest_pairs::{Face, HardPair, Sheet, hardest};
 use super::roc::{RocPoint, Scores};
+use super::similarity::PairSimilarities;
 use crate::checkpoint::CheckpointError;
 use crate::checkpoint::atomic::write_atomically;
+use crate::checkpoint::json_checksum;
 use crate::checkpoint::npy::{self, Matrix};
-use crate::checkpoint::sum;
-use crate::data::decode;
 use crate::event::BinResult;
 
 /// Where the files lie in a run's folder.
@@ -26,37 +23,11 @@ pub const FOLDER: &str = "evaluation";
 /// Buckets of the histogram of scores, from -1 to 1.
 pub const BUCKETS: usize = 100;
 
-/// The hardest pairs of each kind that are kept.
-pub const HARDEST: usize = 12;
-
 /// Most points of a curve that are kept.
 const CURVE: usize = 120;
 
-/// Longest side of a face that is kept, in pixels.
-const LONGEST: u32 = 112;
-
 /// No file is longer.
 const LARGEST_FILE: u64 = 8 << 20;
-
-/// A pair that is told apart, or together, with the greatest trouble.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct HardPair {
-    /// Its place in the bin, from 0.
-    pub pair: u32,
-    /// Its cosine similarity.
-    pub score: f64,
-    /// Whether the threshold puts it on the wrong side.
-    pub wrong: bool,
-}
-
-/// The faces of the hardest pairs: rows of two, those of two persons first.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Sheet {
-    /// Width and height of one face.
-    pub size: (u32, u32),
-    /// JPEG of all of them, base64.
-    jpeg: String,
-}
 
 /// Everything that is told of a bin's newest or best figures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -85,17 +56,6 @@ pub struct Detail {
     pub sheet: Option<Sheet>,
 }
 
-/// A face as it is shown: RGB, rows of pixels of three channels.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Face {
-    /// Pixels of a row.
-    pub width: u32,
-    /// Rows.
-    pub height: u32,
-    /// The pixels.
-    pub pixels: Vec<u8>,
-}
-
 /// A detail file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DetailError {
@@ -119,7 +79,13 @@ pub enum DetailError {
 
 impl Detail {
     /// Looks behind the figures of measured pairs.
-    pub fn new(bin: &DecodedBin, measured: &Measured, result: BinResult, index: u32, step: Option<u64>) -> Self {
+    pub fn new(
+        bin: &DecodedBin,
+        measured: &PairSimilarities,
+        result: BinResult,
+        index: u32,
+        step: Option<u64>,
+    ) -> Self {
         let scores = Scores::new(&measured.similarities, &bin.same);
         let histogram = |wanted: bool| {
             let mut counts = vec![0; BUCKETS];
@@ -128,22 +94,9 @@ impl Detail {
             }
             counts
         };
-        let hardest = |wanted: bool| {
-            let of_kind = measured.similarities.iter().zip(&bin.same).enumerate();
-            let mut pairs: Vec<HardPair> = of_kind
-                .filter(|(_, (_, same))| **same == wanted)
-                .map(|(at, (score, _))| HardPair {
-                    pair: at as u32,
-                    score: *score,
-                    wrong: (*score > result.threshold) != wanted,
-                })
-                .collect();
-            pairs.sort_by(|a, b| if wanted { a.score.total_cmp(&b.score) } else { b.score.total_cmp(&a.score) });
-            pairs.truncate(HARDEST);
-            pairs
-        };
+        let hardest = |wanted: bool| hardest(&measured.similarities, &bin.same, result.threshold, wanted);
         let (accepts, rejects) = (hardest(false), hardest(true));
-        let sheet = sheet(bin, accepts.iter().chain(&rejects));
+        let sheet = Sheet::draw(bin, accepts.iter().chain(&rejects));
         Self {
             index,
             step,
@@ -165,24 +118,7 @@ impl Detail {
     /// Why they cannot be shown, as a sentence.
     pub fn faces(&self) -> Result<Vec<[Face; 2]>, String> {
         let Some(sheet) = &self.sheet else { return Ok(Vec::new()) };
-        let (width, height) = sheet.size;
-        let count = (self.accepts.len() + self.rejects.len()) as u32;
-        if width == 0 || height == 0 || width > LONGEST || height > LONGEST || count > 2 * HARDEST as u32 {
-            return Err(format!("{count} pairs of faces of {width}x{height} pixels"));
-        }
-        let bytes = BASE64.decode(&sheet.jpeg).map_err(|error| format!("the faces: {error}"))?;
-        let picture = decode::decode_whole(&bytes).map_err(|error| format!("the faces: {error}"))?;
-        if (picture.width, picture.height) != (2 * width, count * height) {
-            return Err(format!("the faces are {}x{} pixels", picture.width, picture.height));
-        }
-        let row = picture.width as usize * 3;
-        let face = |pair: u32, column: u32| {
-            let rows = (pair * height) as usize..((pair + 1) * height) as usize;
-            let left = (column * width) as usize * 3;
-            let pixels = rows.flat_map(|y| &picture.pixels[y * row + left..][..width as usize * 3]).copied().collect();
-            Face { width, height, pixels }
-        };
-        Ok((0..count).map(|pair| [face(pair, 0), face(pair, 1)]).collect())
+        sheet.faces((self.accepts.len() + self.rejects.len()) as u32)
     }
 
     /// What is wrong with a detail that was read.
@@ -217,48 +153,6 @@ fn thinned(roc: &[RocPoint]) -> Vec<(f64, f64)> {
     kept
 }
 
-/// The faces of pairs as one picture.
-fn sheet<'a>(bin: &DecodedBin, pairs: impl Iterator<Item = &'a HardPair>) -> Option<Sheet> {
-    let (width, height) = bin.size;
-    let one = width as usize * height as usize * 3;
-    let longest = width.max(height).max(1);
-    let scale = |side: u32| (side * LONGEST.min(longest) / longest).max(1);
-    let size = (scale(width), scale(height));
-    let mut pixels = Vec::new();
-    let mut count = 0;
-    for pair in pairs {
-        let places = bin.pairs.get(pair.pair as usize)?;
-        let mut faces = Vec::with_capacity(2);
-        for place in places {
-            let face = bin.images.get(*place as usize * one..)?.get(..one)?;
-            faces.push(shrunk(face, bin.size, size)?);
-        }
-        let row = size.0 as usize * 3;
-        for y in 0..size.1 as usize {
-            for face in &faces {
-                pixels.extend_from_slice(&face[y * row..][..row]);
-            }
-        }
-        count += 1;
-    }
-    if count == 0 {
-        return None;
-    }
-    let mut jpeg = Vec::new();
-    let (wide, high) = (u16::try_from(2 * size.0).ok()?, u16::try_from(count * size.1).ok()?);
-    Encoder::new(&mut jpeg, 85).encode(&pixels, wide, high, ColorType::Rgb).ok()?;
-    Some(Sheet { size, jpeg: BASE64.encode(jpeg) })
-}
-
-/// RGB pixels in another size.
-fn shrunk(face: &[u8], from: (u32, u32), to: (u32, u32)) -> Option<Vec<u8>> {
-    if from == to {
-        return Some(face.to_vec());
-    }
-    let image = image::RgbImage::from_raw(from.0, from.1, face.to_vec())?;
-    Some(image::imageops::resize(&image, to.0, to.1, image::imageops::FilterType::Triangle).into_raw())
-}
-
 /// The file of a bin's newest details, or of its best. It lies in the run's folder, whatever the bin is called.
 pub fn path(run: &Path, bin: &str, best: bool) -> PathBuf {
     let bin = bin.replace(['/', '\0'], "_");
@@ -272,7 +166,7 @@ pub fn path(run: &Path, bin: &str, best: bool) -> PathBuf {
 pub fn write(
     run: &Path,
     detail: &Detail,
-    measured: &Measured,
+    measured: &PairSimilarities,
     same: &[bool],
     best: bool,
 ) -> Result<(), CheckpointError> {
@@ -282,7 +176,7 @@ pub fn write(
     let rows = measured.similarities.iter().zip(same);
     let data: Vec<f32> = rows.flat_map(|(score, same)| [*score as f32, f32::from(u8::from(*same))]).collect();
     npy::write(&path.with_extension("npy"), &Matrix { shape: [data.len() / 2, 2], data })?;
-    let text = sum::seal(serde_json::to_vec(detail).map_err(|error| failed(error.into()))?);
+    let text = json_checksum::append(serde_json::to_vec(detail).map_err(|error| failed(error.into()))?);
     write_atomically::<CheckpointError>(&path, |temporary| fs_err::write(temporary, &text).map_err(failed))?;
     Ok(())
 }
@@ -300,7 +194,7 @@ pub fn read(path: &Path) -> Result<Detail, DetailError> {
         return Err(damaged(format!("it has {bytes} bytes")));
     }
     let text = std::fs::read(path).map_err(|error| failed(&error))?;
-    let detail: Detail = sum::parse(&text).map_err(damaged)?;
+    let detail: Detail = json_checksum::parse(&text).map_err(damaged)?;
     match detail.problem() {
         Some(reason) => Err(damaged(reason)),
         None => Ok(detail),
@@ -336,9 +230,9 @@ mod tests {
         }
     }
 
-    fn detail() -> (DecodedBin, Measured, Detail) {
+    fn detail() -> (DecodedBin, PairSimilarities, Detail) {
         let bin = bin(&[true, false, true, false]);
-        let measured = Measured { similarities: vec![0.9, 0.8, -1.0, 0.1], distances: vec![0.0; 4] };
+        let measured = PairSimilarities { similarities: vec![0.9, 0.8, -1.0, 0.1], distances: vec![0.0; 4] };
         let detail = Detail::new(&bin, &measured, result(0.5), 3, Some(40));
         (bin, measured, detail)
     }

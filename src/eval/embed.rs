@@ -1,144 +1,92 @@
-//! A bin's images on their way to figures: decoded once, embedded batch by batch.
+//! From a model and items to embeddings, batch by batch.
 
-use miette::Diagnostic;
-use rayon::prelude::*;
-use thiserror::Error;
+use super::error::EvalError;
+use super::model::{Model, normalize};
+use crate::data::items::{Item, ItemsError};
+use crate::data::stream::Stream;
 
-use super::measuring::Measuring;
-use super::metrics::{self, Measured};
-use crate::crash;
-use crate::data::bin::EvalBin;
-use crate::data::decode::decode_into;
-
-/// A bin whose images are decoded.
-#[derive(Debug, Clone)]
-pub struct DecodedBin {
-    /// The bin's name.
-    pub name: String,
-    /// Width and height.
-    pub size: (u32, u32),
-    /// (images, H, W, 3), bytes; an image that several pairs show is there once.
-    pub images: Vec<u8>,
-    /// The two images of each pair, as places in `images`.
-    pub pairs: Vec<[u32; 2]>,
-    /// Whether each pair shows one person.
-    pub same: Vec<bool>,
+/// How images are embedded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Embedding {
+    /// Images at a time.
+    pub batch: usize,
+    /// Whether the mean with the mirror image's embedding is taken.
+    pub flip: bool,
+    /// Whether the result is scaled to length 1.
+    pub normalize: bool,
 }
 
-/// A bin with an image that cannot be decoded.
-#[derive(Debug, Error, Diagnostic)]
-#[error("image {index} of the bin `{}` {reason}", path.display())]
-#[diagnostic(help("the bin is damaged: fetch it again, or leave it out of `data.bins`"))]
-pub struct DecodeBinError {
-    path: std::path::PathBuf,
-    index: usize,
-    reason: String,
+/// Images whose embeddings were made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Images in all.
+    pub images: u64,
+    /// Those that cannot be read: their rows are NaN.
+    pub unreadable: u64,
+    /// Those that can be read, but whose embeddings are not finite.
+    pub not_finite: u64,
 }
 
-impl DecodedBin {
-    /// Decodes all images in parallel, to (width, height).
-    ///
-    /// # Errors
-    /// The first image that cannot be decoded.
-    pub fn decode(bin: &EvalBin, size: (u32, u32)) -> Result<Self, DecodeBinError> {
-        let one = size.0 as usize * size.1 as usize * 3;
-        let mut images = vec![0; bin.images.len() * one];
-        images.par_chunks_exact_mut(one).zip(&bin.images).enumerate().try_for_each(|(index, (pixels, bytes))| {
-            decode_into(bytes, size, pixels).map(|_| ()).map_err(|error| {
-                let index = bin.pairs.as_flattened().iter().position(|place| *place as usize == index).unwrap_or(index);
-                DecodeBinError { path: bin.path.clone(), index, reason: error.to_string() }
-            })
-        })?;
-        Ok(Self { name: bin.name.clone(), size, images, pairs: bin.pairs.clone(), same: bin.same.clone() })
+impl Counts {
+    /// Images with an embedding.
+    pub const fn good(&self) -> u64 {
+        self.images - self.unreadable - self.not_finite
     }
 }
 
-/// From images (count, H, W, 3) to raw embeddings (count, E), averaged with those of the mirrored images.
-pub type Embed<'a, E> = &'a mut dyn FnMut(&[u8], usize) -> Result<Vec<f32>, E>;
+/// Who hears what happens on the way.
+pub trait Listener {
+    /// A batch is done.
+    fn done(&mut self, counts: Counts);
+    /// An image cannot be used.
+    fn bad(&mut self, item: &Item, reason: &str);
+}
 
-/// Embeds a bin and makes `figures` of its pairs. Pairs are measured and figures made on a thread beside the embedding, so
-/// that little of it is left when the last image is embedded. `progress` is told (done, all).
+/// Embeds `items` in their order and hands each batch's items and rows (n, E) to `take`, one row an item: an image that
+/// cannot be read has a row of NaN. Never holds more than a few batches.
 ///
 /// # Errors
-/// What `embed` fails with, or embeddings that are not finite.
-///
-/// # Panics
-/// When `figures` does, or the system gives no thread.
-pub fn evaluate<T: Send, E: From<metrics::MetricsError>>(
-    bin: &DecodedBin,
-    batch: usize,
-    embed: Embed<'_, E>,
-    progress: &dyn Fn(usize, usize),
-    figures: impl FnOnce(Measured) -> T + Send,
-) -> Result<T, E> {
-    let one = bin.size.0 as usize * bin.size.1 as usize * 3;
-    let total = bin.images.len() / one.max(1);
-    std::thread::scope(|scope| {
-        // No longer than the batches of the bin.
-        let (sender, rows) = crossbeam_channel::unbounded::<(Vec<f32>, usize)>();
-        let measure = move || {
-            crash::test("figures");
-            let mut measuring = Measuring::new(&bin.pairs);
-            for (rows, count) in rows {
-                measuring.add(&rows, count);
-            }
-            measuring.finish().map(figures)
-        };
-        let measured = std::thread::Builder::new().name("figures".into()).spawn_scoped(scope, measure);
-        let measured = measured.unwrap_or_else(|error| panic!("the system gives no thread for the figures: {error}"));
-        let mut done = 0;
-        progress(0, total);
-        for images in bin.images.chunks(one * batch) {
-            let count = images.len() / one;
-            // Where the thread panicked, joining it tells.
-            let _ = sender.send((embed(images, count)?, count));
-            done += count;
-            progress(done, total);
+/// Items that cannot be listed, or what `take` fails with.
+pub fn embed_items<I, E>(
+    model: &Model,
+    items: I,
+    how: Embedding,
+    listener: &mut dyn Listener,
+    mut take: impl FnMut(&[Item], &[f32]) -> Result<(), E>,
+) -> Result<Counts, E>
+where
+    I: Iterator<Item = Result<Item, ItemsError>>,
+    E: From<EvalError>,
+{
+    let length = model.length();
+    let mut stream = Stream::new(items, model.size(), how.batch).map_err(EvalError::from)?;
+    let mut counts = Counts::default();
+    let mut rows: Vec<f32> = Vec::new();
+    while let Some(decoded) = stream.next_batch() {
+        let decoded = decoded.map_err(EvalError::from)?;
+        let mut embeddings = model.embed(&decoded.images, decoded.count(), how.flip).map_err(EvalError::Model)?;
+        if how.normalize {
+            normalize(&mut embeddings, length);
         }
-        drop(sender);
-        Ok(measured.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Four images of a pixel, embedded as two of their colours.
-    fn bin() -> DecodedBin {
-        let images = vec![200, 100, 0, 100, 200, 0, 50, 60, 0, 60, 50, 0];
-        DecodedBin { name: "x".into(), size: (1, 1), images, pairs: vec![[0, 1], [2, 3]], same: vec![true, false] }
+        rows.clear();
+        let (mut bad, mut good) = (decoded.bad.iter().peekable(), embeddings.chunks_exact(length));
+        for (at, item) in decoded.items.iter().enumerate() {
+            if let Some((_, reason)) = bad.next_if(|(place, _)| *place == at) {
+                counts.unreadable += 1;
+                listener.bad(item, reason);
+                rows.resize(rows.len() + length, f32::NAN);
+            } else if let Some(row) = good.next() {
+                if row.iter().any(|value| !value.is_finite()) {
+                    counts.not_finite += 1;
+                    listener.bad(item, "has an embedding that is not finite");
+                }
+                rows.extend_from_slice(row);
+            }
+        }
+        counts.images += decoded.items.len() as u64;
+        take(&decoded.items, &rows)?;
+        listener.done(counts);
+        stream.recycle(decoded);
     }
-
-    fn embedding(images: &[u8]) -> Vec<f32> {
-        images.chunks_exact(3).flat_map(|pixel| [f32::from(pixel[0]), f32::from(pixel[1])]).collect()
-    }
-
-    #[test]
-    fn figures_are_made_beside_the_embedding() {
-        let bin = bin();
-        let told = std::cell::RefCell::new(Vec::new());
-        let mut embed = |images: &[u8], _: usize| Ok::<_, metrics::MetricsError>(embedding(images));
-        let progress = |done, all| told.borrow_mut().push((done, all));
-        let figures = |measured: Measured| (measured, std::thread::current().name().map(str::to_owned));
-        let (measured, thread) = evaluate(&bin, 3, &mut embed, &progress, figures).expect("figures");
-        assert_eq!(Ok(measured), Measured::new(&embedding(&bin.images), &bin.pairs));
-        assert_eq!(thread.as_deref(), Some("figures"));
-        assert_eq!(*told.borrow(), [(0, 4), (3, 4), (4, 4)]);
-    }
-
-    #[test]
-    fn what_fails_comes_back() {
-        let bin = bin();
-        let mut asked = 0;
-        let mut ends = |images: &[u8], _: usize| {
-            asked += 1;
-            if asked == 2 { Err(metrics::MetricsError::NotFinite(77)) } else { Ok(embedding(images)) }
-        };
-        let never = |_: Measured| unreachable!("there are no figures");
-        assert_eq!(evaluate(&bin, 2, &mut ends, &|_, _| {}, never), Err::<(), _>(metrics::MetricsError::NotFinite(77)));
-        let mut spoiled = |_: &[u8], count: usize| Ok(vec![f32::NAN; count * 2]);
-        let wrong = evaluate(&bin, 2, &mut spoiled, &|_, _| {}, |_| ());
-        assert_eq!(wrong, Err(metrics::MetricsError::NotFinite(0)));
-    }
+    Ok(counts)
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use tch::{Device, Kind, Tensor};
 
-use crate::export::onnx::run::Program as Onnx;
+use crate::export::onnx::interpreter::Program as Onnx;
 use crate::export::tflite::Program as Tflite;
 use crate::nn::network::normalize_images;
 

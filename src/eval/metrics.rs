@@ -1,8 +1,6 @@
 //! The figures of a bin: the reference's accuracy and threshold, and the 10-fold accuracy that everyone else reports.
 
-use thiserror::Error;
-
-use super::measuring::Measuring;
+use super::similarity::{MetricsError, PairSimilarities};
 
 /// Folds of the cross-validation.
 const FOLDS: usize = 10;
@@ -24,17 +22,6 @@ pub struct Figures {
     pub pairs: usize,
 }
 
-/// Embeddings that give no figures.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum MetricsError {
-    /// Not a number.
-    #[error("the embedding of image {0} is not finite")]
-    NotFinite(usize),
-    /// No pairs.
-    #[error("there are no pairs")]
-    Empty,
-}
-
 /// The figures of raw embeddings, row-major (2N, E), whose rows 2i and 2i + 1 are pair i.
 ///
 /// # Errors
@@ -49,34 +36,10 @@ pub fn figures(embeddings: &[f32], same: &[bool]) -> Result<Figures, MetricsErro
 /// # Errors
 /// A value that is not finite, or no pairs at all.
 pub fn figures_of_pairs(embeddings: &[f32], pairs: &[[u32; 2]], same: &[bool]) -> Result<Figures, MetricsError> {
-    Ok(Measured::new(embeddings, pairs)?.figures(same))
+    Ok(PairSimilarities::new(embeddings, pairs)?.figures(same))
 }
 
-/// How alike the two images of each pair are.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Measured {
-    /// Cosine similarities, -1 to 1.
-    pub similarities: Vec<f64>,
-    /// Squared distances of the embeddings scaled to length 1, 0 to 4.
-    pub distances: Vec<f64>,
-}
-
-impl Measured {
-    /// Measures pairs of raw embeddings, row-major (rows, E), as [`figures_of_pairs`] has them.
-    ///
-    /// # Errors
-    /// A value that is not finite, or no pairs at all.
-    pub fn new(embeddings: &[f32], pairs: &[[u32; 2]]) -> Result<Self, MetricsError> {
-        let rows = pairs.as_flattened().iter().max().map_or(0, |last| *last as usize + 1);
-        if rows == 0 || embeddings.len() < rows {
-            return Err(MetricsError::Empty);
-        }
-        let length = embeddings.len() / rows;
-        let mut measuring = Measuring::new(pairs);
-        measuring.add(&embeddings[..rows * length], rows);
-        measuring.finish()
-    }
-
+impl PairSimilarities {
     /// The figures, given which pairs show one person.
     pub fn figures(&self, same: &[bool]) -> Figures {
         let Self { similarities, distances } = self;

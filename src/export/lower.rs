@@ -4,111 +4,20 @@
 //! training needs is gone, batch norms are folded into the convolution or dense layer before them, zero padding into the
 //! convolution after it; what cannot be folded exactly stays as an operation of its own.
 
+mod folding;
+mod lowered;
 mod ops;
-mod passes;
 
 use std::collections::HashSet;
 
 use thiserror::Error;
 
 use crate::graph::layer::{Activation, Layer, Padding, Window};
-use crate::graph::shape::{Shape, same_padding};
+use crate::graph::shape::same_padding;
 use crate::graph::{Array, Graph, NodeId, Weights};
 
-pub use ops::{Combination, Op, OpKind, Pads};
-
-/// Position of a value in [`Lowered::values`].
-pub type ValueId = usize;
-
-/// What the file takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum InputKind {
-    /// fp32 in -1 to 1: `(x / 255 - 0.5) * 2`.
-    #[default]
-    Float,
-    /// Bytes, 0 to 255; the file normalises them.
-    Uint8,
-}
-
-/// Order of the axes of the images that the file takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Layout {
-    /// (batch, height, width, channels).
-    #[default]
-    Nhwc,
-    /// (batch, channels, height, width).
-    Nchw,
-}
-
-/// What is built around the network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Options {
-    /// Numbers of the input.
-    pub input: InputKind,
-    /// Order of the input's axes. The operations are channels-last either way: the writer transposes.
-    pub layout: Layout,
-    /// Whether the result is the mean of the images' and the mirrored images' results, l2-normalised.
-    pub flip: bool,
-    /// Whether the result is l2-normalised.
-    pub normalize: bool,
-}
-
-/// Number format of a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Number {
-    /// fp32.
-    Float,
-    /// 0 to 255.
-    Uint8,
-}
-
-/// What flows between operations.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Value {
-    /// Unique; the name of the layer whose result it is, with a suffix inside a layer.
-    pub name: String,
-    /// Channels last, without the batch.
-    pub shape: Shape,
-    /// Number format.
-    pub number: Number,
-    /// How many times the batch of the input is in it: 2 between [`OpKind::MirrorBatch`] and [`OpKind::MeanHalves`].
-    pub copies: usize,
-}
-
-/// A network for inference.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Lowered {
-    /// The operations; each comes after those that make its inputs.
-    pub ops: Vec<Op>,
-    /// The values.
-    pub values: Vec<Value>,
-    /// The images.
-    pub input: ValueId,
-    /// The embeddings. Never the input itself.
-    pub output: ValueId,
-    /// What was asked for.
-    pub options: Options,
-}
-
-impl Lowered {
-    /// The shape of the first input of an operation.
-    pub fn input_shape(&self, op: &Op) -> &Shape {
-        &self.values[op.inputs[0]].shape
-    }
-
-    /// The shape of the result of an operation.
-    pub fn output_shape(&self, op: &Op) -> &Shape {
-        &self.values[op.output].shape
-    }
-
-    /// How often each value is used, the network's output counted as a use.
-    pub fn uses(&self) -> Vec<usize> {
-        let mut uses = vec![0; self.values.len()];
-        self.ops.iter().flat_map(|op| &op.inputs).for_each(|input| uses[*input] += 1);
-        uses[self.output] += 1;
-        uses
-    }
-}
+pub use lowered::{InputKind, Layout, Lowered, Number, Options, Value};
+pub use ops::{Combination, Op, OpKind, Pads, ValueId};
 
 /// A network that cannot be exported.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -174,7 +83,7 @@ pub fn lower(graph: &Graph, weights: &Weights, options: Options) -> Result<Lower
     }
     let Builder { ops, values, .. } = builder;
     let mut lowered = Lowered { ops, values, input: images, output, options };
-    passes::run(&mut lowered);
+    folding::run(&mut lowered);
     Ok(lowered)
 }
 
@@ -266,7 +175,7 @@ impl Builder {
             }
             Layer::NormDense { .. } => {
                 let unit = self.op(&format!("{name}/unit"), class, OpKind::Unit, &[x], &from);
-                let kind = OpKind::Dense { kernel: passes::unit_columns(&arrays[0]), bias: None };
+                let kind = OpKind::Dense { kernel: folding::unit_columns(&arrays[0]), bias: None };
                 return Ok(self.op(name, class, kind, &[unit], shape));
             }
             Layer::Input { .. }
@@ -277,9 +186,9 @@ impl Builder {
             | Layer::GaussianDropout { .. }
             | Layer::Activation { activation: Activation::Linear } => return Ok(x),
             Layer::BatchNormalization { epsilon, center, scale, .. } => {
-                passes::batch_norm(arrays, *epsilon, *scale, *center)
+                folding::batch_norm(arrays, *epsilon, *scale, *center)
             }
-            Layer::Rescaling { scale, offset } => passes::rescaling(scale, offset),
+            Layer::Rescaling { scale, offset } => folding::rescaling(scale, offset),
             Layer::LayerNormalization { epsilon, center, scale } => OpKind::LayerNorm {
                 epsilon: *epsilon,
                 gamma: scale.then(|| data(0)),
@@ -288,7 +197,7 @@ impl Builder {
             Layer::UnitNormalization => OpKind::Unit,
             Layer::PReLU { .. } => OpKind::PRelu { alpha: arrays[0].clone() },
             Layer::ReLU { max_value, negative_slope, threshold } => {
-                passes::relu(*max_value, *negative_slope, *threshold)
+                folding::relu(*max_value, *negative_slope, *threshold)
             }
             Layer::LeakyReLU { negative_slope } => OpKind::Activation(Activation::LeakyRelu(*negative_slope)),
             Layer::ELU { alpha } => OpKind::Activation(Activation::Elu(*alpha)),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::ExportError;
+use super::error::ExportError;
 use crate::checkpoint::{self, SavedModel};
 use crate::graph::{Graph, Weights, embedding};
 use crate::schedule::EmbeddingLayer;

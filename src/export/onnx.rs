@@ -3,12 +3,9 @@
 //! Dense weights are put in the order that a flattened NCHW map has, so that nothing is transposed but the images, where
 //! the file takes them channels-last.
 
-mod activations;
 mod check;
-mod operations;
+pub mod interpreter;
 pub mod proto;
-pub mod run;
-mod spatial;
 mod writer;
 
 use prost::Message as _;
@@ -16,16 +13,13 @@ use proto::{GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto};
 
 use super::lower::Lowered;
 pub(super) use check::file as check;
-use writer::Writer;
+use writer::{Writer, operations};
+
+pub use writer::{INPUT, OUTPUT};
 
 /// The operator set that is written.
 pub const OPSET: i64 = 17;
 const IR_VERSION: i64 = 8;
-/// The name of the input.
-pub const INPUT: &str = "images";
-/// The name of the output.
-pub const OUTPUT: &str = "embeddings";
-
 /// Longest file that protobuf readers take.
 pub const MOST_BYTES: usize = i32::MAX as usize;
 

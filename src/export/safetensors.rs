@@ -7,7 +7,7 @@ use std::path::Path;
 use safetensors::SafeTensors;
 use serde_json::{Map, Value, json};
 
-use super::state::Named;
+use super::state_dict::Named;
 use crate::graph::Array;
 
 /// Writes arrays and metadata.

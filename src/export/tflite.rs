@@ -1,41 +1,35 @@
 //! TFLite: a network as a `.tflite` file in fp32, with fp16 weights, or in int8.
 //!
 //! A [`Lowered`] network becomes a [`model::Model`] of TFLite's operators (`build`), that may become one with fp16 constants
-//! (`half`) or of integers (`ranges`, `quantize`), and that is written (`write`), read back (`read`) and run before it is
-//! kept: by this crate's interpreter (`run`) and by TFLite itself where there is one (`check`).
+//! (`fp16`) or of integers (`int8`), and that is written (`write`), read back (`read`) and run before it is
+//! kept: by this crate's interpreter (`interpreter`) and by TFLite itself where there is one (`check`).
 
 mod build;
 mod calibration;
 mod check;
-mod half;
+mod fp16;
+mod int8;
+mod interpreter;
 pub mod model;
 pub mod op;
-mod quantize;
-mod ranges;
+mod precision;
 mod read;
-mod run;
+pub mod tensor;
 mod write;
 
 use std::path::Path;
 
 use tch::Tensor;
 
-use super::files::{check_failed, keep, lowered, metadata};
+use super::check as checks;
+use super::error::ExportError;
+use super::keep::{check_failed, keep};
 use super::lower::{LowerError, Lowered};
-use super::{ExportError, Request, check as checks};
+use super::metadata::metadata;
+use super::request::Request;
 use crate::checkpoint::CheckpointError;
 
-/// Number format of a file's weights, and of what it computes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Precision {
-    /// fp32.
-    #[default]
-    Float32,
-    /// Weights in fp16; computed in fp32, or in fp16 where a device has it.
-    Float16,
-    /// Weights and activations in int8.
-    Int8,
-}
+pub use precision::Precision;
 
 /// The bytes of a file and what is to say of them.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,10 +62,10 @@ pub fn encode(
     let mut in_float = Vec::new();
     let model = match (precision, images) {
         (Precision::Float32, _) => built.model,
-        (Precision::Float16, _) => half::halve(&built.model),
+        (Precision::Float16, _) => fp16::halve(&built.model),
         (Precision::Int8, images) => {
-            let ranges = images.map(|images| ranges::calibrate(&built.model, images));
-            let quantized = quantize::quantize(&built, &ranges.unwrap_or_default());
+            let ranges = images.map(|images| int8::ranges::calibrate(&built.model, images));
+            let quantized = int8::quantize(&built, &ranges.unwrap_or_default());
             in_float = quantized.in_float;
             quantized.model
         }
@@ -114,7 +108,7 @@ impl Program {
 
     /// Whether it takes bytes.
     pub fn takes_bytes(&self) -> bool {
-        self.model.tensors[self.model.input].kind == model::Kind::Uint8
+        self.model.tensors[self.model.input].kind == tensor::Kind::Uint8
     }
 
     /// The axes of its input after the batch.
@@ -124,14 +118,14 @@ impl Program {
 
     /// The output for images (B, ...). Panics where a damaged file's operators do not fit each other, as libtorch does.
     pub fn run(&self, images: &Tensor) -> Tensor {
-        run::Interpreter::new(&self.model).run(images, &mut |_, _| {})
+        interpreter::Interpreter::new(&self.model).run(images, &mut |_, _| {})
     }
 }
 
 /// Makes a file, checks it and puts it in its place; its length and lines for people.
 pub(super) fn write(request: &Request, model: &super::Model) -> Result<(u64, Vec<String>), ExportError> {
     let failed = |source| ExportError::Layer { path: request.model.clone(), source };
-    let lowered = lowered(request, model)?;
+    let lowered = request.lower(model)?;
     let shape = model.graph.input_shape().cloned().unwrap_or_default();
     let (calibration, shown) = match &request.calibrate {
         Some(path) => {

@@ -1,15 +1,16 @@
-//! The backbones: functions that build a [`Graph`] from images to `embedding`. A new one is a file here and a line in
+//! The registry of backbones: functions that build a [`Graph`] from images to `embedding`. A new one is a file here and a line in
 //! [`TABLE`].
 //!
 //! Those of keras.applications have its layers, names and order, so that its weight files load by name; the reference's
 //! embedding head follows the last map. `tests/interop/backbones.rs` compares them with what real Keras builds.
 
 mod builder;
+mod layer_order;
 mod mobilefacenet;
 mod mobilenet;
 mod mobilenetv2;
 mod mobilenetv3;
-mod order;
+mod options;
 mod resnetv2;
 mod se_mobilefacenet;
 
@@ -19,19 +20,10 @@ use super::layer::Regularizer;
 use super::{Graph, GraphError};
 use builder::Builder;
 
+pub use options::{Options, Spelling};
+
 /// Height, width and channels of the images.
 const IMAGE: [usize; 3] = [112, 112, 3];
-
-/// What a backbone can be asked for.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Options {
-    /// Length of the embedding.
-    pub embedding_size: usize,
-    /// Share of the features dropped before the embedding, 0 to below 1.
-    pub dropout: f64,
-    /// Width multiplier, Keras's `alpha`: 1 is the published network.
-    pub width: f64,
-}
 
 /// A line of the table.
 pub struct Backbone {
@@ -126,15 +118,6 @@ pub const TABLE: &[Backbone] = &[
         build: resnetv2::build_152,
     },
 ];
-
-/// How layers are spelt where Keras 2 and Keras 3 differ: only Keras 2 allows `/` in a name, and its MobileNetV3 uses it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Spelling {
-    /// `expanded_conv_1_expand_bn`: both Kerases open such a file.
-    Keras3,
-    /// `expanded_conv_1/expand/BatchNorm`: the names in Keras 2's weight files.
-    Keras2,
-}
 
 /// A backbone that cannot be built.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -1,19 +1,21 @@
 //! What each layer computes.
 //!
 //! Results of three axes (maps: height, width, channels) are logically NCHW tensors that lie channels-last in memory; all
-//! others have Keras's axes. What Keras calls the last axis is [`channel_axis`].
+//! others have Keras's axes. [`axes`] finds Keras's axes in them.
 
 mod activation;
+mod axes;
 mod noise;
 mod norm;
 mod spatial;
 
 use tch::Tensor;
 
-use super::network::Mode;
+use super::mode::Mode;
 use crate::graph::layer::{Layer, Padding, Window};
 use crate::graph::shape::Shape;
 use activation::activate;
+use axes::{axis_of, channel_axis, keras_order, torch_order};
 use norm::BatchNorm;
 
 /// Runs one layer. `weights` are the layer's, in Keras's order; `shape` is the result's, Keras's, without the batch.
@@ -110,32 +112,6 @@ pub(super) fn convolve_padded(layer: &Layer, x: &Tensor, weights: &[Tensor], zer
 pub(super) fn dense(x: &Tensor, weights: &[Tensor], use_bias: bool) -> Tensor {
     let product = keras_order(x).matmul(&weights[0]);
     torch_order(&if use_bias { product + &weights[1] } else { product })
-}
-
-/// The dimension that is Keras's last axis.
-fn channel_axis(x: &Tensor) -> i64 {
-    if x.dim() == 4 { 1 } else { -1 }
-}
-
-/// The dimension that is Keras's axis, counted from 1 without the batch; -1 is the last.
-fn axis_of(x: &Tensor, axis: i64) -> i64 {
-    let axes = x.dim() as i64 - 1;
-    let axis = if axis < 0 { axes + 1 + axis } else { axis };
-    match (x.dim(), axis) {
-        (4, 3) => 1,
-        (4, axis) => axis + 1,
-        (_, axis) => axis,
-    }
-}
-
-/// NCHW to Keras's NHWC; what is no map stays.
-fn keras_order(x: &Tensor) -> Tensor {
-    if x.dim() == 4 { x.permute([0, 2, 3, 1]) } else { x.shallow_clone() }
-}
-
-/// Keras's NHWC to NCHW; what is no map stays.
-fn torch_order(x: &Tensor) -> Tensor {
-    if x.dim() == 4 { x.permute([0, 3, 1, 2]) } else { x.shallow_clone() }
 }
 
 fn fold(inputs: &[&Tensor], combine: impl Fn(&Tensor, &Tensor) -> Tensor) -> Tensor {

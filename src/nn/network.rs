@@ -5,20 +5,12 @@ use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
 use super::fusion::{self, Fused, Sum, Then};
+use super::mode::Mode;
 use super::native::{self, Act, Norm};
 use super::parameters::Parameters;
 use super::{layers, regularization};
 use crate::graph::layer::{Activation, Layer, Regularizer};
 use crate::graph::{Graph, NodeId, Weights};
-
-/// Whether batch norms use the batch's statistics and dropout drops.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Batch statistics (the moving ones are updated), dropout active.
-    Train,
-    /// Moving statistics, no dropout.
-    Infer,
-}
 
 /// A graph on a device. The graph is a basic model, or a basic model with one head layer after its embedding.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::eval::measure::Evaluation;
+use crate::eval::evaluate::Evaluation;
 
 /// The false accept rates of the table.
 pub const RATES: [f64; 4] = [1e-1, 1e-2, 1e-3, 1e-4];
@@ -144,7 +144,7 @@ pub fn json(row: &Evaluation, with_roc: bool) -> Value {
 #[cfg(test)]
 pub(in crate::report) mod tests {
     use super::*;
-    use crate::eval::measure::Counts;
+    use crate::eval::embed::Counts;
     use crate::eval::metrics::Figures;
     use crate::eval::roc::Scores;
 

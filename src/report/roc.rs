@@ -7,7 +7,7 @@ use super::plot::scene::{Anchor, GRID, INK, Item, PALETTE, Scene, Stroke};
 use super::plot::{self, Format, PlotError};
 use crate::checkpoint::CheckpointError;
 use crate::checkpoint::atomic::write_atomically;
-use crate::eval::measure::Evaluation;
+use crate::eval::evaluate::Evaluation;
 use crate::eval::roc::RocPoint;
 
 /// Size of the picture, and the box of the curves in it: left, top, right, bottom.

@@ -2,13 +2,85 @@
 
 use std::collections::HashMap;
 
-use super::check::{Defaults, check_stage, file_name};
-use super::file::{BranchFile, ScheduleFile, Stages};
-use super::names::Name;
+use serde::Serialize;
+
+use super::fields::{BRANCH, belongs};
+use super::names::{self, Name};
 use super::reader::{Field, Reader};
-use super::source::{At, Span};
-use super::tree::Value;
-use super::{Branch, Stage};
+use super::scalars::file_name;
+use super::span::{At, Span};
+use super::stage::{self, Defaults, Stage, StageFile, Stages, read_stages};
+use super::tree::{Entry, Node, Value};
+
+/// An alternative: stages of their own, from the state that all branches of a schedule share.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Branch {
+    /// Its name, the end of its files' stem; no two branches have the same.
+    pub name: String,
+    /// What to train, in order; at least one.
+    pub stages: Vec<Stage>,
+}
+
+/// The list of `branches`; none where one is no map.
+pub(super) type Branches = Vec<At<Option<BranchFile>>>;
+
+/// One of `branches`: stages with a name, or one stage alone.
+pub(super) struct BranchFile {
+    pub name: Field<String>,
+    pub stages: Field<Stages>,
+    /// Whether it is one stage alone, without a list.
+    pub single: bool,
+}
+
+/// The list of branches.
+pub(super) fn read_branches<'n>(reader: &mut Reader, entries: impl Iterator<Item = &'n Entry>) -> Field<Branches> {
+    match reader.choose("branches", entries) {
+        Field::Given(At { value: node, at }) => match &node.value {
+            Value::List(items) => {
+                let branches = items.iter().enumerate();
+                let branches = branches.map(|(index, item)| BranchFile::read(index, item, reader)).collect();
+                Field::Given(At { value: branches, at })
+            }
+            Value::Null => Field::Given(At { value: Vec::new(), at }),
+            _ => {
+                let help = "each branch begins with a dash: - {loss: softmax, optimizer: adam, epochs: 1}".to_owned();
+                reader.mismatch("branches", node, "a list of branches", Some(help));
+                Field::Broken
+            }
+        },
+        Field::Absent => Field::Absent,
+        Field::Broken => Field::Broken,
+    }
+}
+
+impl BranchFile {
+    /// Reads the branch at `index`, counted from 0; none where it is no map.
+    fn read(index: usize, node: &Node, reader: &mut Reader) -> At<Option<Self>> {
+        let what = format!("branch {}", index + 1);
+        let Value::Map(entries) = &node.value else {
+            let stage = StageFile::read(&what, node, reader);
+            return At { value: None, at: stage.at };
+        };
+        let at = entries.first().map_or(node.at, |entry| entry.key.at);
+        let listed = entries.iter().any(|entry| names::find(&entry.key.value, &BRANCH[1..]).is_some());
+        if listed {
+            let Some(fields) = reader.fields(&what, node, BRANCH, &belongs) else { return At { value: None, at } };
+            let branch = Self {
+                name: reader.field("name", fields.all("name"), Reader::text),
+                stages: read_stages(reader, fields.all("stages"), &format!("{what}, ")),
+                single: false,
+            };
+            return At { value: Some(branch), at };
+        }
+        let stage = StageFile::read(&what, node, reader);
+        let name = match &stage.value {
+            Some(StageFile { name: Field::Given(name), .. }) => Field::Given(name.clone()),
+            Some(StageFile { name: Field::Broken, .. }) => Field::Broken,
+            _ => Field::Absent,
+        };
+        At { value: Some(Self { name, stages: Field::Given(At { value: vec![stage], at }), single: true }), at }
+    }
+}
 
 /// A branch's name, when it has one of its own, and its stages.
 type Checked = (Option<At<String>>, Vec<Stage>);
@@ -22,12 +94,14 @@ const TAKEN: [&str; 3] = ["basic", "hist", "branches"];
 
 /// The stages and the branches; none when any of them is wrong.
 pub(super) fn check(
-    file: &ScheduleFile,
+    stages: &Field<Stages>,
+    branches: &Field<Branches>,
+    start: Span,
     defaults: &Defaults,
     reader: &mut Reader,
 ) -> Option<(Vec<Stage>, Vec<Branch>)> {
-    let branched = !matches!(file.branches, Field::Absent);
-    let stages = match &file.stages {
+    let branched = !matches!(branches, Field::Absent);
+    let checked_stages = match stages {
         Field::Given(given) if given.value.is_empty() && !branched => {
             reader.problems.error(given.at, "`stages` is empty", "expected at least one stage", STAGES.to_owned());
             None
@@ -36,12 +110,12 @@ pub(super) fn check(
         Field::Broken => None,
         Field::Absent if branched => Some(Vec::new()),
         Field::Absent => {
-            reader.problems.error(file.start, "the schedule has no stages", "`stages` is missing", STAGES.to_owned());
+            reader.problems.error(start, "the schedule has no stages", "`stages` is missing", STAGES.to_owned());
             None
         }
     };
-    let first = !matches!(&file.stages, Field::Given(given) if !given.value.is_empty());
-    let branches = match &file.branches {
+    let first = !matches!(stages, Field::Given(given) if !given.value.is_empty());
+    let checked_branches = match branches {
         Field::Absent => Some(Vec::new()),
         Field::Broken => None,
         Field::Given(given) if given.value.is_empty() => {
@@ -50,14 +124,14 @@ pub(super) fn check(
         }
         Field::Given(given) => check_branches(&given.value, first, defaults, reader),
     };
-    Some((stages?, branches?))
+    Some((checked_stages?, checked_branches?))
 }
 
 /// The numbers of classes that losses say, as the reference's `Centerloss(num_classes=85742)`.
-pub(super) fn said_classes(file: &ScheduleFile) -> Vec<At<u64>> {
+pub(super) fn said_classes(stages: &Field<Stages>, branches: &Field<Branches>) -> Vec<At<u64>> {
     const NAME: Name = Name::new("num_classes", &["classes"]);
-    let branches = file.branches.given().into_iter().flat_map(|given| &given.value).filter_map(|at| at.value.as_ref());
-    let lists = file.stages.given().into_iter().chain(branches.filter_map(|branch| branch.stages.given()));
+    let branches = branches.given().into_iter().flat_map(|given| &given.value).filter_map(|at| at.value.as_ref());
+    let lists = stages.given().into_iter().chain(branches.filter_map(|branch| branch.stages.given()));
     let stages = lists.flat_map(|list| &list.value).filter_map(|stage| stage.value.as_ref());
     let calls = stages.flat_map(|stage| {
         let center = stage.centerloss.given().and_then(|given| given.value.as_ref());
@@ -80,7 +154,7 @@ fn check_list(list: &Stages, of: &str, first: bool, defaults: &Defaults, reader:
         .enumerate()
         .map(|(index, stage)| {
             let what = format!("{of}stage {}", index + 1);
-            check_stage(&what, first && index == 0, stage.value.as_ref()?, stage.at, defaults, reader)
+            stage::check(&what, first && index == 0, stage.value.as_ref()?, stage.at, defaults, reader)
         })
         .collect();
     stages.into_iter().collect()
@@ -150,7 +224,7 @@ fn check_branch(
             None
         }
         Field::Given(given) if file.single => given.value.iter().try_fold(Vec::new(), |mut stages, stage| {
-            stages.push(check_stage(&what, first, stage.value.as_ref()?, at, defaults, reader)?);
+            stages.push(stage::check(&what, first, stage.value.as_ref()?, at, defaults, reader)?);
             Some(stages)
         }),
         Field::Given(given) => check_list(&given.value, &format!("{what}, "), first, defaults, reader),

@@ -7,7 +7,7 @@
 //! ```
 
 use super::reader::Reader;
-use super::source::{At, Span};
+use super::span::{At, Span};
 use super::tree::{Node, Value};
 
 /// A name and its parameters.

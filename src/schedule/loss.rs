@@ -1,9 +1,20 @@
 //! The losses of a schedule: their names, parameters and ranges. One row of [`TABLE`] each.
 
-use super::HeadKind;
 use super::names::Name;
 use super::params::{Parameter, Row};
 use super::range::Range;
+
+/// What a loss works on, the reference's `type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeadKind {
+    /// A dense layer with softmax.
+    Softmax,
+    /// Cosines to l2-normalised class centres.
+    Arcface,
+    /// No head: the embedding itself.
+    Triplet,
+}
 
 /// The losses.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]

@@ -2,13 +2,66 @@
 
 use std::path::PathBuf;
 
-use super::check;
-use super::file::{Embedding, ModelFile, ScheduleFile};
+use serde::Serialize;
+
+use super::fields::{MODEL, belongs};
 use super::names::{Name, any_of, fold, nearest};
 use super::range::Range;
 use super::reader::{Field, Reader};
-use super::source::{At, Span};
-use super::{Backbone, EmbeddingLayer, ModelSource};
+use super::scalars::{check_path, share, whole};
+use super::span::{At, Span};
+use super::tree::{Node, Value};
+
+/// Where a run's network comes from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelSource {
+    /// Built from scratch.
+    Backbone(Backbone),
+    /// Continued from a saved file.
+    File {
+        /// A basic model, or a whole model with its head.
+        path: PathBuf,
+        /// The layer whose output is the embedding, when the file holds a whole model.
+        embedding: Option<EmbeddingLayer>,
+        /// Whether the file's optimiser goes on; the reference's `compile`.
+        compile: bool,
+    },
+}
+
+/// How a file's embedding layer is named.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EmbeddingLayer {
+    /// By the layer's name.
+    Name(String),
+    /// By its position, from the end when negative (the reference's `basic_model=-2`).
+    Index(i64),
+}
+
+/// A network to build.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Backbone {
+    /// A name of the backbone table: `mobilefacenet`.
+    pub kind: String,
+    /// Length of the embedding.
+    pub embedding_size: u64,
+    /// Share of the features dropped before the embedding, 0 to below 1.
+    pub dropout: f64,
+    /// Width multiplier: 1 is the published network.
+    pub width: f64,
+    /// Factor of the sum of squares of every kernel, added to the loss; 0 adds none.
+    pub weight_decay: f64,
+    /// A file of weights it starts from, found by the layers' names.
+    pub pretrained: Option<PathBuf>,
+}
+
+impl Backbone {
+    /// The published network, from scratch and without dropout.
+    pub fn new(kind: impl Into<String>, embedding_size: u64) -> Self {
+        Self { kind: kind.into(), embedding_size, dropout: 0.0, width: 1.0, weight_decay: 0.0, pretrained: None }
+    }
+}
 
 /// Length of the embedding of an unknown backbone unless given.
 const EMBEDDING_SIZE: u64 = 256;
@@ -45,14 +98,84 @@ pub fn backbones() -> impl Iterator<Item = (&'static str, u64)> {
     BACKBONES.iter().map(|row| (row.name.name, row.embedding_size))
 }
 
-/// The model, and where its file was named.
-pub(super) fn check(file: &ScheduleFile, reader: &mut Reader) -> Option<(ModelSource, Option<Span>)> {
-    let given = match &file.model {
+/// The field `model`.
+pub(super) struct ModelFile {
+    pub backbone: Field<String>,
+    pub file: Field<String>,
+    pub embedding: Field<Embedding>,
+    pub dropout: Field<f64>,
+    pub width: Field<f64>,
+    pub compile: Field<bool>,
+    pub weight_decay: Field<f64>,
+    /// None where it says that there is none.
+    pub pretrained: Field<Option<String>>,
+}
+
+/// What `embedding` says: a length for a backbone, a position or a name for a file.
+pub(super) enum Embedding {
+    Number(i128),
+    Text(String),
+}
+
+impl ModelFile {
+    pub(super) fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        // The short form, as the reference has it: model: checkpoints/NAME.h5
+        if let Value::Text(text) = &node.value
+            && std::path::Path::new(text.trim_end()).extension().is_some_and(|kind| kind.eq_ignore_ascii_case("h5"))
+        {
+            return Some(Self {
+                backbone: Field::Absent,
+                file: reader
+                    .text("model", node)
+                    .map_or(Field::Broken, |path| Field::Given(At { value: path, at: node.at })),
+                embedding: Field::Absent,
+                dropout: Field::Absent,
+                width: Field::Absent,
+                weight_decay: Field::Absent,
+                pretrained: Field::Absent,
+                compile: Field::Absent,
+            });
+        }
+        let fields = reader.fields("`model`", node, MODEL, &belongs)?;
+        Some(Self {
+            backbone: reader.field("backbone", fields.all("backbone"), Reader::text),
+            file: reader.field("model.file", fields.all("file"), Reader::text),
+            embedding: reader.field("embedding", fields.all("embedding"), |reader, name, node| match &node.value {
+                Value::Int(number) => Some(Embedding::Number(*number)),
+                Value::Text(_) => {
+                    let text = reader.text(name, node)?;
+                    Some(text.trim().parse().map_or(Embedding::Text(text), Embedding::Number))
+                }
+                _ => {
+                    reader.mismatch(name, node, "a length, a layer's name or a layer's position", None);
+                    None
+                }
+            }),
+            dropout: reader.field("dropout", fields.all("dropout"), Reader::number),
+            width: reader.field("width", fields.all("width"), Reader::number),
+            compile: reader.field("compile", fields.all("compile"), Reader::flag),
+            weight_decay: reader.field("weight_decay", fields.all("weight_decay"), Reader::number),
+            pretrained: match reader.choose("pretrained", fields.all("pretrained")) {
+                Field::Given(At { value: node, at }) if node.is_none() => Field::Given(At { value: None, at }),
+                Field::Given(At { value: node, at }) => match reader.text("pretrained", node) {
+                    Some(path) => Field::Given(At { value: Some(path), at }),
+                    None => Field::Broken,
+                },
+                Field::Absent => Field::Absent,
+                Field::Broken => Field::Broken,
+            },
+        })
+    }
+}
+
+/// The model, and where its file was named. `start` is where to point when there is none.
+pub(super) fn check(model: &Field<ModelFile>, start: Span, reader: &mut Reader) -> Option<(ModelSource, Option<Span>)> {
+    let given = match model {
         Field::Given(given) => given,
         Field::Broken => return None,
         Field::Absent => {
             reader.problems.error(
-                file.start,
+                start,
                 "the schedule does not say what to train",
                 "`model` is missing",
                 "from scratch: model: {backbone: mobilefacenet, embedding: 256}; from a saved model: \
@@ -114,7 +237,7 @@ fn check_backbone(given: &At<String>, model: &ModelFile, reader: &mut Reader) ->
     let default = known.map_or(EMBEDDING_SIZE, |row| row.embedding_size);
     let embedding_size = match &model.embedding {
         Field::Given(At { value: Embedding::Number(number), at }) => {
-            check::whole(reader, "embedding", &Field::Given(At { value: *number, at: *at }), default, 1, 8192)
+            whole(reader, "embedding", &Field::Given(At { value: *number, at: *at }), default, 1, 8192)
         }
         Field::Given(At { value: Embedding::Text(text), at }) => {
             reader.problems.error(
@@ -127,9 +250,9 @@ fn check_backbone(given: &At<String>, model: &ModelFile, reader: &mut Reader) ->
         }
         Field::Absent | Field::Broken => default,
     };
-    let dropout = check::share(reader, "dropout", &model.dropout, 0.0, Range::SHARE);
-    let width = check::share(reader, "width", &model.width, 1.0, Range::above_zero(4.0));
-    let weight_decay = check::share(reader, "weight_decay", &model.weight_decay, 0.0, Range::closed(0.0, 1.0));
+    let dropout = share(reader, "dropout", &model.dropout, 0.0, Range::SHARE);
+    let width = share(reader, "width", &model.width, 1.0, Range::above_zero(4.0));
+    let weight_decay = share(reader, "weight_decay", &model.weight_decay, 0.0, Range::closed(0.0, 1.0));
     known.map(|row| Backbone {
         kind: row.name.name.to_owned(),
         embedding_size,
@@ -159,11 +282,11 @@ fn check_pretrained(field: &Field<Option<String>>, reader: &mut Reader) -> Optio
         );
         return None;
     }
-    check::check_path("model.pretrained", &given, reader).map(Some)
+    check_path("model.pretrained", &given, reader).map(Some)
 }
 
 fn check_model_file(given: &At<String>, model: &ModelFile, reader: &mut Reader) -> Option<ModelSource> {
-    let path = check::check_path("model.file", given, reader);
+    let path = check_path("model.file", given, reader);
     let numbers = [("dropout", &model.dropout), ("width", &model.width), ("weight_decay", &model.weight_decay)];
     let numbers = numbers.into_iter().filter_map(|(name, field)| Some((name, field.given()?.at)));
     let weights = model.pretrained.given().map(|given| ("pretrained", given.at));

@@ -4,10 +4,10 @@
 //! latest (see [`Sources`]): so it does not matter which spelling the file uses, and a mistake in an override is found
 //! and shown like any other.
 
-use super::file;
+use super::fields;
 use super::names::fold;
 use super::problem::Problems;
-use super::source::{At, SET, Sources, Span};
+use super::span::{At, SET, Sources, Span};
 use super::tree::{self, Entry, Node, Value};
 
 /// Puts all overrides over the tree of the file.
@@ -76,7 +76,7 @@ fn insert(node: &mut Node, segments: &[At<&str>], value: Node, problems: &mut Pr
         entries.push(Entry { key, value });
         return;
     }
-    let same = |written: &str| fold(written) == fold(first.value) || file::same_name(written, first.value);
+    let same = |written: &str| fold(written) == fold(first.value) || fields::same_name(written, first.value);
     let existing = entries.iter_mut().filter(|entry| same(&entry.key.value)).max_by_key(|entry| entry.key.at.source);
     if let Some(entry) = existing {
         insert(&mut entry.value, rest, value, problems);

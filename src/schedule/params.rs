@@ -4,7 +4,7 @@ use super::call::Call;
 use super::names::{self, Name, all_of, any_of, nearest};
 use super::range::Range;
 use super::reader::Reader;
-use super::source::{At, Span};
+use super::span::{At, Span};
 use super::tree::{Node, Value};
 
 /// A row: something with a name and numbers.

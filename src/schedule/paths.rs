@@ -6,36 +6,10 @@ use std::path::{Path, PathBuf};
 
 use miette::Severity;
 
+use super::load::Loaded;
+use super::model::{Backbone, ModelSource};
 use super::problem::Problem;
-use super::source::{At, Sources, Span};
-use super::{Backbone, Loaded, ModelSource, Place};
-
-/// Where a schedule names its paths.
-#[derive(Debug, Clone)]
-pub(super) struct Places {
-    pub sources: Sources,
-    pub train: Vec<Span>,
-    pub bins: Vec<Span>,
-    /// The saved model, or the file of a backbone's first weights.
-    pub model: Option<Span>,
-    pub embedding: Option<Span>,
-    pub classes: Vec<At<u64>>,
-}
-
-impl Places {
-    /// An error at the place of something; at the training set where that was not written.
-    pub(super) fn error(&self, place: Place, message: String, label: String, help: String) -> Problem {
-        let at = match place {
-            Place::Model => self.model,
-            Place::Embedding => self.embedding.or(self.model),
-            Place::Classes(at) => self.classes.get(at).map(|said| said.at),
-        };
-        // There is a training set in every checked schedule.
-        let start = Span { source: 0, start: 0, len: 0 };
-        let at = at.or(self.train.first().copied()).unwrap_or(start);
-        Problem::new(Severity::Error, &self.sources, at, message, label, Some(help))
-    }
-}
+use super::span::Span;
 
 const TRAIN_LAYOUT: &str = "\
 a training set is a folder with a folder of images for each person:

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, Severity, SourceCode, SourceSpan};
 
-use super::source::{Sources, Span};
+use super::span::{Sources, Span};
 
 /// One mistake, or one thing worth a warning, with its place in the schedule or on the command line.
 #[derive(Debug, Clone)]

@@ -1,10 +1,10 @@
 //! Reading values out of the tree: a map's fields by name, and scalars by type, each mistake noted and stepped over.
 
-use super::expand;
 use super::names::{self, Name, all_of, fold, nearest};
 use super::problem::Problems;
-use super::source::{At, Sources, Span};
+use super::span::{At, Sources, Span};
 use super::tree::{Entry, Node, Value};
+use super::variables;
 
 /// A field of the file.
 #[derive(Debug, Clone, PartialEq)]
@@ -155,7 +155,7 @@ impl<'a> Reader<'a> {
     /// A text, with its variables replaced. Numbers and `true` count as what was typed.
     pub(super) fn text(&mut self, name: &str, node: &Node) -> Option<String> {
         match &node.value {
-            Value::Text(text) => match expand::expand(text, self.env) {
+            Value::Text(text) => match variables::expand(text, self.env) {
                 Ok(text) => Some(text),
                 Err(error) => {
                     let piece = text.get(error.at).unwrap_or(text);

@@ -1,12 +1,29 @@
 //! `recovery`: what is done when the loss is no number any more.
 
-use super::Recovery;
-use super::check::{share, whole};
+use serde::Serialize;
+
 use super::names::Name;
 use super::range::Range;
 use super::reader::{Field, Reader};
-use super::source::At;
+use super::scalars::{share, whole};
+use super::span::At;
 use super::tree::{Entry, Value};
+
+/// What is done when the loss is no number any more: the run goes back to its newest state.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Recovery {
+    /// How often in a line of stages; 0 ends the run the first time.
+    pub attempts: u32,
+    /// What the learning rate is multiplied by each time.
+    pub rate: f64,
+    /// Batches that are left out: the one whose loss is no number, and those before it.
+    pub skip: u64,
+}
+
+impl Recovery {
+    /// Unless a schedule says otherwise. The batch before is left out too, since it made the weights that gave the loss.
+    pub const DEFAULT: Self = Self { attempts: 3, rate: 0.5, skip: 2 };
+}
 
 pub(super) const RECOVERY: &[Name] =
     &[Name::new("attempts", &[]), Name::new("rate", &["learning_rate", "factor"]), Name::new("skip", &[])];

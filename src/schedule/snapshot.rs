@@ -1,12 +1,27 @@
 //! `snapshot`: how often the state of a run is kept within an epoch.
 
-use super::Snapshot;
-use super::check::{share, whole};
+use serde::Serialize;
+
 use super::names::Name;
 use super::range::Range;
 use super::reader::{Field, Reader};
-use super::source::At;
+use super::scalars::{share, whole};
+use super::span::At;
 use super::tree::{Entry, Value};
+
+/// How often the whole state of a run is kept within an epoch. Whichever comes first counts.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Snapshot {
+    /// After so many minutes; none by time.
+    pub minutes: Option<f64>,
+    /// After so many steps; none by steps.
+    pub steps: Option<u64>,
+}
+
+impl Snapshot {
+    /// Unless a schedule says otherwise.
+    pub const DEFAULT: Self = Self { minutes: Some(5.0), steps: None };
+}
 
 pub(super) const SNAPSHOT: &[Name] = &[Name::new("minutes", &[]), Name::new("steps", &[])];
 

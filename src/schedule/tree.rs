@@ -10,7 +10,7 @@ use serde_yaml::options::DuplicateKeyPolicy;
 use serde_yaml::{Location, Spanned};
 
 use super::problem::Problems;
-use super::source::{At, Sources, Span};
+use super::span::{At, Sources, Span};
 
 /// A YAML value and where it stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +31,17 @@ pub(super) enum Value {
     Text(String),
     List(Vec<Node>),
     Map(Vec<Entry>),
+}
+
+impl Node {
+    /// Whether it says that there is none, in YAML's or Python's word.
+    pub(super) fn is_none(&self) -> bool {
+        match &self.value {
+            Value::Null => true,
+            Value::Text(text) => text.eq_ignore_ascii_case("none"),
+            _ => false,
+        }
+    }
 }
 
 /// A key of a map and its value.

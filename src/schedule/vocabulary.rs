@@ -2,7 +2,7 @@
 
 use super::names::Name;
 use super::params::Row;
-use super::{file, loss, optimizer, recovery, snapshot};
+use super::{fields, loss, optimizer, recovery, snapshot};
 
 /// A key or a parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,13 +16,13 @@ pub struct Word {
 /// All of them. Losses and optimisers themselves stand at `loss` and `optimizer`.
 pub fn vocabulary() -> Vec<Word> {
     let maps = [
-        ("", file::TOP),
-        ("model", file::MODEL),
-        ("data", file::DATA),
-        ("data.train", file::TRAIN),
-        ("learning_rate", file::RATE),
-        ("stages", file::STAGE),
-        ("branches", file::BRANCH),
+        ("", fields::TOP),
+        ("model", fields::MODEL),
+        ("data", fields::DATA),
+        ("data.train", fields::TRAIN),
+        ("learning_rate", fields::RATE),
+        ("stages", fields::STAGE),
+        ("branches", fields::BRANCH),
         ("snapshot", snapshot::SNAPSHOT),
         ("recovery", recovery::RECOVERY),
     ];

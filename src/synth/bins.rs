@@ -6,8 +6,9 @@
 use rayon::prelude::*;
 
 use super::capture::Scene;
-use super::dice::Purpose;
-use super::{SynthError, draw_jpeg};
+use super::draw::draw_jpeg;
+use super::error::SynthError;
+use super::random::Purpose;
 
 /// Contiguous folds over which the accuracy is averaged.
 const FOLDS: u32 = 10;

@@ -2,8 +2,8 @@
 
 use std::f32::consts::TAU;
 
-use super::dice::Dice;
 use super::identity::{Hair, HairCut, Identity};
+use super::random::Dice;
 use super::vector::Rgb;
 
 /// The kind of picture asked for.

@@ -4,7 +4,7 @@
 //! mouth near `y = 92`, `x` counted from the middle of the face. Every parameter is drawn on its own over a wide range,
 //! so that no single one (least of all a colour) gives a person away.
 
-use super::dice::Dice;
+use super::random::Dice;
 use super::vector::{Rgb, mix3};
 
 /// Bone structure and outline.

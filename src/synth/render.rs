@@ -8,6 +8,7 @@ mod camera;
 mod extras;
 mod eyes;
 mod finish;
+mod grid;
 mod hair;
 mod head;
 mod mesh;

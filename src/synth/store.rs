@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
-use super::{SynthError, SynthOptions};
+use super::error::SynthError;
+use super::options::SynthOptions;
 
 /// Counts the changes of the drawing that give other pictures for the same options.
 const VERSION: u32 = 1;

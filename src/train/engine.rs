@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
-use crate::checkpoint::{self, history::History};
+use crate::checkpoint::{self, keras_history::History};
 use crate::crash;
 use crate::event::{Command, Continuation, Event, Level, Outcome, RunHeader};
 use crate::schedule::{ModelSource, Schedule};

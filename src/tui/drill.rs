@@ -2,7 +2,8 @@
 
 use std::cell::RefCell;
 
-use crate::eval::detail::{Detail, Face};
+use crate::eval::detail::Detail;
+use crate::eval::hardest_pairs::Face;
 
 use super::action::{Effect, Motion};
 use super::app::App;

@@ -31,7 +31,7 @@ use ratatui_image::protocol::iterm2::Iterm2;
 use ratatui_image::protocol::kitty::Kitty;
 use ratatui_image::protocol::sixel::Sixel;
 
-use crate::eval::detail::Face;
+use crate::eval::hardest_pairs::Face;
 
 use super::theme::Styles;
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::atomic::write_atomically;
-use crate::checkpoint::sum;
+use crate::checkpoint::json_checksum;
 
 use super::layout::Borders;
 
@@ -40,7 +40,7 @@ impl Remembered {
     pub(super) fn read(path: &Path) -> Self {
         let small = std::fs::metadata(path).is_ok_and(|facts| facts.is_file() && facts.len() <= LARGEST);
         let text = if small { std::fs::read(path).unwrap_or_default() } else { Vec::new() };
-        let mut read: Self = sum::parse(&text).unwrap_or_else(|reason| {
+        let mut read: Self = json_checksum::parse(&text).unwrap_or_else(|reason| {
             if !text.is_empty() {
                 tracing::warn!("`{}`: {reason}; the screen is as it is at first", path.display());
             }
@@ -61,7 +61,7 @@ impl Remembered {
         if let Some(folder) = path.parent() {
             fs_err::create_dir_all(folder)?;
         }
-        let text = sum::to_text(self)?;
+        let text = json_checksum::to_text(self)?;
         write_atomically(path, |file| fs_err::write(file, &text).map_err(Box::<dyn Error>::from)).map(|_| ())
     }
 }

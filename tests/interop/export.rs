@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use facetui::checkpoint::{self, SavedModel, SavedOptimizer};
-use facetui::export::onnx::run::Program;
+use facetui::export::onnx::interpreter::Program;
 use facetui::graph::backbone::{Options, build};
 use facetui::graph::layer::{Activation, Initializer, Layer};
 use facetui::nn::init;

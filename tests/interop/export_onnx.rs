@@ -10,7 +10,7 @@ use std::process::Command;
 
 use facetui::checkpoint;
 use facetui::export::lower::{InputKind, Layout, Options, lower};
-use facetui::export::onnx::run::Program;
+use facetui::export::onnx::interpreter::Program;
 use facetui::export::{Model, check, onnx};
 use facetui::graph::{Graph, Weights, backbone};
 use facetui::schedule::EmbeddingLayer;

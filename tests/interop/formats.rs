@@ -9,7 +9,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use facetui::checkpoint::history::History;
+use facetui::checkpoint::keras_history::History;
 use facetui::eval::detail;
 use facetui::run::history::RunFolders;
 use facetui::run::history_api::HistorySource as _;

@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use facetui::checkpoint::history::History;
+use facetui::checkpoint::keras_history::History;
 use facetui::checkpoint::{self, SavedModel};
 use facetui::graph::backbone::{Options, TABLE, build};
 use facetui::graph::layer::{Activation, Initializer, Layer};

@@ -5,7 +5,7 @@ use facetui::data::loader::{Loader, LoaderOptions};
 use facetui::data::recordio::RecordFile;
 use facetui::data::sampler::Sampler;
 use facetui::data::source::Source;
-use facetui::eval::embed::DecodedBin;
+use facetui::eval::decoded_bin::DecodedBin;
 use sha2::{Digest, Sha256};
 
 use crate::root::Root;

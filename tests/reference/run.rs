@@ -1,6 +1,6 @@
 //! What the reference's trainer wrote and printed for a schedule of six stages: its files are ours.
 
-use facetui::checkpoint::history::History;
+use facetui::checkpoint::keras_history::History;
 use facetui::checkpoint::names;
 use facetui::data::bin::EvalBin;
 use facetui::data::folder::FolderSet;

@@ -175,7 +175,7 @@ fn a_run_goes_on_without_its_disk_and_saves_when_it_is_back() {
     assert_eq!((state.epochs.len(), state.step_loss.len()), (30, 30), "the journal is whole");
     assert!(state.unsaved.is_empty());
     let lists = std::fs::read_to_string(place.path("checkpoints/f_hist.json")).expect("reads");
-    assert_eq!(facetui::checkpoint::history::History::parse(&lists).expect("parses").values("loss").len(), 30);
+    assert_eq!(facetui::checkpoint::keras_history::History::parse(&lists).expect("parses").values("loss").len(), 30);
     eprintln!("{} calls failed", log(&place).len());
 }
 

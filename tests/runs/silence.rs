@@ -7,7 +7,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
 use std::time::Instant;
 
-use facetui::checkpoint::history::History;
+use facetui::checkpoint::keras_history::History;
 use facetui::event::{CheckpointKind, Event, Record, Saved};
 use facetui::run::state::RunState;
 use rustix::process::Signal;

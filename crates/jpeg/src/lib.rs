@@ -16,6 +16,7 @@
 )]
 
 mod bits;
+mod dispatch;
 mod header;
 mod huffman;
 mod idct;
@@ -27,7 +28,7 @@ mod tests;
 
 pub use header::Image;
 
-use kernels::Level;
+use dispatch::Level;
 use scan::Work;
 
 /// Why bytes are not decoded.
@@ -75,7 +76,7 @@ impl Decoder {
         if pixels.len() != expected {
             return Err(JpegError::Buffer(pixels.len(), expected));
         }
-        let decoded = kernels::decode(self.level, &mut self.work, image, pixels);
+        let decoded = dispatch::decode(self.level, &mut self.work, image, pixels);
         self.work.let_go();
         decoded
     }

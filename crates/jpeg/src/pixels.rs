@@ -1,10 +1,7 @@
 //! From the components' samples to RGB pixels: smooth upsampling (libjpeg's "fancy" one, a triangle filter) and colours.
 
 use crate::header::{Colour, Image};
-use crate::kernels::Kernels;
-
-/// Pixels that are converted at once; rows are read to a multiple of it.
-pub(crate) const GROUP: usize = 16;
+use crate::kernels::{GROUP, Kernels};
 
 /// Samples of a component, in rows.
 #[derive(Default)]
@@ -146,38 +143,5 @@ fn weighted(near: &[u8], far: &[u8], sums: &mut [u16]) {
 fn between(near: &[u8], far: &[u8], bias: u16, out: &mut [u8]) {
     for (out, (near, far)) in out.iter_mut().zip(near.iter().zip(far)) {
         *out = ((u16::from(*near) * 3 + u16::from(*far) + bias) >> 2) as u8;
-    }
-}
-
-/// Two samples of each sum: three parts of it and one of the sum before or after.
-#[inline(always)]
-pub(crate) fn across<const BEFORE: u16, const AFTER: u16, const SHIFT: u32>(sums: &[u16], wide: &mut [u8]) {
-    let count = sums.len() - 2;
-    let (before, here, after) = (&sums[..count], &sums[1..=count], &sums[2..]);
-    let wide = &mut wide.as_chunks_mut::<2>().0[..count];
-    for index in 0..count {
-        let here = here[index].wrapping_mul(3);
-        let left = here.wrapping_add(before[index]).wrapping_add(BEFORE) >> SHIFT;
-        let right = here.wrapping_add(after[index]).wrapping_add(AFTER) >> SHIFT;
-        wide[index] = (left | right << 8).to_le_bytes();
-    }
-}
-
-/// The parts of red and blue, of green, and of both that a difference of colour adds, in 65536ths.
-const RED: i32 = 91881;
-const GREEN: (i32, i32) = (22554, 46802);
-const BLUE: i32 = 116_130;
-
-/// `YCbCr` to RGB, as libjpeg's tables have it.
-#[inline(always)]
-pub(crate) fn colours(first: &[u8], second: &[u8], third: &[u8], out: &mut [u8]) {
-    for (out, ((y, cb), cr)) in out.as_chunks_mut::<3>().0.iter_mut().zip(first.iter().zip(second).zip(third)) {
-        let (y, cb, cr) = (i32::from(*y), i32::from(*cb) - 128, i32::from(*cr) - 128);
-        *out = [
-            y + ((RED * cr + 32768) >> 16),
-            y + ((32768 - GREEN.0 * cb - GREEN.1 * cr) >> 16),
-            y + ((BLUE * cb + 32768) >> 16),
-        ]
-        .map(|value| value.clamp(0, 255) as u8);
     }
 }

@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::names::{Index, Meaning, slot_name};
 use super::{KEPT, Target, slots_of, targets};
-use crate::checkpoint::arrays::{self, Numbers};
-use crate::checkpoint::source::Source;
+use crate::checkpoint::datasets::{self, Numbers};
+use crate::checkpoint::h5_file::H5File;
 use crate::checkpoint::strings::texts;
-use crate::checkpoint::training::Training;
+use crate::checkpoint::training_config::Training;
 use crate::checkpoint::{OptimizerSlot, SavedOptimizer};
 use crate::graph::keras::WeightPlace;
 use crate::graph::{Array, Graph};
@@ -23,7 +23,7 @@ const ZERO_AFTER: i64 = 10_000;
 /// # Errors
 /// A damaged one, as a sentence.
 pub(in crate::checkpoint) fn get(
-    source: &Source,
+    source: &H5File,
     training: &Training,
     graph: &Graph,
     places: &[Option<WeightPlace>],
@@ -73,7 +73,7 @@ struct Variable {
 }
 
 fn fill(
-    source: &Source,
+    source: &H5File,
     group: &hdf5::Group,
     targets: &[Target<'_>],
     state: &mut SavedOptimizer,
@@ -84,7 +84,7 @@ fn fill(
     let mut variables = Vec::new();
     for name in names.unwrap_or_default() {
         let wrong = |why: String| format!("the optimiser's `{name}` {why}");
-        let numbers = arrays::open(source, group, &name).map_err(wrong)?;
+        let numbers = datasets::open(source, group, &name).map_err(wrong)?;
         let meaning = index.meaning(&name);
         if !numbers.is_scalar() && !matches!(meaning, Meaning::Iterations) {
             variables.push(Variable { name, numbers, meaning });
@@ -126,7 +126,7 @@ fn set_rate(config: &mut Value, rate: f64) {
 }
 
 fn assign(
-    source: &Source,
+    source: &H5File,
     mut variables: Vec<Variable>,
     targets: &[Target<'_>],
     state: &mut SavedOptimizer,

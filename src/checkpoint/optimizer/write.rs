@@ -8,9 +8,9 @@ use hdf5::{File, Group};
 use serde_json::Value;
 
 use super::{KEPT, slots_of};
-use crate::checkpoint::arrays::{Pending, folder_in, put as put_array, put_count, put_number};
-use crate::checkpoint::order::keras_order;
+use crate::checkpoint::datasets::{Pending, folder_in, put as put_array, put_count, put_number};
 use crate::checkpoint::strings::put_names;
+use crate::checkpoint::weight_order::keras_order;
 use crate::checkpoint::{Floats, OptimizerSlot, SavedOptimizer};
 use crate::graph::Graph;
 

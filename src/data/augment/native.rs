@@ -4,7 +4,7 @@ use std::ffi::c_int;
 
 use tch::{Device, Kind, Tensor};
 
-use super::{Variation, crop_size, place};
+use super::variation::{Variation, crop_size, place};
 
 /// One image's variation as the C++ takes it.
 #[repr(C)]

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
+use super::error::PickleError;
 use super::machine::{Machine, Result};
 use super::object::{Array, Dtype, Id, Name, Object};
-use super::{PickleError, text};
+use super::text;
 
 /// Dimensions that an array may have; a bin's have one.
 const MOST_DIMENSIONS: usize = 8;

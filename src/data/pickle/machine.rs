@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use super::error::PickleError;
 use super::object::{Id, Object};
-use super::{Pickle, PickleError, text};
+use super::text;
 
 /// Objects that are there from the start: `None`, `False`, `True`.
 pub(super) const CONSTANTS: u32 = 3;
@@ -50,13 +51,13 @@ impl<'a> Machine<'a> {
         }
     }
 
-    pub(super) fn run(mut self) -> Result<Pickle<'a>> {
+    pub(super) fn run(mut self) -> Result<(Vec<(Object<'a>, usize)>, Id)> {
         loop {
             self.start = self.at;
             let [code] = self.array("an instruction")?;
             if code == b'.' {
                 let root = self.pop()?;
-                return Ok(Pickle { objects: self.objects, root });
+                return Ok((self.objects, root));
             }
             self.execute(code)?;
             self.check_room()?;

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::Index;
+use super::index::Index;
 
 const MAGIC: &[u8; 24] = b"facetui record index 1 \n";
 

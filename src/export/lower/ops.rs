@@ -1,8 +1,10 @@
 //! The operations that a network is lowered to.
 
-use super::ValueId;
 use crate::graph::Array;
 use crate::graph::layer::Activation;
+
+/// Position of a value in [`Lowered::values`](super::Lowered::values).
+pub type ValueId = usize;
 
 /// Rows and columns at the edges of a map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

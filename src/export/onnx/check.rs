@@ -4,10 +4,10 @@ use std::path::Path;
 
 use tch::Tensor;
 
-use super::run::Program;
-use crate::export::Model;
+use super::interpreter::Program;
 use crate::export::check::{self, MOST};
 use crate::export::lower::Options;
+use crate::export::model::Model;
 use crate::export::python::Python;
 
 /// How many images are run.
@@ -20,7 +20,7 @@ const RUN: &str = include_str!("run.py");
 ///
 /// # Errors
 /// What is wrong, as a sentence.
-pub(in crate::export) fn file(path: &Path, model: &Model, options: Options) -> Result<Vec<String>, String> {
+pub fn file(path: &Path, model: &Model, options: Options) -> Result<Vec<String>, String> {
     let program = Program::open(path)?;
     let shape = model.graph.input_shape().ok_or("the network has no input")?.clone();
     let images = check::images(&shape, IMAGES);

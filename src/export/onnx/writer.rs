@@ -1,13 +1,22 @@
 //! Nodes and initializers of an ONNX graph, with their names.
 
+mod activations;
+pub(super) mod operations;
+mod spatial;
+
 use std::collections::{HashMap, HashSet};
 
 use super::proto::{
     AttributeProto, DimensionProto, GraphProto, NodeProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto,
     ValueInfoProto, attribute, number,
 };
-use super::{INPUT, OUTPUT};
 use crate::export::lower::{Layout, Lowered, Number, Op, ValueId};
+
+/// The name of the input.
+pub const INPUT: &str = "images";
+
+/// The name of the output.
+pub const OUTPUT: &str = "embeddings";
 
 /// Keras's map axes (height, width, channels) at their places in NCHW.
 const MAP_AXES: [i64; 3] = [2, 3, 1];

@@ -6,8 +6,9 @@ mod functions;
 use std::collections::HashMap;
 
 use super::super::lower::{Combination, InputKind, Layout, LowerError, Lowered, Number, OpKind, Pads, ValueId};
-use super::model::{Kind, Model, TensorId};
+use super::model::Model;
 use super::op::{Fused, Op, Sliding};
+use super::tensor::{Kind, TensorId};
 use crate::graph::Array;
 use crate::graph::layer::Activation;
 use crate::graph::shape::same_padding;

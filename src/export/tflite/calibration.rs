@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use tch::Tensor;
 
-use super::super::ExportError;
+use super::super::error::ExportError;
 use crate::data::bin::EvalBin;
 use crate::data::decode::image_bytes;
 use crate::data::items::{Item, Items};
@@ -96,7 +96,7 @@ fn spread(count: usize) -> impl Iterator<Item = usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::decode::tests::png;
+    use crate::data::decode::png;
 
     #[test]
     fn images_of_a_folder_are_spread_and_some_held_back() {

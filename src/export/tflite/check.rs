@@ -7,11 +7,11 @@ use tch::Tensor;
 use super::super::check::{self, MOST};
 use super::super::lower::Options;
 use super::super::python::Python;
-use super::Precision;
+use super::interpreter::Interpreter;
 use super::model::Model as Read;
+use super::precision::Precision;
 use super::read::read;
-use super::run::Interpreter;
-use crate::export::Model;
+use crate::export::model::Model;
 
 /// How many images are run where none are given.
 const IMAGES: usize = 8;

@@ -4,7 +4,7 @@
 //! Numbers and slots are those of TensorFlow's `schema.fbs`; versions follow its `op_version.cc` and `runtime_version.cc`
 //! for the number formats written here (fp32, int8, and fp16 constants).
 
-use super::model::{Kind, Tensor};
+use super::tensor::{Kind, Tensor};
 
 /// What is applied to an operator's result inside the operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -413,7 +413,7 @@ mod tests {
     use super::*;
 
     /// One of each.
-    pub(in crate::export::tflite) fn all() -> Vec<Op> {
+    pub(crate) fn all() -> Vec<Op> {
         let at = Sliding { strides: [1, 2], dilation: [3, 4], same: true, fused: Fused::Relu6 };
         let pool = Sliding { dilation: [1; 2], same: false, ..at };
         vec![

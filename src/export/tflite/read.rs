@@ -5,8 +5,10 @@ use std::collections::HashSet;
 
 use flatbuffers::{InvalidFlatbuffer, Verifiable as _, Verifier, VerifierOptions};
 
-use super::model::{INPUT, Kind, Model, OUTPUT, Operator, Quantization, Tensor};
+use super::int8::scales::Quantization;
+use super::model::{INPUT, Model, OUTPUT, Operator};
 use super::op::{Op, Scalar};
+use super::tensor::{Kind, Tensor};
 use super::write::{ALIGNMENT, IDENTIFIER, slot};
 
 /// Reads a file that facetui wrote.

@@ -5,8 +5,9 @@
 
 use flatbuffers::{FlatBufferBuilder, ForwardsUOffset, Push, TableFinishedWIPOffset, Vector, WIPOffset};
 
-use super::model::{INPUT, Model, OUTPUT, Operator, Tensor};
+use super::model::{INPUT, Model, OUTPUT, Operator};
 use super::op::{Entry, Scalar};
+use super::tensor::Tensor;
 
 /// Boundary of the constants.
 pub(super) const ALIGNMENT: usize = 16;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Options, Spelling};
+use super::options::{Options, Spelling};
 use crate::graph::layer::{Activation, Initializer, Layer, Padding, Window};
 use crate::graph::shape::Shape;
 use crate::graph::{Graph, GraphError, NodeId};
@@ -26,7 +26,7 @@ impl Builder {
 
     /// The graph, its layers in the order of Keras's `model.layers`.
     pub fn finish(self) -> Graph {
-        super::order::as_keras(self.graph)
+        super::layer_order::as_keras(self.graph)
     }
 
     /// Height and width of the newest map.

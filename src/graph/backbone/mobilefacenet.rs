@@ -2,7 +2,8 @@
 //! `mobile_facenet(emb_shape, dropout)` builds it, with a width multiplier for small machines.
 
 use super::builder::{Builder, conv, depthwise, norm, same, scaled, separable, valid};
-use super::{GraphError, Options};
+use super::options::Options;
+use crate::graph::GraphError;
 use crate::graph::layer::Layer;
 
 /// The inverted residual stages: filters, expansion, stride of the first block, blocks.

@@ -2,7 +2,8 @@
 //! `keras.applications.MobileNet(include_top=False)` builds it.
 
 use super::builder::{Builder, conv, depthwise, norm, relu, same, truncated, valid};
-use super::{GraphError, Options};
+use super::options::Options;
+use crate::graph::GraphError;
 use crate::graph::layer::Layer;
 
 /// The blocks: filters and stride.

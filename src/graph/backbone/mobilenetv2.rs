@@ -2,7 +2,8 @@
 //! `keras.applications.MobileNetV2(include_top=False)` builds it.
 
 use super::builder::{Builder, conv, correct_pad, depthwise, divisible, norm, relu, same, scaled, truncated, valid};
-use super::{GraphError, Options};
+use super::options::Options;
+use crate::graph::GraphError;
 use crate::graph::layer::Layer;
 
 /// The stages: filters, expansion, stride of the first block, blocks.

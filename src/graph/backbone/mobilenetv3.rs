@@ -7,7 +7,8 @@
 //! allows no `/` in them: [`Spelling`] gives Keras 2's.
 
 use super::builder::{Builder, conv, correct_pad, depthwise, divisible, norm, relu, same, scaled, valid};
-use super::{GraphError, Options, Spelling};
+use super::options::{Options, Spelling};
+use crate::graph::GraphError;
 use crate::graph::NodeId;
 use crate::graph::layer::Layer;
 

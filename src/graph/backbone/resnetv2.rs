@@ -3,7 +3,8 @@
 //! it scales the filters of every block.
 
 use super::builder::{Builder, conv, norm, scaled, valid};
-use super::{GraphError, Options};
+use super::options::Options;
+use crate::graph::GraphError;
 use crate::graph::layer::{Activation, Layer};
 
 /// 50 layers.

@@ -3,7 +3,8 @@
 
 use super::builder::{Builder, conv, depthwise, norm, same, scaled, separable, valid};
 use super::mobilefacenet::STAGES;
-use super::{GraphError, Options};
+use super::options::Options;
+use crate::graph::GraphError;
 use crate::graph::layer::{Activation, Initializer, Layer};
 
 /// Channels of a block for one of its squeezed layer.

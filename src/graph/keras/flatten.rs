@@ -4,11 +4,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::entries::{Entry, Kind, Model};
-use super::inbound::{Call, Reference};
+use super::error::KerasError;
+use super::inbound_nodes::{Call, Reference};
 use super::layers::Parsed;
+use super::model::{KerasModel, WeightPlace};
+use super::model_config::{Entry, Kind, Model};
 use super::operations::{Operation, Source};
-use super::{KerasError, KerasModel, WeightPlace};
 use crate::graph::{Graph, Layer, Node, NodeId};
 
 /// No graph has more nodes.

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::KerasError;
-use super::fields::Fields;
+use super::error::KerasError;
+use super::layer_config::Fields;
 use crate::graph::layer::{Activation, Regularizer};
 
 impl Fields<'_> {

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::KerasError;
-use super::fields::Fields;
+use super::error::KerasError;
+use super::layer_config::Fields;
 use crate::graph::Layer;
 
 /// A layer, and what can only be checked once its input's shape is known.
@@ -12,55 +12,6 @@ pub(super) struct Parsed {
     pub(super) layer: Layer,
     /// The axis it works along; must turn out to be the last one.
     pub(super) axis: Option<i64>,
-}
-
-/// Classes that can be read, for the error about another one.
-pub(super) fn known() -> String {
-    [
-        "InputLayer",
-        "Conv2D",
-        "DepthwiseConv2D",
-        "SeparableConv2D",
-        "Dense",
-        "BatchNormalization",
-        "SyncBatchNormalization",
-        "LayerNormalization",
-        "UnitNormalization",
-        "Normalization",
-        "PReLU",
-        "ReLU",
-        "LeakyReLU",
-        "ELU",
-        "Softmax",
-        "Activation",
-        "Add",
-        "Multiply",
-        "Subtract",
-        "Average",
-        "Maximum",
-        "Minimum",
-        "Concatenate",
-        "Flatten",
-        "Reshape",
-        "Permute",
-        "Dropout",
-        "SpatialDropout2D",
-        "GaussianNoise",
-        "GaussianDropout",
-        "AlphaDropout",
-        "GlobalAveragePooling2D",
-        "GlobalMaxPooling2D",
-        "MaxPooling2D",
-        "AveragePooling2D",
-        "ZeroPadding2D",
-        "Cropping2D",
-        "UpSampling2D",
-        "Rescaling",
-        "NormDense",
-        "models inside models",
-        "and TensorFlow's and Keras's arithmetic",
-    ]
-    .join(", ")
 }
 
 /// Reads a layer.

@@ -4,9 +4,9 @@
 
 use serde_json::{Map, Value};
 
-use super::KerasError;
-use super::fields::{constant, last_axis};
-use super::inbound::{Argument, Call};
+use super::error::KerasError;
+use super::inbound_nodes::{Argument, Call};
+use super::layer_config::{constant, last_axis};
 use super::layers::target_shape;
 use crate::graph::Layer;
 use crate::graph::layer::Activation;

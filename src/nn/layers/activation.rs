@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::channel_axis;
+use super::axes::channel_axis;
 use crate::graph::layer::Activation;
 
 pub(super) fn activate(activation: Activation, x: &Tensor) -> Tensor {

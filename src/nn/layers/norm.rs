@@ -2,8 +2,8 @@
 
 use tch::{Kind, Tensor};
 
-use super::super::network::Mode;
-use super::{channel_axis, keras_order, torch_order};
+use super::super::mode::Mode;
+use super::axes::{channel_axis, keras_order, torch_order};
 
 /// What a batch normalisation is set to.
 pub(super) struct BatchNorm {

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::checkpoint::history::History;
+use crate::checkpoint::keras_history::History;
 use crate::event::{Event, Record};
 use crate::run::state::RunState;
 

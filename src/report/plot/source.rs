@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::checkpoint::history::History;
+use crate::checkpoint::keras_history::History;
 use crate::run::journal;
 
 use super::PlotError;

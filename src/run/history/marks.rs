@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::CheckpointError;
 use crate::checkpoint::atomic::write_atomically;
-use crate::checkpoint::sum;
+use crate::checkpoint::json_checksum;
 use crate::run::history_api::Marks;
 use crate::run::journal;
 
@@ -66,7 +66,7 @@ fn look(run: &Path) -> io::Result<File> {
     if length > LARGEST {
         return Err(wrong(format!("it has {length} bytes")));
     }
-    let file: File = sum::parse(&fs_err::read(&path)?).map_err(wrong)?;
+    let file: File = json_checksum::parse(&fs_err::read(&path)?).map_err(wrong)?;
     if file.version > VERSION {
         let version = file.version;
         return Err(wrong(format!("its version is {version}; this facetui knows {VERSION}: a newer one wrote it")));
@@ -88,7 +88,7 @@ pub(super) fn write(run: &Path, marks: &Marks) -> io::Result<()> {
             _ => Ok(()),
         };
     }
-    let text = sum::to_text(&File { version: VERSION, tags: marks.tags, note: marks.note })?;
+    let text = json_checksum::to_text(&File { version: VERSION, tags: marks.tags, note: marks.note })?;
     write_atomically(&path, |temporary| {
         std::fs::write(temporary, &text)
             .map_err(|error| CheckpointError::Write { path: path.clone(), reason: error.to_string() })

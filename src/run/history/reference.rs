@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use crate::checkpoint::history::History;
+use crate::checkpoint::keras_history::History;
 use crate::event::{BinResult, Event, Outcome, Record, RunHeader, StagePlan};
 use crate::run::state::RunState;
 

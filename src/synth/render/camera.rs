@@ -1,6 +1,7 @@
 //! From the head's axes to the picture: turn, perspective, and the alignment that face-recognition data has had.
 
 use super::head::HeadShape;
+use super::texture::SKIN_SCALE;
 use crate::synth::capture::Pose;
 use crate::synth::identity::Identity;
 use crate::synth::vector::{Vec3, dot3};
@@ -26,8 +27,8 @@ impl View {
         // Yaw about the vertical, then pitch about the horizontal axis.
         let rows = [[cy, 0.0, sy], [-sp * sy, cp, sp * cy], [-cp * sy, -sp, cp * cy]];
         let mut view = Self { rows, distance: pose.distance, a: [1.0, 0.0], b: [0.0, 0.0] };
-        let eye = identity.eyes.spacing / super::mesh::SKIN_SCALE;
-        let corner = identity.mouth.width / super::mesh::SKIN_SCALE;
+        let eye = identity.eyes.spacing / SKIN_SCALE;
+        let corner = identity.mouth.width / SKIN_SCALE;
         let marks = [
             shape.point(-eye, 52.0),
             shape.point(eye, 52.0),

@@ -3,9 +3,10 @@
 use std::f32::consts::PI;
 
 use super::camera::View;
+use super::grid::Grid;
 use super::hair::shell;
 use super::head::{EYE_Y, HeadShape};
-use super::mesh::{Finish, Grid, place};
+use super::mesh::{Finish, place};
 use super::raster::{Fragment, Raster, Sample};
 use crate::synth::capture::{Capture, Cover};
 use crate::synth::identity::{HairCut, Identity};

@@ -3,8 +3,9 @@
 use std::f32::consts::PI;
 
 use super::camera::View;
+use super::grid::Grid;
 use super::head::{EYE_Y, HeadShape};
-use super::mesh::{Finish, Grid, place};
+use super::mesh::{Finish, place};
 use super::raster::{Fragment, Raster};
 use super::skin::aged_hair;
 use crate::synth::capture::{Capture, Cover};

@@ -6,7 +6,8 @@
 
 use std::f32::consts::PI;
 
-use super::mesh::{Grid, SKIN_SCALE};
+use super::grid::Grid;
+use super::texture::SKIN_SCALE;
 use crate::synth::capture::Capture;
 use crate::synth::identity::Identity;
 use crate::synth::vector::{Vec3, bell, mix, smoothstep};

@@ -1,48 +1,9 @@
-//! Surfaces as grids of points, lit at their vertices.
+//! Grids lit and projected: the vertices that are drawn.
 
 use super::camera::View;
+use super::grid::Grid;
 use crate::synth::capture::Light;
-use crate::synth::vector::{Vec3, add3, cross3, dot3, normalize3, scale3, sub3};
-
-/// Texture units per radian of azimuth: the half width of an average head, so that units are about pixels.
-pub const SKIN_SCALE: f32 = 38.0;
-
-/// A grid of points over two parameters.
-pub struct Grid {
-    pub columns: usize,
-    pub points: Vec<Vec3>,
-    pub normals: Vec<Vec3>,
-    /// The parameters of each point.
-    pub at: Vec<[f32; 2]>,
-}
-
-impl Grid {
-    /// Evaluates `surface` on every pair of `columns` and `rows`, and takes the normals from neighbouring points. The
-    /// surface must run so that columns increase to the right and rows downwards when seen from outside.
-    pub fn new(columns: &[f32], rows: &[f32], surface: impl Fn(f32, f32) -> Vec3) -> Self {
-        let count = columns.len() * rows.len();
-        let mut points = Vec::with_capacity(count);
-        let mut at = Vec::with_capacity(count);
-        for &row in rows {
-            for &column in columns {
-                points.push(surface(column, row));
-                at.push([column, row]);
-            }
-        }
-        let (width, height) = (columns.len(), rows.len());
-        let mut normals = Vec::with_capacity(count);
-        for i in 0..height {
-            let (up, down) = (i.saturating_sub(1), (i + 1).min(height - 1));
-            for j in 0..width {
-                let (left, right) = (j.saturating_sub(1), (j + 1).min(width - 1));
-                let across = sub3(points[i * width + right], points[i * width + left]);
-                let along = sub3(points[down * width + j], points[up * width + j]);
-                normals.push(normalize3(cross3(across, along)));
-            }
-        }
-        Self { columns: width, points, normals, at }
-    }
-}
+use crate::synth::vector::{Vec3, add3, dot3, normalize3, scale3};
 
 /// A vertex ready to be drawn.
 #[derive(Debug, Clone, Copy, Default)]

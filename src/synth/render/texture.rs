@@ -1,10 +1,12 @@
 //! The skin as a flat picture, wrapped around the head: painted with soft-edged brushes, read with interpolation.
 
-use super::mesh::SKIN_SCALE;
 use crate::synth::vector::{Rgb, Vec3, linear, mix3, scale3};
 
 /// Texels a unit.
 const DENSITY: f32 = 1.4;
+/// Texture units per radian of azimuth: the half width of an average head, so that units are about pixels.
+pub const SKIN_SCALE: f32 = 38.0;
+
 /// Covered range of `s` (azimuth times [`SKIN_SCALE`]) and of `y`: left, top, right, bottom.
 const RANGE: [f32; 4] = [-66.0, -10.0, 66.0, 126.0];
 const WIDTH: usize = ((RANGE[2] - RANGE[0]) * DENSITY) as usize;

@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use crate::crash;
 use crate::data::bin::EvalBin;
-use crate::eval::embed::{self, DecodedBin};
-use crate::eval::metrics::{Measured, MetricsError};
+use crate::eval::decoded_bin::{self, DecodedBin};
 use crate::eval::model;
 use crate::eval::roc::Scores;
+use crate::eval::similarity::{MetricsError, PairSimilarities};
 use crate::event::{BinResult, Event, Level, Rate};
 use crate::nn::Network;
 use crate::train::control::Control;
@@ -100,8 +100,8 @@ impl Bins {
                 }
                 Ok(model::embed(network, images, count, bin.size, true))
             };
-            let look = |measured: Measured| (figures(bin, &measured, started), measured);
-            match embed::evaluate(bin, BATCH, &mut embed, &tell, look) {
+            let look = |measured: PairSimilarities| (figures(bin, &measured, started), measured);
+            match decoded_bin::evaluate(bin, BATCH, &mut embed, &tell, look) {
                 Ok((result, measured)) => {
                     results.push(result.clone());
                     let (run, bin) = (self.run.clone(), Arc::clone(bin));
@@ -119,7 +119,7 @@ impl Bins {
 }
 
 /// The figures of a bin whose evaluation began at `started`.
-fn figures(bin: &DecodedBin, measured: &Measured, started: Instant) -> BinResult {
+fn figures(bin: &DecodedBin, measured: &PairSimilarities, started: Instant) -> BinResult {
     let figures = measured.figures(&bin.same);
     let scores = Scores::new(&measured.similarities, &bin.same);
     let rate = |far| Rate { far, tar: scores.tar_at_far(far).map(|at| at.tar) };

@@ -11,9 +11,9 @@ use crossbeam_channel::{Receiver, Sender};
 
 use crate::checkpoint::CheckpointError;
 use crate::crash;
+use crate::eval::decoded_bin::DecodedBin;
 use crate::eval::detail::{self, Detail};
-use crate::eval::embed::DecodedBin;
-use crate::eval::metrics::Measured;
+use crate::eval::similarity::PairSimilarities;
 use crate::event::{BinResult, Event, Level};
 use crate::stall;
 use crate::train::emit::Emit;
@@ -38,7 +38,7 @@ pub struct Evaluated {
     /// Its images and pairs.
     pub bin: Arc<DecodedBin>,
     /// How alike they are.
-    pub measured: Measured,
+    pub measured: PairSimilarities,
     /// Its figures.
     pub result: BinResult,
     /// When.
@@ -82,7 +82,7 @@ impl Drop for Details {
 struct Owed {
     run: PathBuf,
     bin: Arc<DecodedBin>,
-    measured: Measured,
+    measured: PairSimilarities,
     detail: Detail,
     /// They are the best ones so far too.
     is_best: bool,

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use crate::checkpoint::history::History;
+use crate::checkpoint::keras_history::History;
 use crate::checkpoint::{OptimizerSlot, SavedOptimizer};
 use crate::event::{BinResult, CheckpointKind};
 use crate::graph::Graph;

@@ -139,7 +139,7 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::history::History;
+    use crate::checkpoint::keras_history::History;
 
     fn history(index: u32) -> SaveJob {
         SaveJob::History { index, history: History::default() }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use crate::checkpoint::atomic::write_atomically;
-use crate::checkpoint::{CheckpointError, sum};
+use crate::checkpoint::{CheckpointError, json_checksum};
 use crate::event::{BranchRow, CheckpointKind, Event, Outcome};
 use crate::schedule::Schedule;
 use crate::train::emit::Emit;
@@ -49,7 +49,7 @@ impl Table {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             text => text.map_err(|error| wrong(error.to_string()))?,
         };
-        let mut table: serde_json::Value = sum::parse(&text).map_err(wrong)?;
+        let mut table: serde_json::Value = json_checksum::parse(&text).map_err(wrong)?;
         if table["run"] != run_id {
             return Ok(None);
         }
@@ -83,7 +83,7 @@ impl Table {
             "start": self.start,
             "branches": self.branches,
         });
-        let text = sum::seal(format!("{table:#}\n").into_bytes());
+        let text = json_checksum::append(format!("{table:#}\n").into_bytes());
         let failed =
             |reason: std::io::Error| CheckpointError::Write { path: self.path.clone(), reason: reason.to_string() };
         let written = write_atomically(&self.path, |temporary| std::fs::write(temporary, &text).map_err(failed));

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tch::Tensor;
 
-use crate::checkpoint::history::History;
+use crate::checkpoint::keras_history::History;
 use crate::checkpoint::{self, Extras, SavedModel, names};
 use crate::event::{BinResult, BranchRow, Point};
 use crate::graph::{Array, embedding};

@@ -1,6 +1,6 @@
 //! The state of training in memory: all that an epoch leaves to the next one.
 
-use crate::checkpoint::history::History;
+use crate::checkpoint::keras_history::History;
 use crate::event::{BinResult, Level};
 use crate::train::error::TrainError;
 use crate::train::loss::center::Centers;

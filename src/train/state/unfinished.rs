@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use crate::checkpoint;
-use crate::checkpoint::history::History;
+use crate::checkpoint::keras_history::History;
 use crate::event::{BranchRow, Point};
 use crate::schedule::Schedule;
 use crate::train::paths::{OutputPaths, branch_name};

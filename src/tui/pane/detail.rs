@@ -7,7 +7,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Span;
 
-use crate::eval::detail::{Detail, HardPair};
+use crate::eval::detail::Detail;
+use crate::eval::hardest_pairs::HardPair;
 use crate::tui::drill::{Drill, Look};
 use crate::tui::format::{self, wrap};
 use crate::tui::layout::Size;

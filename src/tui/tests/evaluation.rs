@@ -6,9 +6,9 @@ use proptest::prelude::*;
 
 use super::screens::{failure, three_runs};
 use super::*;
+use crate::eval::decoded_bin::DecodedBin;
 use crate::eval::detail::Detail;
-use crate::eval::embed::DecodedBin;
-use crate::eval::metrics::Measured;
+use crate::eval::similarity::PairSimilarities;
 use crate::event::{BinResult, Command, Event, GpuSample, MachineSample, Outcome, Rate, StopKind};
 use crate::tui::drill::{Look, Wish};
 use crate::tui::layout::Pane;
@@ -60,7 +60,8 @@ fn look(name: &str) -> Look {
         let spread = f64::from(pair * 37 % 40) / 40.0 - 0.5;
         if pair.is_multiple_of(2) { 0.55 + 0.6 * spread } else { 0.05 + 0.7 * spread }
     };
-    let measured = Measured { similarities: (0..pairs).map(score).collect(), distances: vec![1.0; pairs as usize] };
+    let measured =
+        PairSimilarities { similarities: (0..pairs).map(score).collect(), distances: vec![1.0; pairs as usize] };
     let result = BinResult {
         bin: name.to_owned(),
         accuracy: 0.925,

@@ -5,11 +5,10 @@
 
 use std::arch::x86_64::*;
 
-use super::Kernels;
+use super::{GROUP, Kernels};
 use crate::JpegError;
 use crate::header::Image;
 use crate::idct::{EVEN_04, EVEN_26, ODD_17, ODD_35, shift};
-use crate::pixels::GROUP;
 use crate::scan::{self, Work};
 
 /// That this processor has the instructions: nothing else makes a value of it.
@@ -166,7 +165,7 @@ fn bytes(words: __m256i) -> __m128i {
     _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words))
 }
 
-/// [`crate::pixels::colours`], of sixteen pixels. The factors are what is beyond whole numbers, which are added.
+/// The portable `colours`, of sixteen pixels. The factors are what is beyond whole numbers, which are added.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn sixteen(first: &[u8; GROUP], second: &[u8; GROUP], third: &[u8; GROUP], out: &mut [u8; 3 * GROUP]) {
@@ -235,7 +234,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{idct, pixels};
+    use crate::idct;
+    use crate::kernels::Portable;
 
     proptest! {
         #[test]
@@ -267,7 +267,7 @@ mod tests {
         for second in 0..=255 {
             for third in 0..=255 {
                 let (mut one, mut two) = ([0; 48], [0; 48]);
-                pixels::colours(&first, &[second; 16], &[third; 16], &mut one);
+                Portable::colours(&first, &[second; 16], &[third; 16], &mut one);
                 // SAFETY: detected.
                 unsafe { colours(&first, &[second; 16], &[third; 16], &mut two) };
                 assert_eq!(one, two);

@@ -1,8 +1,8 @@
 //! Element-wise functions, combinations and layer normalisation out of TFLite's operators.
 
 use super::super::super::lower::Combination;
-use super::super::model::{Kind, TensorId};
 use super::super::op::{Fused, Op};
+use super::super::tensor::{Kind, TensorId};
 use super::Builder;
 use crate::graph::layer::Activation;
 
