@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// Every room, from the bottom to the top.
 const ROOMS: &[&str] = &[
     "crash",
-    "stall",
+    "disk_watch",
     "event",
     "schedule",
     "graph",

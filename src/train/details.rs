@@ -12,11 +12,11 @@ use crossbeam_channel::{Receiver, Sender};
 use super::engine::Emit;
 use crate::checkpoint::CheckpointError;
 use crate::crash;
+use crate::disk_watch;
 use crate::eval::detail::{self, Detail};
 use crate::eval::embed::DecodedBin;
 use crate::eval::metrics::Measured;
 use crate::event::{BinResult, Event, Level};
-use crate::stall;
 
 /// Pauses between the last tries to write what a disk did not take, in milliseconds.
 const LAST_TRIES: [u64; 4] = [100, 400, 1500, 3000];
@@ -73,7 +73,7 @@ impl Drop for Details {
     fn drop(&mut self) {
         drop(self.jobs.take());
         if let Some(thread) = self.thread.take() {
-            stall::join(thread, stall::silent());
+            disk_watch::join_within(thread, disk_watch::silence_limit());
         }
     }
 }

@@ -16,8 +16,8 @@ use super::engine::Emit;
 use super::error::TrainError;
 use super::outputs::Outputs;
 use super::session::Session;
+use crate::disk_watch::{self, Watch};
 use crate::event::{Event, Level, Saved};
-use crate::stall::{self, Watch};
 
 mod desk;
 mod job;
@@ -74,7 +74,7 @@ impl Saver {
     /// Tells once of a file that takes too long: its disk does not answer. To be asked between two steps.
     pub fn look(&self) {
         if let Some((work, time)) = self.watch.overdue() {
-            let (path, reason) = (work.path.display().to_string(), stall::reason(time));
+            let (path, reason) = (work.path.display().to_string(), disk_watch::silence_reason(time));
             (self.emit)(Event::SavingFailed { of: Saved::Files, path, index: work.index, reason });
         }
     }

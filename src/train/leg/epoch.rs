@@ -10,10 +10,10 @@ use crate::crash;
 use crate::data::augment;
 use crate::data::loader::{Batch, Loader};
 use crate::data::random::{Stream, Use};
+use crate::disk_watch;
 use crate::event::{Event, Level};
 use crate::nn::Network;
 use crate::nn::device::upload;
-use crate::stall;
 use crate::train::control::{Control, Next};
 use crate::train::details::Moment;
 use crate::train::engine::Emit;
@@ -279,7 +279,7 @@ fn wait_for_batch(loader: &Loader, control: &mut Control, emit: &Emit) -> bool {
         if control.ends_now() {
             return false;
         }
-        if began.elapsed() >= stall::silent() && !std::mem::replace(&mut told, true) {
+        if began.elapsed() >= disk_watch::silence_limit() && !std::mem::replace(&mut told, true) {
             let seconds = began.elapsed().as_secs();
             say(format!("no images for {seconds} s: the training set's disk does not answer; training waits for it"));
         }
