@@ -18,7 +18,7 @@ use facetui::{event, run};
 use tokio::sync::mpsc::UnboundedSender;
 
 use event::{Command, Event, Level, Outcome, Record, StopKind};
-use run::history_api::{HistorySource, PastRun};
+use run::history::{HistorySource, PastRun};
 use run::state::RunState;
 use testing::Script;
 

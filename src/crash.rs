@@ -54,7 +54,7 @@ pub fn expected<T>(work: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
 
 /// From now on a panic of this process leaves a report in `folder`, and one of another thread than the engine's, which
 /// catches its own, is [`happened`].
-pub fn watch(folder: &Path) {
+pub fn install_hook(folder: &Path) {
     seen().report = Some(folder.join(REPORT));
     let print = panic::take_hook();
     panic::set_hook(Box::new(move |info| {

@@ -4,15 +4,52 @@
 //! This is the lowest room of the crate: plain data, no tensors, no widgets, no files. An event that is written to
 //! the journal is a [`Record`]: the event and the moment it happened. The JSON is stable: fields are only ever added,
 //! and a reader skips events it does not know ([`Event::Unknown`]).
+//!
+//! # Grammar
+//!
+//! ```text
+//! journal  = process+                         one for each process that trained the run; a killed one has no `finished`
+//! process  = [run_started | continued]        none when it failed before; from the second process on `continued`
+//!            [line] [comparison] [finished]
+//! line     = stage*
+//! stage    = stage_started epoch* [stage_ended]                not ended by a stop or a failure
+//! epoch    = epoch_started (steps | bin_checked)* bin_evaluated* [epoch_ended]
+//! comparison = bin_evaluated* [start_evaluated] branch* [branches_compared]
+//! branch   = branch_started [run_started] [line] branch_ended  a line of its own, with a header of its own
+//! ```
+//!
+//! - Stages count from 0; epochs (`index`) from 1, through all stages of a line; steps from 1 in each epoch. A `steps` event
+//!   holds the losses of the steps since the one before it.
+//! - `bin_evaluated` has the `index` of its epoch, or 0 for the starting point of branches. A stage that trains the head alone
+//!   has none. `bin_checked` is an evaluation between two steps, on request.
+//! - `continued` takes back everything beyond its point: after it the line stands where its `index` and `step` say, so that
+//!   neither the stage nor an epoch with steps is started again. It comes first in a process that resumes a run, and
+//!   within a process before `recovered` and `learning_rate_scaled`, when a loss became NaN. A reader of a journal leaves
+//!   out what was taken back ([`journal::push`](crate::run::journal::push)).
+//! - A branch's own journal holds what lies between `branch_started` and `branch_ended`, and ends with `finished`.
+//! - `checkpoint_written` follows its cause: for the model, the best basic model, the history and the centers the
+//!   `epoch_ended` of its `index`; for a snapshot or a model between two epochs the `steps` that it holds. So the journal is never behind the files.
+//! - At any time before `finished`: `preparing` (before the first step), `evaluating` (before a bin's figures),
+//!   `details_written`, `machine`, `bad_image`, `log`, `saving_failed` and `saving_restored`, and the answers to commands:
+//!   `stop_requested`, `stop_withdrawn`, `paused`, `resumed`, `evaluation_requested`, `save_requested`, `learning_rate_scaled`.
+//! - Nothing follows `finished`, except from a disk that did not answer until then, and `continued` of another process.
 
+mod command;
 mod finite;
 mod finite_list;
 mod finite_option;
+#[cfg(test)]
+pub mod grammar;
+mod machine;
+mod outcome;
 mod plan;
 mod record;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::command::{Command, RATE_SCALES, StopKind};
+pub use self::machine::{GpuSample, MachineSample};
+pub use self::outcome::Outcome;
 pub use self::plan::{BinResult, BranchPlan, BranchRow, LeftOut, Rate, RunHeader, StagePlan};
 
 /// One line of the journal: an event and when it happened.
@@ -23,16 +60,6 @@ pub struct Record {
     /// What happened.
     #[serde(flatten)]
     pub event: Event,
-}
-
-/// What a gentle or immediate stop should do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StopKind {
-    /// Finish the epoch with its evaluation and its files, then end.
-    AfterEpoch,
-    /// End after the current step, with a checkpoint of its own; that of the last epoch stays.
-    Now,
 }
 
 /// Which kind of file a checkpoint is.
@@ -55,12 +82,12 @@ pub enum CheckpointKind {
     Extra,
 }
 
-/// A run goes on from a state on disk. In a journal it takes back everything that was recorded beyond that state.
+/// A run resumes from a state on disk. In a journal it takes back everything that was recorded beyond that state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Continuation {
     /// The facts of the whole run, as they are now.
     pub header: RunHeader,
-    /// Where it goes on; what the journal holds beyond is superseded.
+    /// Where it resumes; what the journal holds beyond is superseded.
     pub point: Point,
     /// The file that held the state.
     pub path: String,
@@ -73,27 +100,10 @@ pub struct Point {
     pub branches: usize,
     /// Whether the branch that follows them has begun.
     pub within: bool,
-    /// Position in the history of the epoch that goes on or begins, from 1; 0 where nothing of the line counts.
+    /// Position in the history of the epoch that resumes or begins, from 1; 0 where nothing of the line counts.
     pub index: u32,
     /// Steps of it that count; with 0 it has not begun.
     pub step: u64,
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Outcome {
-    /// Every stage was trained.
-    Completed,
-    /// The user asked for the end.
-    Stopped,
-    /// Something went wrong.
-    Failed {
-        /// What, in one sentence, with names and places.
-        error: String,
-        /// What to do about it.
-        help: Option<String>,
-    },
 }
 
 /// What of a run is written by itself, and can fail by itself.
@@ -247,7 +257,7 @@ pub enum Event {
         /// Seconds it took, beside the training.
         seconds: f64,
     },
-    /// Something of the run could not be written. It is kept in memory and tried again; training goes on.
+    /// Something of the run could not be written. It is kept in memory and tried again; training continues.
     SavingFailed {
         /// What.
         of: Saved,
@@ -307,9 +317,9 @@ pub enum Event {
     StopWithdrawn,
     /// Training holds between two steps.
     Paused,
-    /// Training goes on.
+    /// Training continues.
     Resumed,
-    /// The loss was no number any more: the run goes back to the state that [`Event::Continued`] names before.
+    /// The loss became NaN or infinite: the run goes back to the state that [`Event::Continued`] names before.
     Recovered {
         /// What happened.
         reason: String,
@@ -320,7 +330,7 @@ pub enum Event {
         /// Batches that are left out from now on.
         skipped: u64,
     },
-    /// A run that was interrupted goes on, in another process. What was recorded beyond its point is superseded.
+    /// A run that was interrupted resumes, in another process. What was recorded beyond its point is superseded.
     Continued(Box<Continuation>),
     /// An evaluation between two steps was asked for; [`Event::BinChecked`] gives its figures.
     EvaluationRequested,
@@ -349,7 +359,7 @@ pub enum Event {
         /// The sentence.
         message: String,
     },
-    /// The run ended. Nothing follows.
+    /// The run ended.
     Finished {
         /// How.
         #[serde(flatten)]
@@ -360,63 +370,6 @@ pub enum Event {
     /// An event of a newer facetui.
     #[serde(other)]
     Unknown,
-}
-
-/// How busy the machine is at one moment.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct MachineSample {
-    /// Share of all processor cores in use, 0 to 1.
-    pub cpu: f64,
-    /// Bytes of memory in use.
-    pub memory_used: u64,
-    /// Bytes of memory in all.
-    pub memory_total: u64,
-    /// Bytes free where the checkpoints go; none where that cannot be told.
-    pub disk_free: Option<u64>,
-    /// The GPUs; empty without one, or without NVIDIA's library.
-    #[serde(default)]
-    pub gpus: Vec<GpuSample>,
-}
-
-/// How busy a GPU is.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct GpuSample {
-    /// Its name: `NVIDIA H200`.
-    pub name: String,
-    /// Share of the time that anything ran on it, 0 to 1.
-    pub busy: f64,
-    /// Bytes of memory in use, by all processes.
-    pub memory_used: u64,
-    /// Bytes of memory in all.
-    pub memory_total: u64,
-    /// Degrees Celsius.
-    pub temperature: Option<u32>,
-    /// Watts.
-    pub power: Option<f64>,
-}
-
-/// The multipliers of the learning rate that are accepted.
-pub const RATE_SCALES: std::ops::RangeInclusive<f64> = 1e-6..=1e6;
-
-/// Everything the engine can be asked while it runs. It answers with events. The JSON is what travels over a run's
-/// socket: `"pause"`, `{"stop": "now"}`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Command {
-    /// Ask for a stop.
-    Stop(StopKind),
-    /// Withdraw a gentle stop.
-    WithdrawStop,
-    /// Hold between two steps.
-    Pause,
-    /// Go on.
-    Resume,
-    /// Evaluate the bins between two steps, also in a pause.
-    Evaluate,
-    /// Write the whole model between two steps, to a file of its own, also in a pause.
-    Save,
-    /// Multiply every learning rate of the schedule by this from the next step on; within [`RATE_SCALES`].
-    ScaleLearningRate(f64),
 }
 
 #[cfg(test)]

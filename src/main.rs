@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    facetui::cli::main()
+    facetui::cli::main().into()
 }

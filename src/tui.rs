@@ -52,7 +52,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use crate::event::{Command, Record};
-use crate::run::history_api::HistorySource;
+use crate::run::history::HistorySource;
 use crate::run::state::RunState;
 
 pub use action::{Again, Next};

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{Action, attach, bench, compare, data, embed, eval, export, plot, prepare, resume, runs, synth, train};
+use super::action::Action;
+use super::resume::OnUnfinished;
+use super::which_run::WhichRun;
+use super::{bench, compare, data, demo, embed, eval, export, plot, prepare, runs, stop, synth, train, watch};
 use crate::report::plot::figure::Look;
 use crate::report::plot::split::Split;
 
@@ -31,7 +34,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Clone, Args)]
 struct RunArguments {
-    /// Put a value over the schedule's, for example `data.train=/mnt/faces` (may be repeated)
+    /// Override a value of the schedule, for example `data.train=/mnt/faces` (may be repeated)
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
 
@@ -43,16 +46,16 @@ struct RunArguments {
     #[arg(long)]
     json: bool,
 
-    /// Train in a process of its own, without a terminal; `facetui attach` shows it
+    /// Train in the background, without a terminal; `facetui attach` shows the run
     #[arg(long)]
     detach: bool,
 
-    /// Seconds that SIGTERM or SIGINT leaves for the epoch before the run is stopped at once with its state saved
-    /// (SIGTERM: 20, SIGINT: no limit)
+    /// Grace period: seconds that SIGTERM or SIGINT waits for the end of the epoch before the run stops at once, with its
+    /// state saved (by default 20 for SIGTERM, no limit for SIGINT)
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=31_536_000))]
     grace: Option<u64>,
 
-    /// Minutes that a run which has ended tries to write files that the disk did not take, before it ends with exit code 3
+    /// Minutes that an ended run keeps trying to write files that the disk did not take, before exit code 3
     #[arg(long, value_name = "MINUTES", default_value_t = 60, value_parser = clap::value_parser!(u64).range(..=525_600))]
     keep_trying: u64,
 
@@ -63,21 +66,21 @@ struct RunArguments {
 /// What becomes of an unfinished run.
 #[derive(Debug, Clone, Args)]
 struct UnfinishedArguments {
-    /// Start over: move the files of an unfinished run of this name aside instead of going on with it
+    /// Start over: move the files of an unfinished run of this name aside instead of resuming it
     #[arg(long, conflicts_with = "resume_changed")]
     fresh: bool,
 
-    /// Go on with an unfinished run also when the schedule has changed since
+    /// Resume an unfinished run even if the schedule has changed since
     #[arg(long)]
     resume_changed: bool,
 }
 
 impl UnfinishedArguments {
-    const fn wish(&self) -> resume::Wish {
+    const fn wanted(&self) -> OnUnfinished {
         match (self.fresh, self.resume_changed) {
-            (true, _) => resume::Wish::Fresh,
-            (_, true) => resume::Wish::GoOn,
-            _ => resume::Wish::Unsaid,
+            (true, _) => OnUnfinished::StartOver,
+            (_, true) => OnUnfinished::Resume,
+            _ => OnUnfinished::Ask,
         }
     }
 }
@@ -89,35 +92,35 @@ impl RunArguments {
             overrides: self.set,
             headless: self.headless || self.json,
             json: self.json,
-            unfinished: self.unfinished.wish(),
+            unfinished: self.unfinished.wanted(),
             detach: self.detach,
             grace: self.grace.map(Duration::from_secs),
-            patience: Some(Duration::from_secs(self.keep_trying * 60)),
+            keep_trying: Some(Duration::from_secs(self.keep_trying * 60)),
         }
     }
 }
 
 #[derive(Debug, Subcommand)]
 enum Subcommands {
-    /// Train the demo schedule on drawn faces, made on first use
+    /// Train the demo schedule on synthetic faces, which are drawn on first use
     Demo(RunArguments),
-    /// Show a run that goes on in another process, with all keys; leaving does not end it
-    Attach(attach::Which),
-    /// Show a run from its journal alone: another user's, or on another machine's disk
-    Watch(attach::WatchRequest),
-    /// List runs: what goes on, where, and how far it is
+    /// Show a run that is training in another process, with all keys; leaving does not stop it
+    Attach(WhichRun),
+    /// Show a run from its journal alone: another user's run, or one on another machine's disk
+    Watch(watch::Request),
+    /// List runs: which are training, where, and how far they are
     Runs(runs::Request),
     /// Ask a run to stop after its epoch, or now
-    Stop(attach::StopRequest),
+    Stop(stop::Request),
     /// Check a schedule and its paths without training
     Check {
         /// The schedule: a YAML file
         schedule: PathBuf,
-        /// Put a value over the schedule's (may be repeated)
+        /// Override a value of the schedule (may be repeated)
         #[arg(long = "set", value_name = "KEY=VALUE")]
         set: Vec<String>,
     },
-    /// Draw a data set of synthetic faces in the reference's folder layout
+    /// Draw a data set of synthetic faces, one folder for each identity
     Synth {
         /// Folder to make it in
         folder: PathBuf,
@@ -145,7 +148,7 @@ enum Subcommands {
         /// Name the stages: epochs from 0, the end excluded, for example `Softmax:0-15,Arcface:15-`
         #[arg(long, value_name = "NAME:FROM-TO,...")]
         split: Option<Split>,
-        /// What stands above the figure
+        /// Title above the figure
         #[arg(long)]
         title: Option<String>,
         /// Width and height in pixels
@@ -158,30 +161,30 @@ enum Subcommands {
         #[arg(long, default_value = "runs")]
         runs: PathBuf,
     },
-    /// Measure how fast a schedule would train here: steps, steps from the files, evaluation, start, memory
+    /// Measure how fast a schedule trains on this machine: steps, steps from the files, evaluation, start, memory
     Bench(bench::Request),
     /// Evaluate a saved model on bins: accuracy, threshold, ten folds, TAR at FAR
     Eval(eval::Request),
     /// Write the embeddings of images as a .npy file
     Embed(embed::Request),
-    /// Tell how alike faces are
+    /// Compare faces: how similar they are
     Compare(compare::Request),
-    /// Say what is in a data set or a bin: images, classes, sizes, what cannot be read, what is there twice
+    /// Describe a data set or a bin: images, classes, sizes, unreadable images, duplicates
     Data {
-        /// A folder of class folders, a folder with train.rec, a .rec file, or a bin; several sets are looked at as one
+        /// A folder of class folders, a folder with train.rec, a .rec file, or a bin; several sets are treated as one
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
-        /// Classes of the same name in several sets are one
+        /// Treat classes of the same name in several sets as one class
         #[arg(long)]
         merge: bool,
-        /// A bin whose images are looked for in the set (may be repeated)
+        /// An evaluation bin whose images are searched for in the set (may be repeated)
         #[arg(long = "bin", value_name = "BIN")]
         bins: Vec<PathBuf>,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Make a data set or an evaluation bin of another: folders, records, bins, parts
+    /// Convert a data set or an evaluation bin: to folders, records, bins, parts
     Prepare {
         #[command(subcommand)]
         what: prepare::Request,
@@ -206,7 +209,7 @@ enum Subcommands {
     },
     /// Print a commented schedule to start from
     Template,
-    /// Print the completions of a shell, for example `facetui completions bash`
+    /// Print the completion script of a shell, for example `facetui completions bash`
     Completions {
         /// The shell
         #[arg(value_enum)]
@@ -223,7 +226,7 @@ impl Arguments {
         match (self.command, self.schedule) {
             (None, None) => Action::History { runs: self.runs },
             (None, Some(schedule)) => Action::Train(self.run.request(schedule)),
-            (Some(Subcommands::Demo(run)), _) => Action::Demo(run.request(PathBuf::from(super::demo::SCHEDULE_NAME))),
+            (Some(Subcommands::Demo(run)), _) => Action::Demo(run.request(PathBuf::from(demo::SCHEDULE_NAME))),
             (Some(Subcommands::Attach(which)), _) => Action::Attach(which),
             (Some(Subcommands::Watch(request)), _) => Action::Watch(request),
             (Some(Subcommands::Runs(request)), _) => Action::Runs(request),
@@ -295,8 +298,8 @@ mod tests {
             Action::Train(request) => request.unfinished,
             other => panic!("{other:?}"),
         };
-        assert_eq!((wish("--fresh"), wish("--resume-changed")), (resume::Wish::Fresh, resume::Wish::GoOn));
-        assert_eq!(wish("--json"), resume::Wish::Unsaid);
+        assert_eq!((wish("--fresh"), wish("--resume-changed")), (OnUnfinished::StartOver, OnUnfinished::Resume));
+        assert_eq!(wish("--json"), OnUnfinished::Ask);
         assert!(matches!(action(&["demo", "--headless"]), Action::Demo(request) if request.headless));
     }
 

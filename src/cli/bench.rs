@@ -7,7 +7,10 @@ use std::sync::Arc;
 use clap::Args;
 use miette::IntoDiagnostic as _;
 
-use super::{Failure, say, warn};
+use super::check::{paths, warn};
+use super::exit_code::ExitCode;
+use super::failure::Failure;
+use super::output::say;
 use crate::event::Event;
 use crate::report;
 use crate::schedule;
@@ -31,16 +34,16 @@ pub enum Part {
 pub struct Request {
     /// The schedule whose first stage is measured: a YAML file
     schedule: PathBuf,
-    /// Put a value over the schedule's (may be repeated)
+    /// Override a value of the schedule (may be repeated)
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Measure this only (may be repeated)
+    /// Measure only this (may be repeated)
     #[arg(long, value_enum)]
     only: Vec<Part>,
     /// Seconds for each measurement
     #[arg(long, default_value_t = 10.0, value_parser = seconds)]
     seconds: f64,
-    /// Classes of the head, for synthetic images alone: no training set is read
+    /// Classes of the head; only synthetic images are used then, and no training set is read
     #[arg(long, value_parser = clap::value_parser!(u32).range(2..=100_000_000), conflicts_with = "only")]
     classes: Option<u32>,
     /// Compare the device with the CPU instead: a forward pass, every loss, ten training steps
@@ -74,11 +77,11 @@ pub(super) fn bench(request: &Request) -> Result<(), Failure> {
         classes: request.classes.map(|classes| classes as usize),
     };
     if wanted.files {
-        super::paths(&loaded)?;
+        paths(&loaded)?;
     }
     let emit: crate::train::emit::Emit = Arc::new(|event| {
         if let Event::BadImage { path, reason, .. } = event {
-            let _ = writeln!(std::io::stderr(), "left out: {path}: {reason}");
+            let _ = writeln!(std::io::stderr(), "skipped {path}: {reason}");
         }
     });
     let measured = guarded(|| bench::run(&loaded.schedule, &wanted, &emit))?;
@@ -97,10 +100,10 @@ fn agree(schedule: &schedule::Schedule, json: bool) -> Result<(), Failure> {
     } else {
         for Compared { what, difference, allowed, agrees } in &all {
             let verdict = if *agrees { "agrees" } else { "DIFFERS" };
-            say(&format!("{what:<44} {verdict:<8} off by {difference:.1e} of its size, {allowed:.0e} is allowed\n"));
+            say(&format!("{what:<44} {verdict:<8} relative difference {difference:.1e}, allowed {allowed:.0e}\n"));
         }
     }
-    if all.iter().all(|compared| compared.agrees) { Ok(()) } else { Err(Failure::Told(1)) }
+    if all.iter().all(|compared| compared.agrees) { Ok(()) } else { Err(Failure::Told(ExitCode::Failed)) }
 }
 
 /// What a measurement gives; a panic of libtorch, of memory for example, is an error like others.

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::inference::{self, ModelArguments, Teller};
-use super::{Failure, say};
+use super::failure::Failure;
+use super::output::say;
+use super::saved_model::{self, ImageProgress, ModelArguments};
 use crate::data::items::{Item, Items, ItemsError};
 use crate::eval::embed::{Embedding, embed_items};
 use crate::eval::error::EvalError;
@@ -28,17 +29,17 @@ pub struct Request {
     #[arg(required = true)]
     images: Vec<PathBuf>,
 
-    /// The cosine similarity above which two images show one person; without it and --bin, the one that the model's file
-    /// has of its last bin
+    /// The cosine similarity above which two images show one person; by default the threshold that the model's file has
+    /// for its last bin
     #[arg(long, value_name = "SIMILARITY", allow_hyphen_values = true, value_parser = similarity)]
     threshold: Option<f64>,
 
-    /// Take the threshold from this evaluation bin: the one of its accuracy, or of --far
+    /// Take the threshold from this evaluation bin: that of its best accuracy, or that of --far
     #[arg(long, value_name = "BIN", conflicts_with = "threshold")]
     bin: Option<PathBuf>,
 
-    /// The false accept rate that the bin's threshold keeps to
-    #[arg(long, value_name = "RATE", requires = "bin", value_parser = inference::rate)]
+    /// The false accept rate that the threshold of the bin is chosen for
+    #[arg(long, value_name = "RATE", requires = "bin", value_parser = saved_model::rate)]
     far: Option<f64>,
 
     /// Print JSON
@@ -65,7 +66,7 @@ struct Compared {
 
 /// Compares images, each as evaluation does: the mean with the mirror image, scaled to length 1.
 pub(super) fn compare(request: &Request) -> Result<(), Failure> {
-    inference::caught(|| {
+    saved_model::caught(|| {
         let items: Vec<Result<Item, ItemsError>> =
             Items::new(request.images.clone(), std::io::stdin().lock()).take(MOST + 1).collect();
         if items.len() > MOST {
@@ -82,8 +83,8 @@ pub(super) fn compare(request: &Request) -> Result<(), Failure> {
         };
         let (mut names, mut rows) = (Vec::new(), Vec::new());
         let how = Embedding { batch: request.model.batch(), flip: true, normalize: true };
-        let mut teller = Teller::new("embedding", Some(items.len() as u64));
-        let counts = embed_items(&model, items.into_iter(), how, &mut teller, |items, embeddings| {
+        let mut progress = ImageProgress::new("embedding", Some(items.len() as u64));
+        let counts = embed_items(&model, items.into_iter(), how, &mut progress, |items, embeddings| {
             names.extend(items.iter().map(Item::name));
             rows.extend_from_slice(embeddings);
             Ok::<(), EvalError>(())
@@ -91,7 +92,7 @@ pub(super) fn compare(request: &Request) -> Result<(), Failure> {
         .map_err(|error| Failure::Run(error.into()))?;
         if counts.good() < 2 {
             return Err(Failure::Run(miette::miette!(
-                help = "give two images at least that can be read",
+                help = "give at least two readable images",
                 "there is nothing to compare: {} of {} images can be used",
                 counts.good(),
                 counts.images
@@ -107,14 +108,14 @@ pub(super) fn compare(request: &Request) -> Result<(), Failure> {
 fn of_bin(request: &Request, model: &Model, path: &std::path::Path) -> Result<f64, Failure> {
     let set = PairSet::open(path, 6000, 0).map_err(|error| Failure::Run(error.into()))?;
     let rates: Vec<f64> = request.far.into_iter().collect();
-    let mut teller = Teller::new(set.name.clone(), Some(set.items.len() as u64));
-    let found = evaluate(model, &set, request.model.batch(), &rates, &mut teller)
+    let mut progress = ImageProgress::new(set.name.clone(), Some(set.items.len() as u64));
+    let found = evaluate(model, &set, request.model.batch(), &rates, &mut progress)
         .map_err(|error| Failure::Run(error.into()))?;
     match found.rates.first() {
         None => Ok(found.figures.threshold),
         Some((_, Some(at))) => Ok(at.threshold),
         Some((far, None)) => Err(Failure::Run(miette::miette!(
-            help = "ask for a larger rate, or leave --far out: the threshold is then the one of the best accuracy",
+            help = "ask for a larger rate, or leave --far out to take the threshold of the best accuracy",
             "`{}` has {} pairs of two persons, too few for a false accept rate of {far:e}",
             path.display(),
             found.negatives
@@ -165,8 +166,7 @@ impl Compared {
             };
         }
         if let Some(threshold) = self.threshold {
-            let of =
-                self.of.as_ref().map_or_else(String::new, |bin| format!(", which the model's file has of `{bin}`"));
+            let of = self.of.as_ref().map_or_else(String::new, |bin| format!(" (from the model's file, for `{bin}`)"));
             let _ = writeln!(text, "one person: a similarity above {threshold:.6}{of}");
         }
         text

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use super::failure::Failure;
+use super::output::say;
 use super::progress::Progress;
-use super::{Failure, say};
 use crate::data::bin::EvalBin;
 use crate::data::survey::{self, BinSurvey, Survey, Unreadable};
 use crate::data::{self, recordio};
@@ -33,8 +34,8 @@ pub(super) fn data(request: &Request) -> Result<(), Failure> {
     if let Some(path) = request.paths.iter().find(is_bin) {
         if !request.bins.is_empty() || request.paths.len() > 1 {
             return Err(Failure::Usage(miette::miette!(
-                help = "give training sets as they are and bins with --bin, or one bin alone",
-                "`{}` is a file and no set of records, and only training sets are looked at together",
+                help = "give the training sets, and bins with --bin; or one bin alone",
+                "`{}` is not a training set, and only training sets can be described together",
                 path.display()
             )));
         }
@@ -77,7 +78,7 @@ fn set_text(paths: &[PathBuf], found: &Survey) -> String {
     }
     if found.classes > found.present_classes {
         let _ =
-            writeln!(text, "{} numbers below {} have no image", found.classes - found.present_classes, found.classes);
+            writeln!(text, "{} labels below {} have no image", found.classes - found.present_classes, found.classes);
     }
     if !found.class_names.is_empty() {
         let names: Vec<String> =
@@ -85,7 +86,7 @@ fn set_text(paths: &[PathBuf], found: &Survey) -> String {
         let more = if (names.len() as u64) < found.classes { ", ..." } else { "" };
         let _ = writeln!(text, "classes by name: {}{more}", names.join(", "));
     }
-    let _ = writeln!(text, "images a class: {} to {}, {} in the middle", found.least, found.most, found.median);
+    let _ = writeln!(text, "images per class: {} to {}, median {}", found.least, found.most, found.median);
     let longest = found.histogram.iter().map(|bucket| bucket.classes).max().unwrap_or_default().max(1);
     for bucket in &found.histogram {
         let range =
@@ -97,7 +98,7 @@ fn set_text(paths: &[PathBuf], found: &Survey) -> String {
     unreadable(&mut text, found.unreadable, &found.unreadable_names);
     let _ = writeln!(
         text,
-        "equal images: {} within their classes, {} groups across classes",
+        "duplicate images: {} within their classes, {} groups across classes",
         found.duplicates_within, found.duplicates_across
     );
     for same in &found.duplicates_names {
@@ -106,7 +107,7 @@ fn set_text(paths: &[PathBuf], found: &Survey) -> String {
     for overlap in &found.overlaps {
         let _ = writeln!(
             text,
-            "of the {} images of `{}`, {} are in the set byte by byte, {} by their pixels",
+            "of the {} images of `{}`, {} are in the set with the same bytes, {} with the same pixels",
             overlap.images, overlap.bin, overlap.same_bytes, overlap.same_pixels
         );
         for name in &overlap.names {
@@ -129,7 +130,7 @@ fn bin_text(path: &Path, found: &BinSurvey) -> String {
     unreadable(&mut text, found.unreadable, &found.unreadable_names);
     let _ = writeln!(
         text,
-        "repeated pairs: {}; pairs of an image with itself: {}, of which {} are called different",
+        "repeated pairs: {}; pairs of an image with itself: {}, of which {} are labelled different",
         found.repeated_pairs, found.pairs_with_itself, found.different_but_equal
     );
     text
@@ -148,7 +149,7 @@ fn kinds(text: &mut String, sizes: &BTreeMap<String, u64>, formats: &BTreeMap<St
 }
 
 fn unreadable(text: &mut String, count: u64, names: &[Unreadable]) {
-    let _ = writeln!(text, "images that cannot be used: {count}");
+    let _ = writeln!(text, "unusable images: {count}");
     for image in names {
         let _ = writeln!(text, "  {}: {}", image.name, image.reason);
     }

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use super::failure::Failure;
+use super::follow_up::FollowUp;
+use super::synth;
 use super::train::{self, Request};
-use super::{Failure, synth};
 use crate::schedule;
 
 /// How messages name the embedded schedule.
@@ -16,8 +18,8 @@ const IMAGES: u32 = 24;
 /// Seed of the faces.
 const SEED: u64 = 1;
 
-/// Draws the data when it is not there, then trains.
-pub(super) fn demo(request: &Request) -> Result<(), Failure> {
+/// Draws the data if it is missing, then trains.
+pub(super) fn demo(request: &Request) -> Result<Option<FollowUp>, Failure> {
     let folder = data_folder();
     synth::draw(&synth::Request {
         folder: folder.clone(),

@@ -10,20 +10,21 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::keeper::{LOG_FILE, leave_terminal};
-use super::{Failure, say};
+use super::exit_code::ExitCode;
+use super::failure::Failure;
+use super::output::say;
+use super::output_log::{LOG_FILE, redirect_to};
 use crate::event::{Event, Outcome};
-use crate::run::follow::Follower;
-use crate::run::journal;
+use crate::run::journal::{self, tail::JournalTail};
 
 /// Set for the process that trains.
 const CHILD: &str = "FACETUI_DETACHED";
 
 /// How long the first steps are waited for; a big training set takes its time to list.
-const PATIENCE: Duration = Duration::from_mins(2);
+const START_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// How often the journal is looked at.
-const GLANCE: Duration = Duration::from_millis(50);
+/// How often the journal is polled.
+const POLL_EVERY: Duration = Duration::from_millis(50);
 
 /// What the process that trains says to the one that started it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -49,7 +50,7 @@ pub(super) fn report(run: &str, folder: &Path) -> Result<(), Failure> {
     let line = serde_json::to_string(&started).unwrap_or_default();
     let mut out = std::io::stdout();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
-    leave_terminal(&folder.join(LOG_FILE), [true, true]).map_err(|error| {
+    redirect_to(&folder.join(LOG_FILE), [true, true]).map_err(|error| {
         Failure::Run(miette::miette!(
             help = "make the run's folder writable",
             "`{LOG_FILE}` cannot be written: {error}"
@@ -59,7 +60,8 @@ pub(super) fn report(run: &str, folder: &Path) -> Result<(), Failure> {
 
 /// Starts the process that trains, waits for its first steps, and says how to reach it.
 pub(super) fn start() -> Result<(), Failure> {
-    let failed = |error: &std::io::Error| Failure::Run(miette::miette!("no process can be started: {error}"));
+    let failed =
+        |error: &std::io::Error| Failure::Run(miette::miette!("the training process cannot be started: {error}"));
     let program = std::env::current_exe().map_err(|error| failed(&error))?;
     let mut child = std::process::Command::new(program)
         .args(std::env::args_os().skip(1))
@@ -70,19 +72,19 @@ pub(super) fn start() -> Result<(), Failure> {
         .map_err(|error| failed(&error))?;
     let mut line = String::new();
     if let Some(out) = child.stdout.take() {
-        // What is no such line is a failure, told below.
+        // Anything else is a failure, told below.
         let _ = BufReader::new(out.take(1 << 16)).read_line(&mut line);
     }
     let Ok(started) = serde_json::from_str::<Started>(&line) else {
         let code = child.wait().ok().and_then(|status| status.code()).unwrap_or(1);
         // Its own words are on the standard error already.
-        return Err(Failure::Told(u8::try_from(code).unwrap_or(1).max(1)));
+        return Err(Failure::Told(ExitCode::OfChild(u8::try_from(code).unwrap_or(1).max(1))));
     };
     let begun = wait_for_steps(&mut child, &started.folder)?;
-    let what = if begun { "trains" } else { "is still being prepared" };
+    let what = if begun { "is training" } else { "is still being prepared" };
     say(&format!(
-        "{run} {what} in the background, process {pid}\n  facetui attach {run}   the screen, with all keys\n  \
-         facetui stop {run}     the end after the epoch; --now at once\n  output: {log}\n",
+        "{run} {what} in the background, process {pid}\n  facetui attach {run}   shows it, with all keys\n  \
+         facetui stop {run}     stops it after the epoch, with --now at once\n  output: {log}\n",
         run = started.run,
         pid = child.id(),
         log = started.folder.join(LOG_FILE).display()
@@ -92,14 +94,14 @@ pub(super) fn start() -> Result<(), Failure> {
 
 /// Waits for the first steps; false when they take too long.
 fn wait_for_steps(child: &mut Child, folder: &Path) -> Result<bool, Failure> {
-    let mut follower = Follower::new(journal::path(folder));
-    let until = Instant::now() + PATIENCE;
+    let mut tail = JournalTail::new(journal::path(folder));
+    let until = Instant::now() + START_TIMEOUT;
     while Instant::now() < until {
         // Asked before the journal is read, so that its last words are not missed.
         let gone = child.try_wait().ok().flatten();
         let (mut begun, mut failure) = (false, None);
         // The journal may not be there yet.
-        let _ = follower.look(|record| match record.event {
+        let _ = tail.poll(|record| match record.event {
             Event::Finished { outcome: Outcome::Failed { error, help }, .. } => failure = Some((error, help)),
             Event::Steps { .. } | Event::Finished { .. } => begun = true,
             _ => {}
@@ -119,10 +121,10 @@ fn wait_for_steps(child: &mut Child, folder: &Path) -> Result<bool, Failure> {
         if let Some(status) = gone {
             return Err(Failure::Run(miette::miette!(
                 help = format!("its output is in `{}`", folder.join(LOG_FILE).display()),
-                "the process of the run ended before its first step: {status}"
+                "the training process ended before its first step: {status}"
             )));
         }
-        std::thread::sleep(GLANCE);
+        std::thread::sleep(POLL_EVERY);
     }
     Ok(false)
 }

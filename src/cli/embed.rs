@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::eval::folder_of;
-use super::inference::{self, ModelArguments, Teller};
-use super::{Failure, say};
+use super::failure::Failure;
+use super::output::{check_folder_of, say};
+use super::saved_model::{self, ImageProgress, ModelArguments};
 use crate::checkpoint::atomic::write_atomically;
 use crate::checkpoint::{CheckpointError, npy};
 use crate::data::items::{Item, Items};
@@ -22,11 +22,11 @@ pub struct Request {
     #[command(flatten)]
     model: ModelArguments,
 
-    /// Images, folders of images, RecordIO files; `-` reads paths from the standard input, one a line
+    /// Images, folders of images, RecordIO files; `-` reads paths from the standard input, one per line
     #[arg(required = true)]
     images: Vec<PathBuf>,
 
-    /// The file to write: float32, a row an image, in the order given
+    /// The file to write: float32, one row per image, in the order given
     #[arg(short, long, value_name = "FILE.npy")]
     output: PathBuf,
 
@@ -38,7 +38,7 @@ pub struct Request {
     #[arg(long)]
     normalize: bool,
 
-    /// Also write the images' names, a line a row
+    /// Also write the images' names, one line per row
     #[arg(long, value_name = "FILE.txt")]
     names: Option<PathBuf>,
 }
@@ -83,9 +83,9 @@ impl From<Trouble> for Failure {
 
 /// Embeds the images. An image that cannot be read is named and has a row of NaN; it fails when that is all of them.
 pub(super) fn embed(request: &Request) -> Result<(), Failure> {
-    inference::caught(|| {
+    saved_model::caught(|| {
         for path in std::iter::once(&request.output).chain(&request.names) {
-            folder_of(path)?;
+            check_folder_of(path)?;
         }
         if request.names.as_ref() == Some(&request.output) {
             return Err(Failure::Usage(miette::miette!("--names and --output are the same file")));
@@ -128,17 +128,17 @@ type Names<'a> = &'a mut dyn FnMut(&[Item]) -> Result<(), CheckpointError>;
 fn write(request: &Request, model: &Model, mut names: Option<Names<'_>>) -> Result<Counts, Trouble> {
     let how = Embedding { batch: request.model.batch(), flip: request.flip, normalize: request.normalize };
     let items = Items::new(request.images.clone(), std::io::stdin().lock());
-    let mut teller = Teller::new("embedding", None);
+    let mut progress = ImageProgress::new("embedding", None);
     let mut counts = Counts::default();
     npy::write_rows(&request.output, model.length(), |rows| {
-        counts = embed_items(model, items, how, &mut teller, |items, embeddings| {
+        counts = embed_items(model, items, how, &mut progress, |items, embeddings| {
             rows.push(embeddings)?;
             names.as_mut().map_or(Ok(()), |names| names(items))?;
             Ok::<(), Trouble>(())
         })?;
         if counts.good() == 0 { Err(Trouble::Nothing(counts)) } else { Ok(()) }
     })?;
-    teller.finish();
+    progress.finish();
     Ok(counts)
 }
 

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::inference::{self, ModelArguments, Teller};
-use super::{Failure, say};
+use super::exit_code::ExitCode;
+use super::failure::Failure;
+use super::output::{check_folder_of, say};
+use super::saved_model::{self, ImageProgress, ModelArguments};
 use crate::checkpoint::CheckpointError;
 use crate::checkpoint::atomic::write_atomically;
 use crate::eval::evaluate::{self, Evaluation};
@@ -15,7 +17,7 @@ use crate::eval::model::Model;
 use crate::eval::pair_set::PairSet;
 use crate::nn::device;
 use crate::report::plot::Format;
-use crate::report::{evaluation, roc};
+use crate::report::{evaluation_table, roc_plot};
 
 /// What to evaluate.
 #[derive(Debug, Clone, PartialEq, Args)]
@@ -32,18 +34,18 @@ pub struct Request {
     json: bool,
 
     /// Also give the threshold for this false accept rate (may be repeated)
-    #[arg(long, value_name = "RATE", value_parser = inference::rate)]
+    #[arg(long, value_name = "RATE", value_parser = saved_model::rate)]
     far: Vec<f64>,
 
-    /// Write the JSON into this file, whatever is printed
+    /// Also write the JSON to this file
     #[arg(short, long, value_name = "FILE.json")]
     output: Option<PathBuf>,
 
-    /// Draw the ROC curves into this .svg or .png file
+    /// Draw the ROC curves to this .svg or .png file
     #[arg(long, value_name = "FILE.svg", value_parser = picture)]
     roc: Option<PathBuf>,
 
-    /// Put the points of the ROC curves into the JSON
+    /// Include the points of the ROC curves in the JSON
     #[arg(long)]
     points: bool,
 
@@ -66,13 +68,13 @@ fn picture(text: &str) -> Result<PathBuf, String> {
 
 /// Evaluates the model. A set that cannot be used is told, the others go on; the exit code is then 1.
 pub(super) fn eval(request: &Request) -> Result<(), Failure> {
-    inference::caught(|| {
+    saved_model::caught(|| {
         for path in request.roc.iter().chain(&request.output) {
             // Told now rather than after the work.
-            folder_of(path)?;
+            check_folder_of(path)?;
         }
         let model = request.model.load()?;
-        let mut rates = evaluation::RATES.to_vec();
+        let mut rates = evaluation_table::RATES.to_vec();
         rates.extend(&request.far);
         let (mut rows, mut failed) = (Vec::new(), false);
         for path in &request.bins {
@@ -86,7 +88,7 @@ pub(super) fn eval(request: &Request) -> Result<(), Failure> {
         }
         if let Some(path) = request.roc.as_ref().filter(|_| !rows.is_empty()) {
             let title = request.model.model.display().to_string();
-            roc::write(&rows, &title, path).map_err(|error| Failure::Run(error.into()))?;
+            roc_plot::write(&rows, &title, path).map_err(|error| Failure::Run(error.into()))?;
         }
         let value = value(request, &model, &rows);
         if let Some(path) = request.output.as_ref().filter(|_| !rows.is_empty()) {
@@ -99,40 +101,27 @@ pub(super) fn eval(request: &Request) -> Result<(), Failure> {
         if request.json {
             say(&format!("{value:#}\n"));
         } else if !rows.is_empty() {
-            say(&evaluation::text(&rows, &request.far));
+            say(&evaluation_table::text(&rows, &request.far));
         }
-        if failed { Err(Failure::Told(1)) } else { Ok(()) }
+        if failed { Err(Failure::Told(ExitCode::Failed)) } else { Ok(()) }
     })
 }
 
 fn one(request: &Request, model: &Model, path: &Path, rates: &[f64]) -> Result<Evaluation, miette::Report> {
     let set = PairSet::open(path, request.pairs as usize, request.seed)?;
-    let mut teller = Teller::new(set.name.clone(), Some(set.items.len() as u64));
-    let row = evaluate::evaluate(model, &set, request.model.batch(), rates, &mut teller)?;
-    teller.finish();
+    let mut progress = ImageProgress::new(set.name.clone(), Some(set.items.len() as u64));
+    let row = evaluate::evaluate(model, &set, request.model.batch(), rates, &mut progress)?;
+    progress.finish();
     Ok(row)
 }
 
 /// What was found, as JSON.
 fn value(request: &Request, model: &Model, rows: &[Evaluation]) -> serde_json::Value {
-    let bins: Vec<_> = rows.iter().map(|row| evaluation::json(row, request.points)).collect();
+    let bins: Vec<_> = rows.iter().map(|row| evaluation_table::json(row, request.points)).collect();
     json!({
         "model": request.model.model.display().to_string(),
         "embedding": { "layer": model.layer(), "size": model.length() },
         "device": device::describe(model.device()),
         "bins": bins,
     })
-}
-
-/// Fails when a file's folder is not there.
-pub(super) fn folder_of(path: &Path) -> Result<(), Failure> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let reason = if path.is_dir() {
-        "it is a folder".to_owned()
-    } else if folder.is_dir() {
-        return Ok(());
-    } else {
-        format!("there is no folder `{}`", folder.display())
-    };
-    Err(Failure::Run(CheckpointError::Write { path: path.to_path_buf(), reason }.into()))
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{Failure, say};
+use super::failure::Failure;
+use super::output::say;
 use crate::export::lower::{InputKind, Layout, Options};
 use crate::export::tflite::Precision;
 use crate::export::{self, ExportError, Request};
@@ -26,7 +27,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "LAYER", allow_hyphen_values = true)]
     embedding: Option<String>,
 
-    /// Numbers of the input: fp32 in -1 to 1, or bytes that the file normalises
+    /// Input values: fp32 in -1 to 1, or bytes that the file normalises
     #[arg(long, value_enum, default_value_t = Input::Float)]
     input: Input,
 
@@ -42,7 +43,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     normalize: bool,
 
-    /// Note a threshold in the file, for example `lfw=0.25` (may be repeated)
+    /// Store a threshold in the file, for example `lfw=0.25` (may be repeated)
     #[arg(long, value_name = "BIN=SIMILARITY", value_parser = threshold)]
     threshold: Vec<(String, f64)>,
 
@@ -58,11 +59,11 @@ pub(super) struct Arguments {
     #[arg(long, conflicts_with = "int8")]
     float16: bool,
 
-    /// In .tflite, compute in int8: a quarter of the size; wants --calibrate
+    /// In .tflite, compute in int8: a quarter of the size; needs --calibrate
     #[arg(long, requires = "calibrate")]
     int8: bool,
 
-    /// Images of faces that show int8 which numbers occur: a folder, a RecordIO set, or an evaluation bin
+    /// Face images to calibrate int8 with: a folder, a RecordIO set, or an evaluation bin
     #[arg(long, value_name = "FOLDER or BIN", requires = "int8")]
     calibrate: Option<PathBuf>,
 }
@@ -78,7 +79,7 @@ enum Input {
 fn threshold(text: &str) -> Result<(String, f64), String> {
     let (bin, value) = text.split_once('=').ok_or("expected BIN=SIMILARITY, for example lfw=0.25")?;
     let value: f64 = value.parse().map_err(|error| format!("`{value}`: {error}"))?;
-    if value.is_finite() { Ok((bin.to_owned(), value)) } else { Err(format!("`{value}` is no similarity")) }
+    if value.is_finite() { Ok((bin.to_owned(), value)) } else { Err(format!("`{value}` is not a similarity")) }
 }
 
 impl Arguments {

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::{Failure, say};
+use super::failure::Failure;
+use super::output::say;
 use crate::checkpoint::{self, SavedModel};
 use crate::graph::summary;
 

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{Failure, say};
+use super::failure::Failure;
+use super::output::say;
 use crate::report::plot::figure::Look;
 use crate::report::plot::split::Split;
 use crate::report::plot::{Format, PlotError, source, write};
@@ -44,7 +45,7 @@ pub(super) fn plot(request: &Request) -> Result<(), Failure> {
 
 /// Reads `WIDTHxHEIGHT`.
 pub(super) fn size(text: &str) -> Result<(u32, u32), String> {
-    let wrong = || format!("`{text}` is no size; write WIDTHxHEIGHT in pixels, for example 960x380");
+    let wrong = || format!("`{text}` is not a size; write WIDTHxHEIGHT in pixels, for example 960x380");
     let (width, height) = text.split_once(['x', 'X', '×']).ok_or_else(wrong)?;
     let side = |side: &str| side.trim().parse::<u32>().map_err(|_error| wrong());
     let (width, height) = (side(width)?, side(height)?);

@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 
+use super::failure::Failure;
+use super::output::say;
 use super::progress::Progress;
-use super::{Failure, say};
 use crate::data::prepare::{self, Layout, Made, PrepareError, Subset, Wanted};
 use crate::data::source::Source;
 use crate::data::{self, recordio};
 
-/// What to make. Whatever was interrupted goes on when the same command runs again; what is there is left alone.
+/// What to make. An interrupted command resumes when it runs again; existing files are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Request {
-    /// A set of records (train.rec) as folders, `<class>/<record>.jpg`, the images' bytes unchanged
+    /// Convert a set of records (train.rec) to folders, `<class>/<record>.jpg`, the images' bytes unchanged
     Folders {
         /// The set: a folder with train.rec, a .rec file, or a folder of class folders
         set: PathBuf,
@@ -22,7 +23,7 @@ pub enum Request {
         #[arg(short, long)]
         output: PathBuf,
     },
-    /// Folders as a set of records that mxnet reads: train.rec, train.idx and property
+    /// Convert folders to a set of records that MXNet reads: train.rec, train.idx and property
     Records {
         /// The set: a folder of class folders
         set: PathBuf,
@@ -30,7 +31,7 @@ pub enum Request {
         #[arg(short, long)]
         output: PathBuf,
     },
-    /// An evaluation bin: balanced pairs drawn from a set of people, or the pairs of a file such as LFW's pairs.txt
+    /// Make an evaluation bin: balanced pairs drawn from a set of people, or the pairs of a file such as LFW's pairs.txt
     Bin {
         /// The set of people, or the pairs file
         source: PathBuf,
@@ -43,11 +44,11 @@ pub enum Request {
         /// Seed: the same seed draws the same pairs [default: 0]
         #[arg(long)]
         seed: Option<u64>,
-        /// Folder of the images that a pairs file names; the folder it lies in unless given
+        /// Folder of the images that a pairs file names; by default the pairs file's own folder
         #[arg(long)]
         images: Option<PathBuf>,
     },
-    /// A bin of any dialect as JPEG bytes under pickle protocol 4
+    /// Convert a bin of any dialect to JPEG bytes under pickle protocol 4
     Reencode {
         /// The bin
         bin: PathBuf,
@@ -55,28 +56,28 @@ pub enum Request {
         #[arg(short, long)]
         output: PathBuf,
     },
-    /// The first classes of a set, those with few images left out, in the set's own layout
+    /// Copy the first classes of a set, without those that have few images, in the set's own layout
     Subset {
         /// The set: a folder with train.rec, a .rec file, or a folder of class folders
         set: PathBuf,
         /// Folder to make
         #[arg(short, long)]
         output: PathBuf,
-        /// Classes at most; all unless given
+        /// Largest number of classes; all by default
         #[arg(long, value_parser = clap::value_parser!(u32).range(2..))]
         classes: Option<u32>,
-        /// Images that a class must have
+        /// Smallest number of images of a class
         #[arg(long, default_value_t = 1)]
         min_images: u64,
     },
-    /// A set in several parts in its own layout, for `data.train`: each has its share of every class, under the set's labels
+    /// Split a set into parts in its own layout, for `data.train`: each has its share of every class, under the set's labels
     Shard {
         /// The set: a folder with train.rec, a .rec file, or a folder of class folders
         set: PathBuf,
         /// Folder to make; the parts lie in it as 0, 1, ...
         #[arg(short, long)]
         output: PathBuf,
-        /// How many parts
+        /// Number of parts
         #[arg(long, value_parser = clap::value_parser!(u16).range(2..))]
         shards: u16,
         /// Seed: the same seed draws the same parts; without one the images go round in the set's order
@@ -103,7 +104,7 @@ pub(super) fn prepare(request: &Request) -> Result<(), Failure> {
             if pairs.is_some() || seed.is_some() {
                 return Err(Failure::Usage(miette::miette!(
                     help = "leave --pairs and --seed out, or name a folder of people",
-                    "`{}` is a pairs file: nothing is drawn",
+                    "`{}` is a pairs file: no pairs are drawn from it",
                     source.display()
                 )));
             }
@@ -112,7 +113,7 @@ pub(super) fn prepare(request: &Request) -> Result<(), Failure> {
         Request::Bin { images: Some(_), source, .. } => {
             return Err(Failure::Usage(miette::miette!(
                 help = "leave --images out, or name a pairs file",
-                "`{}` is no pairs file: its own images are used",
+                "`{}` is not a pairs file: its own images are used",
                 source.display()
             )));
         }
@@ -148,8 +149,8 @@ fn tell_made(Made { total, written }: Made, what: &str, output: &Path) {
     let output = output.display();
     say(&match written {
         0 => format!("nothing to do: all {total} {what} are in `{output}`\n"),
-        _ if written == total => format!("wrote {total} {what} to `{output}`, and read them again\n"),
-        _ => format!("wrote the missing {written} of {total} {what} to `{output}`, and read all again\n"),
+        _ if written == total => format!("wrote {total} {what} to `{output}`, and verified them\n"),
+        _ => format!("wrote the missing {written} of {total} {what} to `{output}`, and verified all of them\n"),
     });
 }
 

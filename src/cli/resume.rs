@@ -1,49 +1,50 @@
-//! What becomes of an unfinished run of a schedule: it goes on, unless something else was said.
+//! What becomes of an unfinished run of a schedule: it is resumed, unless `--fresh` was given or the schedule has changed;
+//! then the user is asked.
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, IsTerminal as _, Write};
 
-use super::Failure;
-use super::train::Request;
-use crate::run::launch::Plan;
+use super::exit_code::ExitCode;
+use super::failure::Failure;
+use crate::run::launch::LaunchOptions;
 use crate::schedule::{Change, Schedule, changes};
 use crate::train::state::unfinished::{Search, Unfinished, find};
 
 /// Most changed settings that are shown.
 const SHOWN: usize = 30;
 
-/// What the user said beforehand.
+/// What the arguments say about an unfinished run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
-    /// Nothing: it goes on when nothing has changed.
-    Unsaid,
-    /// It goes on, whatever has changed.
-    GoOn,
-    /// Its files are moved aside.
-    Fresh,
+pub enum OnUnfinished {
+    /// Nothing: it is resumed when the schedule has not changed.
+    Ask,
+    /// Resume it, whatever has changed: `--resume-changed`.
+    Resume,
+    /// Move its files aside and start over: `--fresh`.
+    StartOver,
 }
 
 /// What the user answers.
 enum Answer {
-    GoOn,
-    Fresh,
-    Nothing,
+    Resume,
+    StartOver,
+    Quit,
 }
 
-/// How the run of a schedule begins. Says what was found, and asks where the schedule was changed meanwhile.
+/// How the run of a schedule begins. Says what was found, and asks when the schedule has changed since.
 ///
 /// # Errors
-/// An unfinished run that nothing was said about and nobody can be asked about; a refusal.
-pub(super) fn plan(schedule: &Schedule, request: &Request) -> Result<Plan, Failure> {
-    if request.unfinished == Wish::Fresh {
-        return Ok(Plan { fresh: true, ..Plan::default() });
+/// An unfinished run of a changed schedule without a terminal to ask at, or whose user quits.
+pub(super) fn plan(schedule: &Schedule, wanted: OnUnfinished) -> Result<LaunchOptions, Failure> {
+    if wanted == OnUnfinished::StartOver {
+        return Ok(LaunchOptions { fresh: true, ..LaunchOptions::default() });
     }
     let mut found = match find(schedule) {
-        Search::Nothing | Search::Finished => return Ok(Plan::default()),
+        Search::Nothing | Search::Finished => return Ok(LaunchOptions::default()),
         Search::Lost(notes) => {
             return Err(Failure::Usage(miette::miette!(
                 help = "`--fresh` moves its files aside and starts over",
-                "the unfinished run `{}` cannot go on, none of its states is whole: {}",
+                "the unfinished run `{}` cannot be resumed, none of its saved states is whole: {}",
                 schedule.name,
                 notes.join("; ")
             )));
@@ -52,15 +53,15 @@ pub(super) fn plan(schedule: &Schedule, request: &Request) -> Result<Plan, Failu
     };
     let place = found.place(schedule);
     let changes = changed(&found, schedule);
-    found.changed = request.unfinished == Wish::GoOn;
+    found.changed = wanted == OnUnfinished::Resume;
     if changes.is_empty() || found.changed {
-        say(&format!("going on with `{}` from {place}\n", found.run_id));
-        return Ok(Plan { resume: Some(*found), ..Plan::default() });
+        say(&format!("resuming `{}` from {place}\n", found.run_id));
+        return Ok(LaunchOptions { resume: Some(*found), ..LaunchOptions::default() });
     }
     let shown = difference(&changes);
-    if !asks() {
+    if !can_ask() {
         return Err(Failure::Usage(miette::miette!(
-            help = "`--resume-changed` goes on with the schedule as it is now; `--fresh` moves the run's files aside and \
+            help = "`--resume-changed` resumes with the schedule as it is now; `--fresh` moves the run's files aside and \
                     starts over",
             "the run `{}` is unfinished, at {place}, and the schedule has changed since:\n{shown}",
             found.run_id
@@ -68,12 +69,12 @@ pub(super) fn plan(schedule: &Schedule, request: &Request) -> Result<Plan, Failu
     }
     say(&format!("The run `{}` is unfinished, at {place}. The schedule has changed since:\n{shown}", found.run_id));
     match ask() {
-        Answer::GoOn => {
+        Answer::Resume => {
             found.changed = true;
-            Ok(Plan { resume: Some(*found), ..Plan::default() })
+            Ok(LaunchOptions { resume: Some(*found), ..LaunchOptions::default() })
         }
-        Answer::Fresh => Ok(Plan { fresh: true, ..Plan::default() }),
-        Answer::Nothing => Err(Failure::Told(0)),
+        Answer::StartOver => Ok(LaunchOptions { fresh: true, ..LaunchOptions::default() }),
+        Answer::Quit => Err(Failure::Told(ExitCode::Success)),
     }
 }
 
@@ -96,28 +97,28 @@ fn difference(changes: &[Change]) -> String {
         }
     }
     if changes.len() > SHOWN {
-        let _ = writeln!(text, "  and {} settings more", changes.len() - SHOWN);
+        let _ = writeln!(text, "  and {} more settings", changes.len() - SHOWN);
     }
     text
 }
 
 /// Whether somebody can be asked.
-fn asks() -> bool {
+fn can_ask() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
 fn ask() -> Answer {
     loop {
-        say("Go on with the schedule as it is now [g], start over and move the run's files aside [f], or leave [q]? ");
+        say("Resume with the schedule as it is now [r], start over and move the run's files aside [f], or quit [q]? ");
         let mut line = String::new();
         match std::io::stdin().lock().read_line(&mut line) {
-            Ok(0) | Err(_) => return Answer::Nothing,
+            Ok(0) | Err(_) => return Answer::Quit,
             Ok(_) => {}
         }
         match line.trim().to_lowercase().as_str() {
-            "g" | "go" | "go on" => return Answer::GoOn,
-            "f" | "fresh" => return Answer::Fresh,
-            "q" | "quit" | "leave" | "n" | "no" => return Answer::Nothing,
+            "r" | "resume" | "g" | "go" | "go on" => return Answer::Resume,
+            "f" | "fresh" => return Answer::StartOver,
+            "q" | "quit" | "leave" | "n" | "no" => return Answer::Quit,
             _ => {}
         }
     }
@@ -142,6 +143,6 @@ mod tests {
         let changes = [change("stages.0.epochs", Some("2"), Some("5")), change("branches.0.name", None, Some("x"))];
         assert_eq!(difference(&changes), "  - stages.0.epochs: 2\n  + stages.0.epochs: 5\n  + branches.0.name: x\n");
         let many = vec![change("a", Some("1"), Some("2")); 40];
-        assert!(difference(&many).ends_with("  and 10 settings more\n"));
+        assert!(difference(&many).ends_with("  and 10 more settings\n"));
     }
 }

@@ -5,11 +5,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use super::say;
+use super::output::say;
 use crate::event::{Outcome, StopKind};
 use crate::run::find::{self, Found};
 use crate::run::journal;
-use crate::run::lock::Standing;
+use crate::run::lock::LockState;
 use crate::run::state::{Phase, RunState};
 
 /// Ended runs that are listed unless all are wanted.
@@ -21,10 +21,10 @@ const SILENCE: f64 = 600.0;
 /// `facetui runs`.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct Request {
-    /// Folder of the runs; those that go on on this machine are listed wherever they are
+    /// Folder of the runs; runs that are training on this machine are listed wherever they are
     #[arg(long, default_value = "runs")]
     runs: PathBuf,
-    /// List all ended runs, not the newest only
+    /// List all ended runs, not only the newest
     #[arg(long)]
     all: bool,
     /// Print JSON
@@ -70,7 +70,7 @@ pub(super) fn runs(request: &Request) {
         return;
     }
     if rows.is_empty() {
-        say(&format!("no runs in `{}`, and none goes on on this machine\n", request.runs.display()));
+        say(&format!("no runs in `{}`, and none is training on this machine\n", request.runs.display()));
         return;
     }
     say(&table(&rows, now()));
@@ -87,7 +87,7 @@ fn row(found: Found) -> Option<Row> {
     let path = journal::path(&found.folder);
     let updated = find::modified(&path);
     let state = RunState::replay(&journal::read(&path, false).ok()?);
-    let elsewhere = matches!(found.standing, Some(Standing::Elsewhere(_)));
+    let elsewhere = matches!(found.lock, Some(LockState::Elsewhere(_)));
     let live = !state.is_ended() && (found.is_live() || elsewhere && now() - updated < SILENCE);
     let owner = found.owner();
     let stage = state.current.as_ref().map(|current| current.stage);

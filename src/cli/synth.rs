@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::failure::Failure;
+use super::output::say;
 use super::progress::Progress;
-use super::{Failure, say};
 use crate::synth::{SynthOptions, generate};
 
 /// What to draw.

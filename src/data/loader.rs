@@ -15,7 +15,7 @@ use super::augment::Variation;
 use super::sampler::EpochPlan;
 use super::source::Source;
 use crate::crash;
-use crate::stall;
+use crate::disk_watch;
 
 /// How the loader works.
 #[derive(Debug, Clone)]
@@ -268,7 +268,7 @@ impl Drop for Loader {
         let began = Instant::now();
         for thread in self.threads.drain(..) {
             // One that waits for a disk that does not answer is left to it.
-            stall::join(thread, stall::silent().saturating_sub(began.elapsed()));
+            disk_watch::join_within(thread, disk_watch::silence_limit().saturating_sub(began.elapsed()));
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, finite};
+use super::finite;
+use super::outcome::Outcome;
 
 /// What a stage will do, known before the run starts.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

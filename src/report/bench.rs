@@ -28,7 +28,7 @@ pub fn text(measured: &Measured) -> String {
         line(
             "step",
             &format!(
-                "{:.1} images/s, {:.1} ms a step (median of {}, synthetic images)",
+                "{:.1} images/s, {:.1} ms per step (median of {}, synthetic images)",
                 step.images_per_second, step.milliseconds, step.steps
             ),
         );

@@ -1,4 +1,4 @@
-//! Lines of a run for pipes, logs and CI: one an event that matters, one an interval while an epoch goes on. A fold of
+//! Lines of a run for pipes, logs and CI: one an event that matters, one an interval during an epoch. A fold of
 //! the event stream like the screen; no escape codes.
 
 use std::io::Write;
@@ -16,7 +16,7 @@ pub struct Headless<W> {
     json: bool,
     state: RunState,
     printed: u64,
-    /// Worries that were told.
+    /// Warnings that were printed.
     warned: usize,
     last_progress: f64,
     last_preparing: String,
@@ -25,16 +25,16 @@ pub struct Headless<W> {
 impl<W: Write> Headless<W> {
     /// Prints to `out`; with `json` every record as it is in the journal.
     pub fn new(out: W, json: bool) -> Self {
-        Self::going_on(out, json, RunState::default())
+        Self::resumed(out, json, RunState::default())
     }
 
-    /// Goes on with a run that was shown otherwise so far.
-    pub const fn going_on(out: W, json: bool, state: RunState) -> Self {
-        let (printed, warned) = (state.logged, state.watch.warnings().len());
+    /// Continues with a run that was shown otherwise so far.
+    pub const fn resumed(out: W, json: bool, state: RunState) -> Self {
+        let (printed, warned) = (state.logged, state.warnings.all().len());
         Self { out, json, state, printed, warned, last_progress: 0.0, last_preparing: String::new() }
     }
 
-    /// Takes one event. A reader that went away is no reason to end a run: its errors are passed over.
+    /// Takes one event. A reader that went away is no reason to end a run: its errors are ignored.
     pub fn take(&mut self, record: &Record) {
         self.state.apply(record);
         if self.json {
@@ -77,7 +77,7 @@ impl<W: Write> Headless<W> {
             }
             Event::EpochEnded { seconds, images_per_second, waited, learning_rate, .. } => {
                 let line = format!(
-                    "epoch {} of {} in all: {seconds:.1} s, {images_per_second:.0} images/s, waited {:.0} % for data, \
+                    "epoch {} of {}: {seconds:.1} s, {images_per_second:.0} images/s, {:.0} % of the time waiting for images, \
                      learning rate {learning_rate:.6}",
                     self.state.done_epochs(),
                     self.state.planned_epochs(),
@@ -103,9 +103,9 @@ impl<W: Write> Headless<W> {
         self.warn();
     }
 
-    /// Tells every worry once, when it is raised first.
+    /// Prints every warning once, when it is raised first.
     fn warn(&mut self) {
-        let fresh = self.state.watch.warnings().get(self.warned..).unwrap_or_default();
+        let fresh = self.state.warnings.all().get(self.warned..).unwrap_or_default();
         let lines: Vec<String> = fresh
             .iter()
             .map(|warning| format!("warning: {}; {}", warning.finding.sentence, warning.finding.advice))
@@ -126,7 +126,7 @@ impl<W: Write> Headless<W> {
         let loss = current.loss().map_or_else(|| "-".to_owned(), |loss| format!("{loss:.4}"));
         let accuracy = current.accuracy().map_or_else(String::new, |accuracy| format!(", accuracy {accuracy:.4}"));
         Some(format!(
-            "epoch {} step {}/{}: loss {loss}{accuracy}, {:.0} images/s, waited {:.0} % for data",
+            "epoch {} step {}/{}: loss {loss}{accuracy}, {:.0} images/s, {:.0} % of the time waiting for images",
             current.epoch,
             current.step,
             current.steps,

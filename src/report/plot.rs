@@ -6,15 +6,16 @@
 //! | `curves`, `split`, `source` | what is plotted: from a journal or a history |
 //! | `figure`, `panel`, `stages`, `table`, `axis`, `labels` | where everything lies |
 //! | `scene`, `font` | shapes, and the widths of texts |
-//! | `svg`, `raster` | the files |
+//! | `svg`, `png` | the files |
 
 mod axis;
 pub mod curves;
+mod error;
 pub mod figure;
 mod font;
 mod labels;
 mod panel;
-mod raster;
+mod png;
 pub(in crate::report) mod scene;
 pub mod source;
 pub mod split;
@@ -29,54 +30,9 @@ use std::path::{Path, PathBuf};
 use crate::checkpoint::CheckpointError;
 use crate::checkpoint::atomic::write_atomically;
 
+pub use self::error::{MAX_RUNS, PlotError};
 use curves::Curves;
 use figure::Look;
-
-/// Most runs of one plot.
-pub const RUNS: usize = 24;
-
-/// Why there is no plot.
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
-pub enum PlotError {
-    /// The file's name does not say what it is to be.
-    #[error("`{}` does not say whether it is an SVG or a PNG", .0.display())]
-    #[diagnostic(help("end its name in `.svg` (for papers and browsers) or `.png`"))]
-    Extension(PathBuf),
-    /// There is no such run.
-    #[error("there is no run `{name}`")]
-    Missing {
-        /// What was asked for.
-        name: String,
-        /// What there is.
-        #[help]
-        help: String,
-    },
-    /// A journal or a history cannot be read.
-    #[error("`{}` cannot be plotted: {reason}", path.display())]
-    #[diagnostic(help("give a run's folder, its name under `runs/`, or a `_hist.json` file"))]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        reason: String,
-    },
-    /// Nothing was trained yet.
-    #[error("`{0}` has no finished epoch to plot")]
-    #[diagnostic(help("wait for its first epoch to end"))]
-    Empty(String),
-    /// Too many curves to tell apart.
-    #[error("{0} runs are more than one plot can show ({RUNS})")]
-    #[diagnostic(help("make several plots"))]
-    TooMany(usize),
-    /// The picture cannot be made.
-    #[error("the picture cannot be drawn: {0}")]
-    #[diagnostic(help("choose a smaller `--size`"))]
-    Raster(String),
-    /// The file cannot be written.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Write(#[from] CheckpointError),
-}
 
 /// What a plot is written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,9 +60,9 @@ impl Format {
 /// The bytes of a plot.
 ///
 /// # Errors
-/// More than [`RUNS`] runs, or a picture that does not fit into the memory.
+/// More than [`MAX_RUNS`] runs, or a picture that does not fit into the memory.
 pub fn render(runs: &[Curves], look: &Look, format: Format) -> Result<Vec<u8>, PlotError> {
-    if runs.len() > RUNS {
+    if runs.len() > MAX_RUNS {
         return Err(PlotError::TooMany(runs.len()));
     }
     encode(&figure::draw(runs, look), format)
@@ -119,7 +75,7 @@ pub fn render(runs: &[Curves], look: &Look, format: Format) -> Result<Vec<u8>, P
 pub(in crate::report) fn encode(scene: &scene::Scene, format: Format) -> Result<Vec<u8>, PlotError> {
     match format {
         Format::Svg => Ok(svg::render(scene).into_bytes()),
-        Format::Png => raster::render(scene).map_err(PlotError::Raster),
+        Format::Png => png::render(scene).map_err(PlotError::Raster),
     }
 }
 

@@ -1,8 +1,8 @@
-//! The last words after a run: how it ended, the best figures, where the files lie.
+//! The closing summary of a run: how it ended, the best figures, where the files lie.
 
 use std::fmt::Write as _;
 
-use super::comparison;
+use super::branch_table;
 use crate::event::{CheckpointKind, Outcome};
 use crate::run::state::{Phase, RunState};
 
@@ -22,7 +22,7 @@ pub fn text(state: &RunState) -> String {
         _ => writeln!(text, "{name}: left while it was running, {done}"),
     };
     if let Some(comparison) = &state.comparison {
-        text.push_str(&comparison::text(comparison));
+        text.push_str(&branch_table::text(comparison));
         if let Some(file) = state.checkpoints.iter().rev().find(|file| file.kind == CheckpointKind::Branches) {
             let _ = writeln!(text, "table: {}", file.path);
         }

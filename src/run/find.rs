@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::live;
-use super::lock::{self, PROCESS_FILE, Standing};
-use super::{journal, lock::Owner};
+use super::journal;
+use super::live::registry;
+use super::lock::{self, LockState, Owner, PROCESS_FILE};
 
 /// Most candidates that a message lists.
 const MOST_LISTED: usize = 12;
@@ -18,7 +18,7 @@ pub struct Found {
     /// Its name, which identifies the run.
     pub id: String,
     /// Its process; none for runs that hold no lock, such as a branch's or an older facetui's.
-    pub standing: Option<Standing>,
+    pub lock: Option<LockState>,
 }
 
 impl Found {
@@ -28,18 +28,18 @@ impl Found {
             return None;
         }
         let id = folder.file_name()?.to_string_lossy().into_owned();
-        let standing = lock::look(&folder.join(PROCESS_FILE));
-        Some(Self { folder, id, standing })
+        let lock = lock::probe(&folder.join(PROCESS_FILE));
+        Some(Self { folder, id, lock })
     }
 
     /// Whether its process is known to be at work.
     pub fn is_live(&self) -> bool {
-        self.standing.as_ref().is_some_and(Standing::is_held)
+        self.lock.as_ref().is_some_and(LockState::is_held)
     }
 
     /// Its process, present or last.
     pub fn owner(&self) -> Option<&Owner> {
-        self.standing.as_ref().and_then(Standing::owner)
+        self.lock.as_ref().and_then(LockState::owner)
     }
 
     /// Whether a user's word means it.
@@ -72,7 +72,7 @@ pub struct FindError {
 pub fn all(root: &Path) -> Vec<Found> {
     let mut found = BTreeMap::new();
     let under = std::fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
-    for run in under.chain(live::folders()).filter_map(Found::at) {
+    for run in under.chain(registry::folders()).filter_map(Found::at) {
         // A folder may be reached by two ways.
         let key = std::fs::canonicalize(&run.folder).unwrap_or_else(|_| run.folder.clone());
         found.entry(key).or_insert(run);
@@ -113,9 +113,9 @@ fn choose(word: Option<&str>, runs: &[Found], root: &Path, wanted: Wanted) -> Re
         return match (live.as_slice(), wanted, runs.first()) {
             ([one], _, _) => Ok((*one).clone()),
             ([], Wanted::Any, Some(newest)) => Ok(newest.clone()),
-            ([], _, _) => Err(none("no run goes on here".to_owned(), runs, root)),
+            ([], _, _) => Err(none("no run is training here".to_owned(), runs, root)),
             (several, _, _) => Err(FindError {
-                what: format!("{} runs go on; say which", several.len()),
+                what: format!("{} runs are training; name one", several.len()),
                 help: list(several.iter().copied()),
             }),
         };
@@ -134,23 +134,23 @@ fn choose(word: Option<&str>, runs: &[Found], root: &Path, wanted: Wanted) -> Re
             [one] => return Ok((*one).clone()),
             several => {
                 return Err(FindError {
-                    what: format!("`{word}` may be any of {} runs", several.len()),
+                    what: format!("`{word}` matches {} runs", several.len()),
                     help: list(several.iter().copied()),
                 });
             }
         }
     }
     if let Some(ended) = runs.iter().find(|run| run.is_meant(word)) {
-        let remark = match &ended.standing {
-            Some(Standing::Elsewhere(owner)) => {
+        let remark = match &ended.lock {
+            Some(LockState::Elsewhere(owner)) => {
                 format!(
                     "`{}` runs on `{}`, in process {}: log in there, or watch its journal",
                     ended.id, owner.host, owner.pid
                 )
             }
-            _ => format!("`{}` does not go on any more", ended.id),
+            _ => format!("`{}` is no longer training", ended.id),
         };
-        return Err(FindError { what: remark, help: format!("`facetui watch {}` shows what is known", ended.id) });
+        return Err(FindError { what: remark, help: format!("`facetui watch {}` shows its journal", ended.id) });
     }
     Err(none(format!("there is no run `{word}`"), runs, root))
 }
@@ -168,14 +168,14 @@ fn none(what: String, runs: &[Found], root: &Path) -> FindError {
 fn list<'a>(runs: impl Iterator<Item = &'a Found>) -> String {
     let mut names: Vec<String> = runs
         .map(|run| {
-            let state = if run.is_live() { " (goes on)" } else { "" };
+            let state = if run.is_live() { " (training)" } else { "" };
             format!("{}{state}", run.id)
         })
         .collect();
     if names.len() > MOST_LISTED {
         let more = names.len() - MOST_LISTED;
         names.truncate(MOST_LISTED);
-        names.push(format!("and {more} more; `facetui runs` lists them"));
+        names.push(format!("and {more} more: `facetui runs` lists them"));
     }
     names.join("\n")
 }
@@ -185,8 +185,8 @@ mod tests {
     use super::*;
 
     fn run(id: &str, live: bool) -> Found {
-        let standing = Some(if live { Standing::Held(None) } else { Standing::Free(None) });
-        Found { folder: PathBuf::from("/runs").join(id), id: id.to_owned(), standing }
+        let lock = Some(if live { LockState::Held(None) } else { LockState::Free(None) });
+        Found { folder: PathBuf::from("/runs").join(id), id: id.to_owned(), lock }
     }
 
     fn chosen(word: Option<&str>, runs: &[Found], wanted: Wanted) -> Result<String, String> {
@@ -201,16 +201,16 @@ mod tests {
         assert_eq!(chosen(Some("a"), &runs, Wanted::Live), Ok("a-1".into()));
         assert_eq!(chosen(Some("b"), &runs, Wanted::Any), Ok("b-2".into()));
         assert_eq!(chosen(None, &runs[..1], Wanted::Any), Ok("b-2".into()));
-        assert!(chosen(Some("b"), &runs, Wanted::Live).expect_err("ended").contains("`b-2` does not go on any more"));
+        assert!(chosen(Some("b"), &runs, Wanted::Live).expect_err("ended").contains("`b-2` is no longer training"));
     }
 
     #[test]
     fn several_and_none_are_listed() {
         let runs = [run("a-2", true), run("a-1", true), run("c-9", false)];
         let error = chosen(None, &runs, Wanted::Live).expect_err("several");
-        assert!(error.contains("2 runs go on") && error.contains("a-2 (goes on)\na-1"), "{error}");
+        assert!(error.contains("2 runs are training") && error.contains("a-2 (training)\na-1"), "{error}");
         let error = chosen(Some("a"), &runs, Wanted::Any).expect_err("several");
-        assert!(error.contains("`a` may be any of 2 runs"), "{error}");
+        assert!(error.contains("`a` matches 2 runs"), "{error}");
         assert_eq!(chosen(Some("a-2"), &runs, Wanted::Live), Ok("a-2".into()));
         let error = chosen(Some("x"), &runs, Wanted::Live).expect_err("none");
         assert!(error.contains("no run `x`") && error.contains("c-9"), "{error}");

@@ -1,8 +1,10 @@
 //! Who trains: an advisory lock (`flock`) on a small JSON file that names its holder.
 //!
-//! One lies beside the checkpoints (`<name>.lock`) and refuses a second trainer of the same files, another in the run's
-//! folder (`process.json`) and tells everyone whether the run is alive. A lock dies with its process, however that ends,
+//! The checkpoint lock ([`checkpoint`]) lies beside the checkpoints (`<name>.lock`) and refuses a second trainer of the same
+//! files. The process lock, `process.json` in the run's folder, tells everyone whether the run is alive. A lock dies with its process, however that ends,
 //! so a file left behind blocks nobody.
+
+pub mod checkpoint;
 
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -20,7 +22,7 @@ pub const PROCESS_FILE: &str = "process.json";
 /// Longest lock file that is read, in bytes.
 const LONGEST: u64 = 1 << 16;
 
-/// Looks at a lock last an instant; a trainer tries this often before it believes that another one holds it.
+/// Probing a lock takes it for an instant; a trainer tries this often before it believes that another one holds it.
 const TRIES: u32 = 10;
 
 /// The process that trains a run.
@@ -69,10 +71,10 @@ pub fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// Whether a process of this number is there (on this machine).
-pub fn is_process(pid: u32) -> bool {
+/// Whether a process of this number exists on this machine.
+pub fn process_exists(pid: u32) -> bool {
     let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
-    // Another user's process cannot be signalled, but it is there.
+    // Another user's process cannot be signalled, but it exists.
     pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(Errno::SRCH))
 }
 
@@ -90,7 +92,7 @@ pub enum LockError {
         owner: Option<Box<Owner>>,
     },
     /// The file cannot be made or written.
-    #[error("the lock cannot be made: {0}")]
+    #[error("the lock cannot be taken: {0}")]
     Io(#[from] io::Error),
 }
 
@@ -126,7 +128,7 @@ impl Lock {
                 }
                 Err(error) if no_locks(error) => {
                     if let Some(other) = read(&file).filter(|other| other.is_here() && other.pid != owner.pid)
-                        && is_process(other.pid)
+                        && process_exists(other.pid)
                     {
                         return Err(LockError::Held { path: path.to_path_buf(), owner: Some(Box::new(other)) });
                     }
@@ -166,8 +168,8 @@ impl Drop for Lock {
 
 /// What a lock's file tells.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Standing {
-    /// Its holder is at work.
+pub enum LockState {
+    /// Its holder is alive.
     Held(Option<Owner>),
     /// Nobody holds it: its last holder has ended.
     Free(Option<Owner>),
@@ -175,7 +177,7 @@ pub enum Standing {
     Elsewhere(Owner),
 }
 
-impl Standing {
+impl LockState {
     /// The holder, present or last.
     pub const fn owner(&self) -> Option<&Owner> {
         match self {
@@ -184,25 +186,25 @@ impl Standing {
         }
     }
 
-    /// Whether the holder is known to be at work.
+    /// Whether the holder is known to be alive.
     pub const fn is_held(&self) -> bool {
         matches!(self, Self::Held(_))
     }
 }
 
-/// Looks at a lock; none when there is no such file, or it cannot be read.
-pub fn look(path: &Path) -> Option<Standing> {
+/// Probes a lock; none when there is no such file, or it cannot be read.
+pub fn probe(path: &Path) -> Option<LockState> {
     let file = File::open(path).ok()?;
     let owner = read(&file);
     Some(match flock(file.file(), FlockOperation::NonBlockingLockShared) {
-        Err(Errno::WOULDBLOCK) => Standing::Held(owner),
+        Err(Errno::WOULDBLOCK) => LockState::Held(owner),
         _ if owner.as_ref().is_some_and(|owner| !owner.is_here()) => {
-            owner.map_or(Standing::Free(None), Standing::Elsewhere)
+            owner.map_or(LockState::Free(None), LockState::Elsewhere)
         }
-        Err(error) if no_locks(error) && owner.as_ref().is_some_and(|owner| is_process(owner.pid)) => {
-            Standing::Held(owner)
+        Err(error) if no_locks(error) && owner.as_ref().is_some_and(|owner| process_exists(owner.pid)) => {
+            LockState::Held(owner)
         }
-        _ => Standing::Free(owner),
+        _ => LockState::Free(owner),
     })
 }
 
@@ -240,13 +242,13 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("demo.lock");
         let first = Lock::take(&path, &owner(), false).expect("takes");
-        assert_eq!(look(&path), Some(Standing::Held(Some(owner()))));
+        assert_eq!(probe(&path), Some(LockState::Held(Some(owner()))));
         let Err(LockError::Held { owner: Some(named), .. }) = Lock::take(&path, &owner(), false) else {
             panic!("the second was let in")
         };
         assert_eq!(*named, owner());
         drop(first);
-        assert!(!path.exists() && look(&path).is_none());
+        assert!(!path.exists() && probe(&path).is_none());
         Lock::take(&path, &owner(), false).expect("takes what is free again");
     }
 
@@ -256,18 +258,18 @@ mod tests {
         let path = folder.path().join("demo.lock");
         for text in ["", "{", "not json at all"] {
             std::fs::write(&path, text).expect("writes");
-            assert_eq!(look(&path), Some(Standing::Free(None)));
+            assert_eq!(probe(&path), Some(LockState::Free(None)));
             drop(Lock::take(&path, &owner(), true).expect("takes"));
-            assert_eq!(look(&path), Some(Standing::Free(Some(owner()))));
+            assert_eq!(probe(&path), Some(LockState::Free(Some(owner()))));
         }
         let other = Owner { host: "elsewhere".into(), ..owner() };
         std::fs::write(&path, serde_json::to_string(&other).expect("text")).expect("writes");
-        assert_eq!(look(&path), Some(Standing::Elsewhere(other)));
+        assert_eq!(probe(&path), Some(LockState::Elsewhere(other)));
     }
 
     #[test]
     fn this_process_is_there_and_a_strange_number_is_not() {
-        assert!(is_process(std::process::id()));
-        assert!(!is_process(u32::MAX) && !is_process(0x3fff_fff0));
+        assert!(process_exists(std::process::id()));
+        assert!(!process_exists(u32::MAX) && !process_exists(0x3fff_fff0));
     }
 }

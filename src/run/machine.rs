@@ -1,4 +1,4 @@
-//! How busy the machine is, looked at every two seconds on a thread of its own: processor, memory, the disk of the
+//! How busy the machine is, sampled every two seconds on a thread of its own: processor, memory, the disk of the
 //! checkpoints, and the GPUs where NVIDIA's library is there (it is loaded at run time; without it there are none).
 
 use std::path::{Path, PathBuf};
@@ -12,20 +12,20 @@ use nvml_wrapper::error::NvmlError;
 use sysinfo::System;
 
 use crate::crash;
+use crate::disk_watch;
 use crate::event::{Event, GpuSample, MachineSample};
-use crate::stall;
 
-/// Between two looks.
+/// Between two samples.
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// The thread; dropping this ends it, unless it waits for a disk that does not answer.
 #[derive(Debug)]
-pub struct Sampler {
+pub struct MachineSampler {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Sampler {
+impl MachineSampler {
     /// Starts it. `folder` is where the checkpoints go. Without a thread there are no samples.
     pub fn start(folder: PathBuf, emit: impl Fn(Event) + Send + 'static) -> Self {
         let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
@@ -41,11 +41,11 @@ impl Sampler {
     }
 }
 
-impl Drop for Sampler {
+impl Drop for MachineSampler {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            stall::join(thread, stall::silent());
+            disk_watch::join_within(thread, disk_watch::silence_limit());
         }
     }
 }
@@ -60,7 +60,7 @@ struct Machine {
 impl Machine {
     fn open(folder: PathBuf) -> Self {
         let mut system = System::new();
-        // Use is measured between two looks.
+        // Use is measured between two samples.
         system.refresh_cpu_usage();
         Self { system, gpus: Nvml::init().ok(), folder }
     }
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn it_ends_at_once_when_it_is_dropped() {
         let (sender, samples) = crossbeam_channel::unbounded();
-        drop(Sampler::start(PathBuf::from("."), move |event| drop(sender.send(event))));
+        drop(MachineSampler::start(PathBuf::from("."), move |event| drop(sender.send(event))));
         assert!(samples.recv().is_err(), "its thread is gone, and with it the sender");
     }
 }

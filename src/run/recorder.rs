@@ -1,5 +1,5 @@
 //! The recorder stands between the engine and everyone who watches: it hands each record on, to the front end, to the
-//! clients of the socket and to the scribe, who writes it to the journals. It waits for none of them.
+//! clients of the socket and to the thread that writes the journals. It waits for none of them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,54 +8,34 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender};
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::clock::now;
 use super::journal;
-use super::launch::now;
-use super::scribe::Scribe;
+use super::journal::thread::JournalThread;
 use super::socket::hub::Hub;
 use crate::crash;
-use crate::event::{Event, Level, Record};
+use crate::event::{Event, Record};
 
 /// Between two looks whether the journal's disk answers.
-const GLANCE: Duration = Duration::from_secs(1);
-
-/// Most notes that wait for the recorder.
-const MOST_NOTES: usize = 256;
-
-/// Puts lines into a run's log, the journal included, from outside the engine.
-#[derive(Debug, Clone)]
-pub struct Notes(Sender<Record>);
-
-impl Notes {
-    /// The two ends.
-    pub(super) fn channel() -> (Self, Receiver<Record>) {
-        let (sender, receiver) = crossbeam_channel::bounded(MOST_NOTES);
-        (Self(sender), receiver)
-    }
-
-    /// Says something. After the run's end, or when too much was said already, it is lost.
-    pub fn say(&self, level: Level, message: String) {
-        let _ = self.0.try_send(Record { at: now(), event: Event::Log { level, message } });
-    }
-}
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// Everyone who is told of a record.
-pub(super) struct Book {
-    scribe: Scribe,
-    subscriber: UnboundedSender<Arc<Record>>,
+pub(super) struct Listeners {
+    journal: JournalThread,
+    subjournalr: UnboundedSender<Arc<Record>>,
     hub: Arc<Hub>,
     /// Set with the run's last event.
     over: Arc<AtomicBool>,
 }
 
-impl Book {
-    /// A book of a run of which nothing was told. `over` is set with the run's last event.
+impl Listeners {
+    /// Those of a run of which nothing was told yet. `over` is set with the run's last event.
     pub(super) const fn new(
-        scribe: Scribe,
-        subscriber: UnboundedSender<Arc<Record>>,
+        journal: JournalThread,
+        subjournalr: UnboundedSender<Arc<Record>>,
         hub: Arc<Hub>,
         over: Arc<AtomicBool>,
     ) -> Self {
-        Self { scribe, subscriber, hub, over }
+        Self { journal, subjournalr, hub, over }
     }
 
     fn has_ended(&self) -> bool {
@@ -67,9 +47,9 @@ impl Book {
         let line = journal::line(&record);
         let record = Arc::new(record);
         // Nobody may be watching any more: the journal goes on. Those who watch do not wait for the disk.
-        let _ = self.subscriber.send(Arc::clone(&record));
+        let _ = self.subjournalr.send(Arc::clone(&record));
         self.hub.publish(&line);
-        self.scribe.write(line, &record);
+        self.journal.write(line, &record);
         if matches!(record.event, Event::Finished { .. }) {
             self.over.store(true, Ordering::Release);
         }
@@ -83,41 +63,41 @@ impl Book {
     }
 }
 
-/// The recorder's work, until the engine's end of `events` is gone. `notes` must not close before. Who sends to `flushes`
+/// The recorder's work, until the engine's end of `events` is gone. `log_lines` must not close before. Who sends to `flushes`
 /// is answered when all that was said before is on the disk.
 pub(super) fn record(
     events: &Receiver<Record>,
-    notes: &Receiver<Record>,
+    log_lines: &Receiver<Record>,
     mut flushes: Receiver<Sender<()>>,
-    book: &mut Book,
+    listeners: &mut Listeners,
 ) {
-    let news = book.scribe.news.clone();
+    let news = listeners.journal.news.clone();
     loop {
         crossbeam_channel::select! {
             recv(events) -> record => match record {
                 // The machine is looked at until the engine is gone, which is a moment after its last word.
-                Ok(record) if book.has_ended() && matches!(record.event, Event::Machine(_)) => {}
-                Ok(record) => book.take(record),
+                Ok(record) if listeners.has_ended() && matches!(record.event, Event::Machine(_)) => {}
+                Ok(record) => listeners.take(record),
                 Err(_) => break,
             },
-            recv(notes) -> note => if let Ok(note) = note && !book.has_ended() {
-                book.take(note);
+            recv(log_lines) -> line => if let Ok(line) = line && !listeners.has_ended() {
+                listeners.take(line);
             },
-            recv(news) -> event => book.note(event.ok()),
+            recv(news) -> event => listeners.note(event.ok()),
             recv(flushes) -> done => match done {
                 Ok(done) => {
                     for record in events.try_iter() {
-                        book.take(record);
+                        listeners.take(record);
                     }
-                    book.scribe.sync(done);
+                    listeners.journal.sync(done);
                 }
                 // The engine has ended.
                 Err(_) => flushes = crossbeam_channel::never(),
             },
-            default(GLANCE) => {}
+            default(CHECK_EVERY) => {}
         }
-        let event = book.scribe.look();
-        book.note(event);
+        let event = listeners.journal.overdue_write();
+        listeners.note(event);
     }
-    book.scribe.finish();
+    listeners.journal.finish();
 }

@@ -21,6 +21,6 @@
 pub mod client;
 pub mod hub;
 pub mod lines;
-pub mod place;
+pub mod path;
 pub mod protocol;
 pub mod server;

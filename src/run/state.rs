@@ -2,16 +2,18 @@
 //!
 //! The fold is pure: the same journal gives the same state, live or years later. There are no widgets here.
 
-mod going_on;
+mod apply;
+pub mod branches;
 mod parts;
+mod resume;
 mod timeline;
 
 use std::collections::VecDeque;
 
+use self::branches::BranchComparison;
 pub use self::parts::{BinState, CheckpointFile, CurrentEpoch, EpochRow, LogLine, Phase, StageProgress, Unsaved};
 pub use self::timeline::Timeline;
-use super::comparison::{self, Comparison};
-use super::watch::Watch;
+use super::lints::Warnings;
 use crate::event::{
     BinResult, CheckpointKind, Event, Level, MachineSample, Outcome, Record, RunHeader, Saved, StopKind,
 };
@@ -51,7 +53,7 @@ pub struct RunState {
     pub stage_steps: Vec<(usize, u64)>,
     /// When the steps were taken, and what was measured meanwhile.
     pub timeline: Timeline,
-    /// How often steps that were seen were taken back, since the run went on from a point before them.
+    /// How often steps that were seen were taken back, because the run resumed from a point before them.
     pub taken_back: u32,
     /// The evaluation bins.
     pub bins: Vec<BinState>,
@@ -77,10 +79,10 @@ pub struct RunState {
     pub log: VecDeque<LogLine>,
     /// How many log lines there have been in all.
     pub logged: u64,
-    /// What gives reason to worry.
-    pub watch: Watch,
+    /// What the lints raised.
+    pub warnings: Warnings,
     /// The run's branches, when it has any. While one is trained, everything else here is the branch's own.
-    pub comparison: Option<Box<Comparison>>,
+    pub comparison: Option<Box<BranchComparison>>,
 }
 
 impl RunState {
@@ -145,7 +147,7 @@ impl RunState {
             images_per_second: self.images_per_second,
             log: std::mem::take(&mut self.log),
             logged: self.logged,
-            watch: std::mem::take(&mut self.watch),
+            warnings: std::mem::take(&mut self.warnings),
             comparison: self.comparison.take(),
             ..Self::default()
         };
@@ -156,14 +158,6 @@ impl RunState {
             comparison.current = Some(branch);
             comparison.begun += 1;
         }
-    }
-
-    /// Folds one event into the state, and looks for what is worth a warning.
-    pub fn apply(&mut self, record: &Record) {
-        self.fold(record);
-        let mut watch = std::mem::take(&mut self.watch);
-        watch.hear(self, record);
-        self.watch = watch;
     }
 
     fn fold(&mut self, record: &Record) {
@@ -180,7 +174,7 @@ impl RunState {
                 self.bins =
                     header.bins.iter().map(|name| BinState { name: name.clone(), ..BinState::default() }).collect();
                 self.log(record.at, Level::Info, format!("run `{}` on {}", header.run_id, header.device));
-                if let Some(comparison) = Comparison::of(header) {
+                if let Some(comparison) = BranchComparison::of(header) {
                     self.comparison = Some(Box::new(comparison));
                 }
                 self.header = Some((**header).clone());
@@ -302,8 +296,8 @@ impl RunState {
             Event::SavingRestored { of } => {
                 self.unsaved.retain(|unsaved| unsaved.of != *of);
                 let what = match of {
-                    Saved::Files => "everything that could not be written is written",
-                    Saved::Journal => "the journal is written again",
+                    Saved::Files => "all files that could not be written are written now",
+                    Saved::Journal => "the journal can be written again",
                 };
                 self.log(record.at, Level::Info, what.to_owned());
             }
@@ -326,7 +320,7 @@ impl RunState {
                     Some(Outcome::Failed { .. }) => Level::Error,
                     _ => Level::Info,
                 };
-                let remark = comparison::remark(row).unwrap_or_else(|| "ended".to_owned());
+                let remark = branches::remark(row).unwrap_or_else(|| "ended".to_owned());
                 self.log(record.at, level, format!("branch {} `{}` {remark}", branch + 1, row.name));
             }
             // Its lines came one by one already.
@@ -339,37 +333,37 @@ impl RunState {
                 };
                 let rest = match self.comparison.as_ref().map_or(0, |comparison| comparison.to_come().count()) {
                     0 => String::new(),
-                    1 => "; the branch to come is not begun".to_owned(),
-                    count => format!("; the {count} branches to come are not begun"),
+                    1 => "; the last branch will not be started".to_owned(),
+                    count => format!("; the remaining {count} branches will not be started"),
                 };
-                self.log(record.at, Level::Info, format!("stopping {when}, as asked{rest}"));
+                self.log(record.at, Level::Info, format!("stop requested: stopping {when}{rest}"));
             }
             Event::StopWithdrawn => {
                 self.stop = None;
-                self.log(record.at, Level::Info, "going on: the stop was withdrawn".to_owned());
+                self.log(record.at, Level::Info, "the stop was withdrawn: training continues".to_owned());
             }
             Event::Paused => self.phase = Phase::Paused,
             Event::Resumed => self.phase = Phase::Training,
-            Event::Continued(continuation) => self.go_on(record.at, continuation),
+            Event::Continued(continuation) => self.resume(record.at, continuation),
             Event::Recovered { reason, attempt, attempts, skipped } => {
                 let message = format!(
-                    "{reason}: the run went back to its newest state, for the {attempt}. time of {attempts}, and leaves out \
-                     {skipped} batches"
+                    "{reason}: the run went back to its newest saved state (attempt {attempt} of {attempts}) and skips {skipped} batches"
                 );
                 self.log(record.at, Level::Warning, message);
             }
             Event::EvaluationRequested => {
-                self.log(record.at, Level::Info, "evaluating before the next step, as asked".to_owned());
+                self.log(record.at, Level::Info, "evaluation requested: evaluating before the next step".to_owned());
             }
             Event::SaveRequested => {
-                self.log(record.at, Level::Info, "saving the model as it is, as asked".to_owned());
+                self.log(record.at, Level::Info, "save requested: saving the model before the next step".to_owned());
             }
             Event::LearningRateScaled { factor } => {
                 let before = self.rate_scale.replace(*factor).unwrap_or(1.0);
                 if let Some(current) = &mut self.current {
                     current.learning_rate *= factor / before;
                 }
-                let message = format!("learning rate times {factor} from the next step on (times {before} before)");
+                let message =
+                    format!("learning rate multiplied by {factor} from the next step on (by {before} before)");
                 self.log(record.at, Level::Info, message);
             }
             Event::Machine(sample) => {
@@ -414,17 +408,17 @@ impl RunState {
         }
         let message = match of {
             Saved::Files => format!(
-                "`{path}` of epoch {index} cannot be written: {reason}; what is on disk stays, training goes on, and it is tried \
-                 again"
+                "`{path}` of epoch {index} cannot be written: {reason}; the files on disk stay, training continues, and writing \
+                 is tried again"
             ),
             Saved::Journal => {
-                format!("the journal cannot be written: {reason}; training goes on, what is missing waits")
+                format!("the journal cannot be written: {reason}; training continues, missing lines are kept in memory")
             }
         };
         self.log(at, Level::Error, message);
     }
 
-    /// Whether there are files in memory that no disk has.
+    /// Whether there are files in memory that are not on disk.
     pub fn has_unsaved_files(&self) -> bool {
         self.unsaved.iter().any(|unsaved| unsaved.of == Saved::Files)
     }

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use crate::event::{Event, Level, Saved};
-use crate::stall::{self, Watch};
+use crate::disk_watch::{self, Watch};
 use crate::train::control::Control;
 use crate::train::emit::{Emit, Flush};
 use crate::train::error::TrainError;
@@ -93,7 +93,7 @@ impl Saver {
     /// Tells once of a file that takes too long: its disk does not answer. To be asked between two steps.
     pub fn look(&self) {
         if let Some((work, time)) = self.watch.overdue() {
-            let (path, reason) = (work.path.display().to_string(), stall::reason(time));
+            let (path, reason) = (work.path.display().to_string(), disk_watch::silence_reason(time));
             (self.emit)(Event::SavingFailed { of: Saved::Files, path, index: work.index, reason });
         }
     }

@@ -7,8 +7,8 @@
 use std::path::PathBuf;
 
 use crate::event::{Command, Record};
-use crate::run::history::compare::Change;
-use crate::run::history_api::{Marks, PastRun};
+use crate::run::history::schedule_diff::Change;
+use crate::run::history::{Marks, PastRun};
 use crate::run::state::RunState;
 
 use super::drill::{Look, Wish};

@@ -1,7 +1,7 @@
 //! How long the epoch and the run will still take, judged by what they took so far.
 
 use crate::event::StagePlan;
-use crate::run::comparison::Comparison;
+use crate::run::state::branches::BranchComparison;
 use crate::run::state::{Phase, RunState, StageProgress};
 
 /// What is left, in seconds; none while nothing is known.
@@ -71,7 +71,7 @@ pub(super) fn estimate(state: &RunState) -> Estimate {
 }
 
 /// The stages of the branches that have not begun.
-fn coming(comparison: &Comparison) -> impl Iterator<Item = &StagePlan> {
+fn coming(comparison: &BranchComparison) -> impl Iterator<Item = &StagePlan> {
     comparison.to_come().filter_map(|branch| comparison.whole.branches.get(branch)).flat_map(|branch| &branch.stages)
 }
 

@@ -23,7 +23,7 @@ use crate::crash;
 use crate::eval::detail;
 use crate::event::{Command, Event, Level, Record};
 use crate::report::plot;
-use crate::run::history_api::HistorySource;
+use crate::run::history::HistorySource;
 
 use super::action::{Effect, News, Next as Then};
 use super::app::App;

@@ -7,8 +7,8 @@ use std::thread;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::run::history::compare::Change;
-use crate::run::history_api::{HistorySource, PastRun};
+use crate::run::history::schedule_diff::Change;
+use crate::run::history::{HistorySource, PastRun};
 use crate::run::state::RunState;
 
 use super::action::Effect;

@@ -3,9 +3,9 @@
 use std::cmp::Ordering;
 use std::path::PathBuf;
 
-use crate::run::history::compare::{Change, Figures};
+use crate::run::history::PastRun;
 use crate::run::history::filter::Filter;
-use crate::run::history_api::PastRun;
+use crate::run::history::{figures::Figures, schedule_diff::Change};
 use crate::run::state::RunState;
 
 use super::watched::Watched;

@@ -8,7 +8,7 @@ use crate::imports::{Imports, Module, sources};
 /// Every room, from the bottom to the top.
 const ROOMS: &[&str] = &[
     "crash",
-    "stall",
+    "disk_watch",
     "event",
     "schedule",
     "graph",

@@ -11,8 +11,8 @@ use std::process::Stdio;
 
 use facetui::checkpoint::keras_history::History;
 use facetui::eval::detail;
-use facetui::run::history::RunFolders;
-use facetui::run::history_api::HistorySource as _;
+use facetui::run::history::HistoryIndex;
+use facetui::run::history::HistorySource as _;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
@@ -115,7 +115,7 @@ fn a_run_of_every_format_there_was_is_read_and_goes_on() {
         let table: Value = serde_json::from_str(&place.read("checkpoints/kept_branches.json")).expect("JSON");
         // The history lists it as a run that was interrupted, with what it had done.
         detail::read(&detail::path(&run_folder(&place), "pose", false)).expect("the details of a bin are read");
-        let mut runs = RunFolders::new(place.path("runs"));
+        let mut runs = HistoryIndex::new(place.path("runs"));
         let listed = runs.list();
         let whole = listed.iter().find(|run| run.name == "kept").expect("is listed");
         assert_eq!((whole.state(), whole.branches.join(" ").as_str()), ("interrupted", "margin center"));

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use facetui::event::{Event, Record, RunHeader};
-use facetui::run::history::RunFolders;
-use facetui::run::history_api::HistorySource as _;
+use facetui::run::history::HistoryIndex;
+use facetui::run::history::HistorySource as _;
 use facetui::run::journal::JournalWriter;
 use serde_json::{Value, json};
 
@@ -183,7 +183,7 @@ fn a_journals_names_move_and_write_nothing_outside_of_its_run() {
             journal.append(&Record { at: 1.0, event }).expect("appends");
         }
         let before = all(&place.path(""), "runs");
-        let mut runs = RunFolders::new(place.path("work/runs"));
+        let mut runs = HistoryIndex::new(place.path("work/runs"));
         let run = runs.list().remove(0);
         assert_eq!(run.id, "a");
         runs.open(&run).expect("opens");

@@ -3,6 +3,7 @@
 
 use facetui::event::{CheckpointKind, Command, Event, Outcome, StopKind};
 use facetui::run::launch;
+use facetui::run::lock::checkpoint::CheckpointLock;
 use facetui::schedule;
 
 use crate::place::Place;
@@ -21,8 +22,9 @@ fn train(place: &Place, stages: &str, before: &[Command], ask: impl Fn(&Event) -
     );
     place.write("control.yaml", &text);
     let loaded = schedule::load(&place.path("control.yaml"), &[]).expect("a good schedule");
-    let claim = launch::claim(&loaded.schedule).expect("nobody else trains it");
-    let launched = launch::launch(loaded.schedule, &text, claim, launch::Plan::default()).expect("starts");
+    let checkpoints = CheckpointLock::take(&loaded.schedule).expect("nobody else trains it");
+    let launched =
+        launch::launch(loaded.schedule, &text, checkpoints, launch::LaunchOptions::default()).expect("starts");
     let (mut events, commands, threads) = launched.split();
     for command in before {
         commands.send(*command).expect("the engine listens");

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use facetui::event::{Command, Event, Outcome, Record, RunHeader, StagePlan, StopKind};
-use facetui::run::history_api::{HistorySource, PastRun};
+use facetui::run::history::{HistorySource, PastRun};
 use facetui::run::state::RunState;
 use facetui::tui::{Abilities, LiveRun, TuiOptions};
 use portable_pty::CommandBuilder;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::checkpoint::keras_history::History;
 use crate::run::journal;
 
-use super::PlotError;
 use super::curves::Curves;
+use super::error::PlotError;
 
 /// Largest history that is read, in bytes: a million epochs of ten bins.
 const LARGEST: u64 = 256 << 20;
@@ -63,7 +63,7 @@ fn history(path: &Path) -> Result<Vec<Curves>, PlotError> {
     let unreadable = |reason: String| PlotError::Read { path: path.to_path_buf(), reason };
     let size = fs_err::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
     if size > LARGEST {
-        return Err(unreadable(format!("{size} bytes are too many for a history")));
+        return Err(unreadable(format!("{size} bytes are too many for a `_hist.json`")));
     }
     let history = History::read_if_present(path).map_err(|error| match error {
         crate::checkpoint::CheckpointError::Read { reason, .. } => unreadable(reason),
@@ -88,7 +88,7 @@ fn find(name: &str, runs: &Path) -> Result<PathBuf, PlotError> {
         return Ok(found);
     }
     if path.is_dir() {
-        let reason = format!("the folder holds no `{}`", journal::FILE_NAME);
+        let reason = format!("the folder has no `{}`", journal::FILE_NAME);
         return Err(PlotError::Read { path: path.to_path_buf(), reason });
     }
     let mut known: Vec<String> = std::fs::read_dir(runs)
@@ -101,9 +101,12 @@ fn find(name: &str, runs: &Path) -> Result<PathBuf, PlotError> {
     known.sort_by(|a, b| strsim::jaro(name, b).total_cmp(&strsim::jaro(name, a)).then_with(|| b.cmp(a)));
     let near: Vec<String> = known.iter().take(3).map(|name| format!("`{name}`")).collect();
     let help = if near.is_empty() {
-        format!("`{}` holds no runs; give a run's folder or a `_hist.json` file, or `--runs DIR`", runs.display())
+        format!(
+            "there are no runs in `{}`; give a run's folder or a `_hist.json` file, or `--runs DIR`",
+            runs.display()
+        )
     } else {
-        format!("the runs of `{}` that are nearest in name: {}", runs.display(), near.join(", "))
+        format!("runs in `{}` with similar names: {}", runs.display(), near.join(", "))
     };
     Err(PlotError::Missing { name: name.to_owned(), help })
 }

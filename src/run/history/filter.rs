@@ -13,7 +13,7 @@
 
 use regex::{Regex, RegexBuilder};
 
-use crate::run::history_api::PastRun;
+use super::source::PastRun;
 
 /// Longest filter that is read, in bytes.
 const LONGEST: usize = 1000;
@@ -143,7 +143,7 @@ fn term(piece: &Piece) -> Result<Term, String> {
             .size_limit(PATTERN)
             .build()
             .map(Term::Pattern)
-            .map_err(|_error| format!("`/{text}/` is no regular expression")),
+            .map_err(|_error| format!("`/{text}/` is not a valid regular expression")),
         Piece::Plain(word) => plain(word),
     }
 }
@@ -164,7 +164,7 @@ fn plain(word: &str) -> Result<Term, String> {
             let known = FIELDS.iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
             let known = known.ok_or_else(|| {
                 let names: Vec<&str> = FIELDS.iter().map(|(name, _)| *name).collect();
-                format!("`{key}:` is no field; there are {}", names.join(", "))
+                format!("`{key}:` is not a field; the fields are {}", names.join(", "))
             })?;
             Ok(Term::Field(known.1, value.to_lowercase()))
         }
@@ -219,7 +219,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::run::history_api::Marks;
+    use crate::run::history::Marks;
 
     fn run() -> PastRun {
         PastRun {

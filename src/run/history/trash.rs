@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::run::journal;
 
-use super::marks;
+use super::tags;
 
 /// The folder's name. It begins with a dot, and holds no journal itself, so that it is not listed.
 const FOLDER: &str = ".trash";
@@ -22,9 +22,9 @@ pub(super) fn discard(root: &Path, run: &Path) -> io::Result<PathBuf> {
         return into(&trash, folder);
     }
     let place = into(&trash, run)?;
-    let tags = marks::path(run);
-    if tags.exists() {
-        fs_err::rename(tags, marks::path(&place))?;
+    let marks = tags::path(run);
+    if marks.exists() {
+        fs_err::rename(marks, tags::path(&place))?;
     }
     Ok(place)
 }
@@ -71,9 +71,9 @@ mod tests {
         let root = tempfile::tempdir().expect("a folder");
         let file = root.path().join("old_hist.json");
         fs_err::write(&file, "{}").expect("writes");
-        fs_err::write(marks::path(&file), "{}").expect("writes");
+        fs_err::write(tags::path(&file), "{}").expect("writes");
         let place = discard(root.path(), &file).expect("moves");
-        assert!(place.exists() && marks::path(&place).exists());
-        assert!(!file.exists() && !marks::path(&file).exists());
+        assert!(place.exists() && tags::path(&place).exists());
+        assert!(!file.exists() && !tags::path(&file).exists());
     }
 }

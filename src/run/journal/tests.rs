@@ -1,8 +1,12 @@
 //! What the journal holds, and what becomes of damaged lines and disks.
 
+use std::io::Write as _;
+
 use proptest::prelude::*;
 
+use super::line::{CHECKSUM, MAX_VALUES};
 use super::*;
+use crate::event::{Event, Level, Point, Record};
 
 fn log(message: &str) -> Record {
     Record { at: 1.0, event: Event::Log { level: Level::Info, message: message.to_owned() } }
@@ -92,7 +96,7 @@ fn every_changed_byte_of_a_line_is_noticed_and_older_lines_are_read() {
         let mut damaged = whole.clone();
         damaged[at] ^= 1;
         // What makes the checksum no checksum any more leaves a member that nobody knows.
-        let is_sum = damaged[whole.len() - 19..].starts_with(SUM);
+        let is_sum = damaged[whole.len() - 19..].starts_with(CHECKSUM);
         assert!(parse(&damaged).is_none() || !is_sum, "byte {at}");
     }
     let older = br#"{"at":1.0,"event":"log","level":"info","message":"one"}"#;
@@ -103,15 +107,15 @@ fn every_changed_byte_of_a_line_is_noticed_and_older_lines_are_read() {
 fn a_line_of_more_values_than_any_event_has_is_damaged() {
     let line = |count: usize| format!(r#"{{"at":1,"event":"paused","x":[0{}]}}"#, ",0".repeat(count - 1));
     // Members and list count too.
-    assert!(parse(line(MOST_VALUES - 3).as_bytes()).is_some());
-    assert!(parse(line(MOST_VALUES - 2).as_bytes()).is_none());
+    assert!(parse(line(MAX_VALUES - 3).as_bytes()).is_some());
+    assert!(parse(line(MAX_VALUES - 2).as_bytes()).is_none());
     let folder = tempfile::tempdir().expect("a folder");
     let path = path(folder.path());
     let paused = at(Event::Paused);
-    std::fs::write(&path, [&line(2 * MOST_VALUES), "\n", &line(9), "\n"].concat()).expect("writes");
-    assert_eq!(read_noting(&path, true).expect("reads"), (vec![paused], vec![1]));
+    std::fs::write(&path, [&line(2 * MAX_VALUES), "\n", &line(9), "\n"].concat()).expect("writes");
+    assert_eq!(read_noting_damage(&path, true).expect("reads"), (vec![paused], vec![1]));
     // A text may be as long as it likes.
-    let long = log(&"a word ".repeat(MOST_VALUES));
+    let long = log(&"a word ".repeat(MAX_VALUES));
     assert_eq!(parse(&super::line(&long)), Some(long));
 }
 
@@ -126,7 +130,7 @@ fn a_damaged_line_is_named_and_passed_over() {
     let text = std::fs::read_to_string(&path).expect("reads").replace("\"two\"", "\"twp\"");
     std::fs::write(&path, text + "{\"at\":1").expect("writes");
     drop(JournalWriter::open(folder.path()).and_then(|mut writer| writer.append(&log("four"))));
-    let (records, damaged) = read_noting(&path, true).expect("reads");
+    let (records, damaged) = read_noting_damage(&path, true).expect("reads");
     assert_eq!((records, damaged), (vec![log("one"), log("three"), log("four")], vec![2]));
 }
 
@@ -172,7 +176,7 @@ fn ended(index: u32) -> Record {
 
 fn kept(records: &[Record], point: Point) -> Vec<Record> {
     let mut records = records.to_vec();
-    keep(&mut records, point);
+    truncate_at(&mut records, point);
     records
 }
 

@@ -9,13 +9,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Most lines kept.
-const MOST_LINES: usize = 4096;
+const MAX_LINES: usize = 4096;
 
 /// Most bytes kept.
-const MOST_BYTES: usize = 4 << 20;
+const MAX_BYTES: usize = 4 << 20;
 
 /// Longest wait before a client looks whether it is still wanted.
-const GLANCE: Duration = Duration::from_secs(5);
+const WAIT: Duration = Duration::from_secs(5);
 
 /// The lines.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl Hub {
         kept.lines.push_back(line.into());
         kept.bytes += line.len();
         kept.end += line.len() as u64;
-        while kept.lines.len() > MOST_LINES || kept.bytes > MOST_BYTES {
+        while kept.lines.len() > MAX_LINES || kept.bytes > MAX_BYTES {
             let Some(first) = kept.lines.pop_front() else { break };
             kept.bytes -= first.len();
             kept.start += first.len() as u64;
@@ -89,7 +89,7 @@ impl Hub {
     pub fn next(&self, at: u64, wait: bool) -> Next {
         let mut kept = self.kept();
         if wait && at >= kept.end && !kept.closed {
-            kept = self.news.wait_timeout(kept, GLANCE).unwrap_or_else(PoisonError::into_inner).0;
+            kept = self.news.wait_timeout(kept, WAIT).unwrap_or_else(PoisonError::into_inner).0;
         }
         if at < kept.start {
             return Next::Journal(kept.start);
@@ -135,12 +135,12 @@ mod tests {
     #[test]
     fn who_falls_behind_is_sent_to_the_journal() {
         let hub = Hub::new(0);
-        for _ in 0..MOST_LINES + 10 {
+        for _ in 0..MAX_LINES + 10 {
             hub.publish(b"1234\n");
         }
         assert_eq!(hub.next(5, false), Next::Journal(50));
-        assert_eq!(lines(hub.next(50, false)).len(), MOST_LINES);
-        let long = vec![b'x'; MOST_BYTES];
+        assert_eq!(lines(hub.next(50, false)).len(), MAX_LINES);
+        let long = vec![b'x'; MAX_BYTES];
         hub.publish(&long);
         hub.publish(b"y\n");
         assert_eq!(hub.kept().bytes, 2, "no more than the limit is kept");

@@ -14,7 +14,7 @@ use crate::event::{Command, Record};
 pub const VERSION: u32 = 1;
 
 /// Longest line that a server takes, in bytes.
-pub const LONGEST_WISH: usize = 16 << 10;
+pub const LONGEST_REQUEST: usize = 16 << 10;
 
 /// Longest line that a client takes, in bytes; a record of hundreds of branches stays far below.
 pub const LONGEST_RECORD: usize = 16 << 20;
@@ -25,7 +25,7 @@ pub const LONGEST_RECORD: usize = 16 << 20;
 pub enum ToServer {
     /// The first line.
     Hello(Hello),
-    /// A wish.
+    /// A request.
     Command(Command),
 }
 
@@ -92,11 +92,11 @@ pub fn record_line(journal: &[u8], into: &mut Vec<u8>) {
 ///
 /// # Errors
 /// A sentence on what is wrong with it.
-pub fn read_wish(line: &[u8]) -> Result<ToServer, String> {
+pub fn read_request(line: &[u8]) -> Result<ToServer, String> {
     serde_json::from_slice(line).map_err(|error| {
         let shown: String =
             String::from_utf8_lossy(line).chars().take(60).filter(|letter| !letter.is_control()).collect();
-        format!("`{shown}` is no line of protocol {VERSION}: {error}")
+        format!("`{shown}` is not a line of protocol {VERSION}: {error}")
     })
 }
 
@@ -105,28 +105,28 @@ pub fn read_answer(line: &[u8]) -> Option<ToClient> {
     serde_json::from_slice(line).ok()
 }
 
-/// Lines that are no wishes, of those that [`decode_any`] reads: a server hangs up at the first.
-const MOST_WRONG: usize = 10_000;
+/// Lines that are no requests, of those that [`decode_any`] reads: a server hangs up at the first.
+const MAX_WRONG: usize = 10_000;
 
 /// Takes any bytes as both sides would, in pieces: for the fuzzer and the tests. What comes in pieces must give the same as
 /// what comes at once, and never more than the limit may be held.
 pub fn decode_any(bytes: &[u8]) {
     let size = bytes.first().map_or(1, |first| usize::from(*first).max(1));
     let decode = |size: usize| {
-        let mut wishes = Lines::new(64);
+        let mut requests = Lines::new(64);
         let mut answers = Lines::new(256);
         // A line a byte, each with a sentence on what is wrong, would be large: their sum says as much.
         let (mut said, mut wrong) = (DefaultHasher::new(), 0);
         for piece in bytes.chunks(size) {
-            wishes.push(piece, |line| {
-                if wrong < MOST_WRONG {
-                    let wish = line.map(read_wish);
-                    wrong += usize::from(!matches!(wish, Ok(Ok(_))));
-                    format!("{wish:?}").hash(&mut said);
+            requests.push(piece, |line| {
+                if wrong < MAX_WRONG {
+                    let request = line.map(read_request);
+                    wrong += usize::from(!matches!(request, Ok(Ok(_))));
+                    format!("{request:?}").hash(&mut said);
                 }
             });
             answers.push(piece, |line| drop(line.map(read_answer)));
-            assert!(wishes.unfinished() <= 64 && answers.unfinished() <= 256);
+            assert!(requests.unfinished() <= 64 && answers.unfinished() <= 256);
         }
         said.finish()
     };
@@ -146,23 +146,23 @@ mod tests {
         assert_eq!(text(&ToServer::Command(Command::Pause)), "{\"command\":\"pause\"}\n");
         assert_eq!(text(&ToServer::Command(Command::Stop(StopKind::Now))), "{\"command\":{\"stop\":\"now\"}}\n");
         assert_eq!(line(&ToClient::Live), b"\"live\"\n");
-        assert!(read_wish(br#"{"hello":{"protocol":1,"from":"the future"}}"#).is_ok());
-        assert!(read_wish(b"rm -rf /").expect_err("no wish").contains("`rm -rf /` is no line of protocol 1"));
+        assert!(read_request(br#"{"hello":{"protocol":1,"from":"the future"}}"#).is_ok());
+        assert!(read_request(b"rm -rf /").expect_err("no request").contains("`rm -rf /` is not a line of protocol 1"));
         assert_eq!(read_answer(br#"{"teleported":1}"#), None);
     }
 
     #[test]
-    fn no_wish_names_a_file() {
-        for wish in [
+    fn no_request_names_a_file() {
+        for request in [
             r#"{"command":{"save":"/tmp/x.h5"}}"#,
             r#"{"command":{"save":{"path":"../x.h5"}}}"#,
             r#"{"command":"save","path":"../x.h5"}"#,
             r#"{"command":{"evaluate":"/etc/passwd"}}"#,
             r#"{"command":{"stop":"../../x"}}"#,
         ] {
-            assert!(read_wish(wish.as_bytes()).is_err(), "{wish}");
+            assert!(read_request(request.as_bytes()).is_err(), "{request}");
         }
-        assert_eq!(read_wish(br#"{"command":"save"}"#), Ok(ToServer::Command(Command::Save)));
+        assert_eq!(read_request(br#"{"command":"save"}"#), Ok(ToServer::Command(Command::Save)));
     }
 
     #[test]

@@ -17,30 +17,30 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::hub::{Hub, Next};
 use super::lines::Lines;
-use super::place;
-use super::protocol::{LONGEST_WISH, ToClient, ToServer, VERSION, Welcome, line, read_wish, record_line};
+use super::path;
+use super::protocol::{LONGEST_REQUEST, ToClient, ToServer, VERSION, Welcome, line, read_request, record_line};
 use crate::event::Command;
 
 /// Most clients at a time.
-const MOST_CLIENTS: usize = 32;
+const MAX_CLIENTS: usize = 32;
 
 /// Most commands that may wait for the engine; it looks between two steps.
-const MOST_COMMANDS: usize = 256;
+const MAX_COMMANDS: usize = 256;
 
 /// How long a client may take for its first line.
-const FIRST_WORDS: Duration = Duration::from_secs(10);
+const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a client may take nothing of what it is sent.
 const SLOWEST: Duration = Duration::from_secs(30);
 
 /// How long clients may take for the last records when the run has ended.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const FINISH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How often the server looks whether its socket is still there.
 const LOOK: Timespec = Timespec { tv_sec: 20, tv_nsec: 0 };
 
 /// What the server tells of: a command that came over the socket, by the process of that number.
-pub type Asked = Arc<dyn Fn(&Command, Option<i32>) + Send + Sync>;
+pub type OnCommand = Arc<dyn Fn(&Command, Option<i32>) + Send + Sync>;
 
 /// What every client's threads share.
 struct Shared {
@@ -48,7 +48,7 @@ struct Shared {
     journal: PathBuf,
     hub: Arc<Hub>,
     commands: Sender<Command>,
-    asked: Asked,
+    on_command: OnCommand,
     clients: AtomicUsize,
 }
 
@@ -76,7 +76,7 @@ pub struct Service {
     /// Where commands go.
     pub commands: Sender<Command>,
     /// Who wants to know of them.
-    pub asked: Asked,
+    pub on_command: OnCommand,
 }
 
 impl Server {
@@ -85,7 +85,7 @@ impl Server {
     /// # Errors
     /// No socket can be made, or no thread.
     pub fn start(service: Service, moved: impl Fn(&Path) + Send + 'static) -> io::Result<Self> {
-        let (listener, path) = place::make(&service.run, &service.folder)?;
+        let (listener, path) = path::make(&service.run, &service.folder)?;
         let welcome = Welcome {
             protocol: VERSION,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -97,13 +97,14 @@ impl Server {
             journal: crate::run::journal::path(&service.folder),
             hub: service.hub,
             commands: service.commands,
-            asked: service.asked,
+            on_command: service.on_command,
             clients: AtomicUsize::new(0),
         });
         let (sleeper, wake) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         let path = Arc::new(Mutex::new(path));
-        let door = Door { folder: service.folder, path: Arc::clone(&path), shared: Arc::clone(&shared), sleeper };
-        thread::Builder::new().name("socket".to_owned()).spawn(move || door.keep(listener, moved))?;
+        let acceptor =
+            Acceptor { folder: service.folder, path: Arc::clone(&path), shared: Arc::clone(&shared), sleeper };
+        thread::Builder::new().name("socket".to_owned()).spawn(move || acceptor.run(listener, moved))?;
         Ok(Self { shared, path, _wake: wake })
     }
 
@@ -115,7 +116,7 @@ impl Server {
     /// Lets clients have the last records, for a moment, and ends.
     pub fn finish(self) {
         self.shared.hub.close();
-        let until = Instant::now() + LAST_WORDS;
+        let until = Instant::now() + FINISH_TIMEOUT;
         while self.shared.clients.load(Ordering::SeqCst) > 0 && Instant::now() < until {
             thread::sleep(Duration::from_millis(5));
         }
@@ -129,15 +130,15 @@ impl Drop for Server {
 }
 
 /// The thread that lets clients in.
-struct Door {
+struct Acceptor {
     folder: PathBuf,
     path: Arc<Mutex<PathBuf>>,
     shared: Arc<Shared>,
     sleeper: OwnedFd,
 }
 
-impl Door {
-    fn keep(self, mut listener: UnixListener, moved: impl Fn(&Path)) {
+impl Acceptor {
+    fn run(self, mut listener: UnixListener, moved: impl Fn(&Path)) {
         loop {
             if listener.set_nonblocking(true).is_err() {
                 return;
@@ -152,7 +153,7 @@ impl Door {
                     // Someone tidied the folder of sockets up: a run must not be out of reach for that.
                     let path = self.path.lock().unwrap_or_else(PoisonError::into_inner).clone();
                     if !path.exists()
-                        && let Ok((again, place)) = place::make(&self.shared.welcome.run, &self.folder)
+                        && let Ok((again, place)) = path::make(&self.shared.welcome.run, &self.folder)
                     {
                         listener = again;
                         moved(&place);
@@ -160,7 +161,7 @@ impl Door {
                     }
                 }
                 Ok(_) => match listener.accept() {
-                    Ok((stream, _)) => self.let_in(stream),
+                    Ok((stream, _)) => self.accept(stream),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     // No more open files, for example: others may close some.
                     Err(_) => thread::sleep(Duration::from_millis(200)),
@@ -170,13 +171,13 @@ impl Door {
         }
     }
 
-    fn let_in(&self, stream: UnixStream) {
+    fn accept(&self, stream: UnixStream) {
         let shared = Arc::clone(&self.shared);
-        let many = shared.clients.fetch_add(1, Ordering::SeqCst) >= MOST_CLIENTS;
+        let many = shared.clients.fetch_add(1, Ordering::SeqCst) >= MAX_CLIENTS;
         let guest = move || {
             if stream.set_nonblocking(false).is_ok() {
                 if many {
-                    refuse(&stream, &format!("{MOST_CLIENTS} clients are attached already"));
+                    refuse(&stream, &format!("{MAX_CLIENTS} clients are already attached"));
                 } else {
                     attend(&stream, &shared);
                 }
@@ -204,14 +205,15 @@ fn attend(stream: &UnixStream, shared: &Arc<Shared>) {
         Err(reason) => return refuse(stream, &reason),
     };
     let (mut sender, mut gone) = (None, None::<Arc<AtomicBool>>);
-    let mut lines = Lines::new(LONGEST_WISH);
+    let mut lines = Lines::new(LONGEST_REQUEST);
     let mut bytes = vec![0; 4096];
     let mut problem = None;
     let began = Instant::now();
     let _ = stream.set_write_timeout(Some(SLOWEST));
     while problem.is_none() {
         // The first line has to come soon, the next whenever its user likes.
-        let left = sender.is_none().then(|| FIRST_WORDS.saturating_sub(began.elapsed()).max(Duration::from_millis(1)));
+        let left =
+            sender.is_none().then(|| HELLO_TIMEOUT.saturating_sub(began.elapsed()).max(Duration::from_millis(1)));
         if stream.set_read_timeout(left).is_err() {
             break;
         }
@@ -221,7 +223,7 @@ fn attend(stream: &UnixStream, shared: &Arc<Shared>) {
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(_) if sender.is_none() => {
-                problem = Some("the first line did not come".to_owned());
+                problem = Some("the first line did not arrive in time".to_owned());
                 break;
             }
             Err(_) => break,
@@ -230,8 +232,8 @@ fn attend(stream: &UnixStream, shared: &Arc<Shared>) {
             if problem.is_some() {
                 return;
             }
-            let wish = line.map_err(|error| error.to_string()).and_then(read_wish);
-            problem = match wish {
+            let request = line.map_err(|error| error.to_string()).and_then(read_request);
+            problem = match request {
                 Ok(ToServer::Hello(hello)) if hello.protocol == VERSION && sender.is_none() => {
                     let flag = Arc::new(AtomicBool::new(false));
                     gone = Some(Arc::clone(&flag));
@@ -244,16 +246,16 @@ fn attend(stream: &UnixStream, shared: &Arc<Shared>) {
                     }
                 }
                 Ok(ToServer::Hello(hello)) => Some(format!(
-                    "this run speaks protocol {VERSION} (facetui {}), not {}; use the facetui that trains it",
+                    "this run speaks protocol {VERSION} (facetui {}), not {}; use the version that trains it",
                     env!("CARGO_PKG_VERSION"),
                     hello.protocol
                 )),
-                Ok(ToServer::Command(_)) if sender.is_none() => Some("the first line must be a hello".to_owned()),
-                Ok(ToServer::Command(_)) if shared.commands.len() >= MOST_COMMANDS => {
-                    Some(format!("{MOST_COMMANDS} commands wait already"))
+                Ok(ToServer::Command(_)) if sender.is_none() => Some("the first line must be `hello`".to_owned()),
+                Ok(ToServer::Command(_)) if shared.commands.len() >= MAX_COMMANDS => {
+                    Some(format!("{MAX_COMMANDS} commands are already waiting"))
                 }
                 Ok(ToServer::Command(command)) => {
-                    (shared.asked)(&command, peer);
+                    (shared.on_command)(&command, peer);
                     // An engine that has just ended hears nothing, and needs not.
                     let _ = shared.commands.send(command);
                     None
@@ -283,10 +285,10 @@ fn attend(stream: &UnixStream, shared: &Arc<Shared>) {
 /// The process at the other end; a sentence when it is another user's.
 fn peer(stream: &UnixStream) -> Result<Option<i32>, String> {
     let credentials = rustix::net::sockopt::socket_peercred(stream)
-        .map_err(|error| format!("it cannot be told who asks: {error}"))?;
+        .map_err(|error| format!("the process at the other end is unknown: {error}"))?;
     let (theirs, mine) = (credentials.uid.as_raw(), rustix::process::geteuid().as_raw());
     if theirs != mine && theirs != 0 {
-        return Err("this run is another user's; `facetui watch` needs its journal only".to_owned());
+        return Err("this run belongs to another user; `facetui watch` needs only its journal".to_owned());
     }
     Ok(Some(credentials.pid.as_raw_nonzero().get()))
 }

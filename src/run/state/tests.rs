@@ -1,7 +1,7 @@
 //! The fold: of a run with branches, and after the end.
 
 use super::*;
-use crate::event::{BranchPlan, BranchRow, Continuation, Point, StagePlan};
+use crate::event::{BranchPlan, BranchRow, Continuation, Point, StagePlan, grammar};
 
 fn header(name: &str, stages: usize, branches: usize) -> RunHeader {
     let plan = StagePlan { loss: "softmax".into(), epochs: 2, steps_per_epoch: 1, ..StagePlan::default() };
@@ -61,7 +61,7 @@ fn a_branch_is_a_run_of_its_own_within_the_whole() {
     let begun = hear(Event::RunStarted(Box::new(header("x_b", 1, 0))));
     assert_eq!((begun.epochs.len(), begun.done_epochs()), (0, 2));
     assert_eq!(begun.stop, Some(StopKind::AfterEpoch), "what was asked is not forgotten");
-    assert!(begun.log.iter().any(|line| line.message.contains("the 2 branches to come are not begun")));
+    assert!(begun.log.iter().any(|line| line.message.contains("the remaining 2 branches will not be started")));
     hear(epoch(1));
     let ended = hear(Event::BranchEnded { branch: 0, row: row() });
     let comparison = ended.comparison.as_ref().expect("there is one");
@@ -130,8 +130,9 @@ fn who_watches_a_run_go_back_sees_what_the_journal_says() {
         let watched = RunState::replay(&records);
         let mut counted = Vec::new();
         for record in records {
-            crate::run::journal::put(&mut counted, record);
+            crate::run::journal::push(&mut counted, record);
         }
+        assert_eq!(grammar::check(counted.iter().map(|record| &record.event)), Ok(()));
         let read = RunState::replay(&counted);
         let figures = |state: &RunState| {
             let losses: Vec<u32> = state.step_loss.iter().map(|loss| loss.to_bits()).collect();
@@ -140,5 +141,54 @@ fn who_watches_a_run_go_back_sees_what_the_journal_says() {
             (losses, state.epochs.clone(), state.bins.clone(), current, rest)
         };
         assert_eq!(figures(&watched), figures(&read), "epoch {index}, step {step}");
+    }
+}
+
+/// The journals of runs with stages and branches, one of them killed in its second branch.
+#[test]
+fn recorded_journals_follow_the_grammar() {
+    let formats = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/formats");
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut checked = 0;
+    for version in std::fs::read_dir(formats).expect("formats").flatten() {
+        for run in std::fs::read_dir(version.path().join("runs")).expect("runs").flatten() {
+            let packed = std::fs::File::open(run.path().join("journal.jsonl.gz")).expect("a journal");
+            let path = folder.path().join("journal.jsonl");
+            let mut file = std::fs::File::create(&path).expect("makes");
+            std::io::copy(&mut flate2::read::GzDecoder::new(packed), &mut file).expect("unpacks");
+            let records = crate::run::journal::read(&path, true).expect("reads");
+            let followed = grammar::check(records.iter().map(|record| &record.event));
+            assert_eq!(followed, Ok(()), "{}", run.path().display());
+            assert!(records.len() > 10, "{} has {} records", run.path().display(), records.len());
+            checked += 1;
+        }
+    }
+    assert!(checked >= 3, "{checked} journals");
+}
+
+#[test]
+fn the_grammar_refuses_what_no_run_does() {
+    let run = || Event::RunStarted(Box::new(header("x", 1, 0)));
+    let stage = || Event::StageStarted { stage: 0, optimizer: "adam".into() };
+    let finished = || Event::Finished { outcome: Outcome::Completed, seconds: 1.0 };
+    let whole = [run(), stage(), begun(1), steps(1, 1, &[1.0]), epoch(1), Event::StageEnded { stage: 0 }, finished()];
+    assert_eq!(grammar::check(&whole), Ok(()));
+    let resumed = |index, step| {
+        let point = Point { index, step, ..Point::default() };
+        Event::Continued(Box::new(Continuation { header: header("x", 1, 0), point, path: "x.h5".into() }))
+    };
+    for (wrong, words) in [
+        (vec![stage()], "nothing said what is trained"),
+        (vec![run(), run()], "begun already"),
+        (vec![run(), stage(), begun(2)], "no epoch of this number"),
+        (vec![run(), stage(), begun(1), steps(1, 3, &[1.0])], "follow no step"),
+        (vec![run(), stage(), begun(1), begun(2)], "no epoch of this number"),
+        (vec![run(), stage(), begun(1), Event::StageEnded { stage: 0 }], "its epoch not ended"),
+        (vec![run(), stage(), begun(1), resumed(1, 5)], "within another epoch"),
+        (vec![run(), resumed(3, 0)], "after another epoch"),
+        (vec![run(), finished(), stage()], "the run has ended"),
+    ] {
+        let error = grammar::check(&wrong).expect_err(words);
+        assert!(error.contains(words), "{error}");
     }
 }

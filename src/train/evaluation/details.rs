@@ -11,11 +11,11 @@ use crossbeam_channel::{Receiver, Sender};
 
 use crate::checkpoint::CheckpointError;
 use crate::crash;
+use crate::disk_watch;
 use crate::eval::decoded_bin::DecodedBin;
 use crate::eval::detail::{self, Detail};
 use crate::eval::similarity::PairSimilarities;
 use crate::event::{BinResult, Event, Level};
-use crate::stall;
 use crate::train::emit::Emit;
 
 /// Pauses between the last tries to write what a disk did not take, in milliseconds.
@@ -73,7 +73,7 @@ impl Drop for Details {
     fn drop(&mut self) {
         drop(self.jobs.take());
         if let Some(thread) = self.thread.take() {
-            stall::join(thread, stall::silent());
+            disk_watch::join_within(thread, disk_watch::silence_limit());
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::job::{SaveJob, keep_newest};
-use crate::stall;
+use crate::disk_watch;
 
 /// Jobs that may wait before the engine does: two epochs' files.
 const MOST: usize = 6;
@@ -66,7 +66,7 @@ impl Queue {
         let began = Instant::now();
         let mut inner = self.inner();
         while inner.waiting.len() >= MOST && !inner.is_late {
-            let left = stall::silent().saturating_sub(began.elapsed());
+            let left = disk_watch::silence_limit().saturating_sub(began.elapsed());
             inner.is_late = left.is_zero();
             inner = self.wait(inner, left);
         }

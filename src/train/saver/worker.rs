@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::checkpoint::{self, SavedModel};
 use crate::crash;
+use crate::disk_watch::{Watch, Work};
 use crate::event::{CheckpointKind, Event, Level, Saved};
-use crate::stall::{Watch, Work};
 use crate::train::emit::{Emit, Flush};
 use crate::train::error::TrainError;
 use crate::train::loss::center;

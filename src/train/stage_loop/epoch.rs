@@ -8,7 +8,7 @@ use crate::data::loader::{Batch, Loader};
 use crate::data::random::{Stream, Use};
 use crate::event::{Event, Level};
 use crate::nn::Network;
-use crate::stall;
+use crate::disk_watch;
 use crate::train::check::fault;
 use crate::train::control::{Control, Next};
 use crate::train::emit::Emit;
@@ -306,7 +306,7 @@ fn wait_for_batch(loader: &Loader, control: &mut Control, emit: &Emit) -> bool {
         if control.ends_now() {
             return false;
         }
-        if began.elapsed() >= stall::silent() && !std::mem::replace(&mut told, true) {
+        if began.elapsed() >= disk_watch::silence_limit() && !std::mem::replace(&mut told, true) {
             let seconds = began.elapsed().as_secs();
             say(format!("no images for {seconds} s: the training set's disk does not answer; training waits for it"));
         }

@@ -2,7 +2,7 @@
 
 use crossterm::event::KeyEvent;
 
-use crate::run::history_api::{Marks, PastRun};
+use crate::run::history::{Marks, PastRun};
 use crate::run::state::RunState;
 use crate::tui::action::{Action, Again, Effect, Next, Past, Tab};
 use crate::tui::keymap;

@@ -6,8 +6,8 @@ use ratatui::style::Style;
 use ratatui::text::Span;
 
 use crate::event::{BranchRow, Outcome};
-use crate::report::comparison::Column;
-use crate::run::comparison::{Comparison, remark};
+use crate::report::branch_table::Column;
+use crate::run::state::branches::{BranchComparison, remark};
 use crate::run::state::{CurrentEpoch, RunState};
 use crate::tui::format::{percent, width};
 use crate::tui::layout::centred;
@@ -89,7 +89,7 @@ impl Line {
     }
 }
 
-fn lines(comparison: &Comparison, state: &RunState, styles: &Styles) -> Vec<Line> {
+fn lines(comparison: &BranchComparison, state: &RunState, styles: &Styles) -> Vec<Line> {
     let glyphs = styles.glyphs;
     let blank = |name: &str| BranchRow {
         name: name.to_owned(),

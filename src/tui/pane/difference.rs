@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Span;
 
-use crate::run::history::compare::Change;
+use crate::run::history::schedule_diff::Change;
 use crate::tui::app::App;
 use crate::tui::layout::centred;
 use crate::tui::theme::Styles;

@@ -68,7 +68,7 @@ fn label(binding: &Binding, app: &App) -> Option<Cow<'static, str>> {
         Action::Chart(Charting::Axis) => charts.axis.next().name(),
         Action::Past(Past::Attach) if !app.history.chosen().is_some_and(|run| run.live) => return None,
         Action::Branches if app.compared().is_none() => return None,
-        Action::Warnings if app.on_screen().is_none_or(|(run, _)| run.state.watch.warnings().is_empty()) => {
+        Action::Warnings if app.on_screen().is_none_or(|(run, _)| run.state.warnings.all().is_empty()) => {
             return None;
         }
         Action::Machine if app.on_screen().is_none_or(|(run, _)| run.state.machine.is_empty()) => return None,

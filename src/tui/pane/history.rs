@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::Span;
 
 use crate::event::Outcome;
-use crate::run::history_api::PastRun;
+use crate::run::history::PastRun;
 use crate::tui::app::App;
 use crate::tui::format::{self, width};
 use crate::tui::layout::{Pane, Size, history};

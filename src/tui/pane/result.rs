@@ -6,8 +6,8 @@ use ratatui::style::Style;
 use ratatui::text::Span;
 
 use crate::event::{CheckpointKind, Outcome};
-use crate::report::comparison::Column;
-use crate::run::comparison::{Comparison, remark};
+use crate::report::branch_table::Column;
+use crate::run::state::branches::{BranchComparison, remark};
 use crate::run::state::{Phase, RunState};
 use crate::tui::format::{self, cut_front, width, wrap};
 use crate::tui::layout::centred;
@@ -116,7 +116,7 @@ fn rows(state: &RunState, outcome: &Outcome, columns: usize, styles: &Styles) ->
 }
 
 /// The branches in short: loss and the last bin's accuracy.
-fn table(comparison: &Comparison, columns: usize, styles: &Styles) -> Vec<Row> {
+fn table(comparison: &BranchComparison, columns: usize, styles: &Styles) -> Vec<Row> {
     let bin = comparison.whole.bins.last().cloned();
     let shown = [Some(Column::Loss), Some(Column::Accuracy), bin.map(Column::Bin), Some(Column::Step)];
     let shown: Vec<Column> = shown.into_iter().flatten().collect();

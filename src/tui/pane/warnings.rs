@@ -4,8 +4,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Span;
 
+use crate::run::lints::Warning;
 use crate::run::state::RunState;
-use crate::run::watch::Warning;
 use crate::tui::app::App;
 use crate::tui::format::{time_of_day, wrap};
 use crate::tui::layout::centred;
@@ -19,7 +19,7 @@ const WIDEST: u16 = 92;
 
 /// How many there are, in words; none where there are none.
 pub(in crate::tui) fn count(state: &RunState) -> Option<String> {
-    match state.watch.active().count() {
+    match state.warnings.active().count() {
         0 => None,
         1 => Some("1 warning".to_owned()),
         count => Some(format!("{count} warnings")),
@@ -28,7 +28,7 @@ pub(in crate::tui) fn count(state: &RunState) -> Option<String> {
 
 /// The rows that they take in `columns`.
 fn rows(app: &App, state: &RunState, columns: usize, styles: &Styles) -> Vec<Vec<Span<'static>>> {
-    let all = state.watch.warnings();
+    let all = state.warnings.all();
     if all.is_empty() {
         return vec![vec![Span::styled("there is nothing to worry about", styles.good)]];
     }

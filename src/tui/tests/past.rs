@@ -3,7 +3,7 @@
 use super::screens::three_runs;
 use super::*;
 use crate::event::Outcome;
-use crate::run::history::compare::Change;
+use crate::run::history::schedule_diff::Change;
 use crate::tui::action::{Again, Next};
 use crate::tui::testing::START;
 

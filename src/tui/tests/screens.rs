@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::event::{Level, Outcome, StopKind};
-use crate::run::history_api::PastRun;
+use crate::run::history::PastRun;
 use crate::tui::testing::START;
 
 /// Snapshots a screen at the three sizes the layout is made for.
