@@ -180,8 +180,7 @@ pub fn launch(
         let sampler = MachineSampler::start(schedule.checkpoints.clone(), move |event| say(event));
         // Released when the last file is written.
         let _checkpoints = checkpoints;
-        let job =
-            train::engine::Job { schedule: &schedule, run_id: &run_id, resume, fresh, flush, keep_trying };
+        let job = train::engine::Job { schedule: &schedule, run_id: &run_id, resume, fresh, flush, keep_trying };
         train::engine::perform(job, &command_receiver, &emit);
         drop(sampler);
     })?;

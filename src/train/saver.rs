@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-use crate::event::{Event, Level, Saved};
 use crate::disk_watch::{self, Watch};
+use crate::event::{Event, Level, Saved};
 use crate::train::control::Control;
 use crate::train::emit::{Emit, Flush};
 use crate::train::error::TrainError;
