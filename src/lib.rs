@@ -8,9 +8,9 @@
 //! |---|---|
 //! | `cli` | arguments → one `Action` → exit code |
 //! | `tui` | the terminal front end: app loop, a file a pane, keymap, theme, charts |
-//! | `report` | headless lines, tables |
+//! | `report` | headless lines, tables, plots |
 //! | [`run`] | journal, [`run::state::RunState`], run folder, history index |
-//! | `train` | the engine: stages, loop, losses, optimisers, checkpoint callbacks |
+//! | `train` | the engine: stage loop, losses, optimisers, evaluation, saver, states |
 //! | `export` | a network as ONNX, TFLite or safetensors, checked against its own embeddings |
 //! | `eval` | bins, embeddings, accuracy, thresholds, folds |
 //! | `nn` | a `Graph` executed on libtorch: layers, flat parameters, initialisers |
