@@ -6,6 +6,16 @@
 //! the files of Keras 2.1 to 2.15, `tf_keras` and Keras 3, whole models and weights alone. A file from anywhere may be
 //! damaged or made to harm: reading one takes no more memory than it is long, times what its filters and number formats
 //! make of it, and never panics.
+//!
+//! | files | what |
+//! |---|---|
+//! | `read`, `write`, `extras` | whole models; what is in a file for facetui alone |
+//! | `weights`, `layers`, `matching`, `weight_order` | weights of any Keras, found by name or in Keras's order |
+//! | `optimizer`, `training_config`, [`keras_history`] | the optimiser's state, what Keras's `compile` says, `_hist.json` |
+//! | `h5_file`, `datasets`, `strings` | reading HDF5 under limits |
+//! | `global_heaps`, `local_heaps`, `string_references`, `byte_scan` | HDF5's structures, looked at without its library |
+//! | `memory_file`, `dataset_addresses`, [`Floats`] | writing HDF5: in memory first, the large arrays behind it |
+//! | [`atomic`], [`checksum`], [`json_checksum`], [`names`], [`npy`] | any file: written whole or not at all, checked, named |
 
 pub mod atomic;
 mod byte_scan;

@@ -58,7 +58,7 @@ pub enum OpenError {
 /// listing is kept in the user's cache. `progress` is told (done, all) from any thread.
 ///
 /// # Errors
-/// Whatever is no training set.
+/// Whatever is not a training set.
 pub fn open(path: &Path, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Arc<dyn Source>, OpenError> {
     if recordio::is_record_set(path) {
         let cache = folder::default_cache();

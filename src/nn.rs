@@ -4,15 +4,15 @@
 //! as fast as NCHW. All trainable weights are views of one flat buffer ([`parameters`]), so that an optimiser step, a
 //! gradient norm or a snapshot is a handful of kernels however many layers there are.
 
-pub mod activations;
+pub mod activation_memory;
 pub mod counters;
 pub mod device;
 mod fusion;
 pub mod init;
 mod layers;
 mod mode;
-mod native;
 pub mod network;
+mod norm_act;
 pub mod parameters;
 pub mod regularization;
 pub mod sgd;

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! text, --set ──tree──▶ Node ──overrides──▶ Node ──file──▶ ScheduleFile ──check──▶ Schedule, warnings
-//!                                                  (expand: ${VAR})        (loss, optimizer: tables)
+//!                                                  (variables: ${VAR})     (loss, optimizer: tables)
 //! ```
 //!
 //! Every part of a schedule has a file with its type, what may be written for it and its checks: `model`, `data`,

@@ -1,4 +1,4 @@
-//! Gives datasets their places behind the end of a file that HDF5 made without their numbers.
+//! Gives datasets their addresses behind the end of a file that HDF5 made without their numbers.
 //!
 //! A dataset that nothing was written to says so in its object header: the layout message has no address. Here each gets the
 //! next place behind the file's end, and the superblock the new end. Both are of HDF5's first format, which has no

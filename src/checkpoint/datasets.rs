@@ -45,7 +45,7 @@ pub(super) fn open(source: &H5File, group: &Group, name: &str) -> Result<Numbers
 }
 
 impl Numbers {
-    /// Number of elements; none when it is no number that a computer counts to.
+    /// Number of elements; none when it is not a number that a computer counts to.
     fn count(&self) -> Option<u64> {
         self.shape.iter().try_fold(1u64, |count, size| count.checked_mul(*size as u64))
     }

@@ -61,7 +61,7 @@ pub(super) fn put<'a>(
     let folder = group.create_group(ARRAYS)?;
     for (name, array) in &extras.arrays {
         if name.is_empty() || name.contains(['/', '\0']) || name == "." {
-            return Err(hdf5::Error::from(format!("`{name}` is no name for an array")));
+            return Err(hdf5::Error::from(format!("`{name}` is not a valid name for an array")));
         }
         datasets::put(&folder, name, &array.shape, Some(array), later)?;
     }

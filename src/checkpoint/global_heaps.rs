@@ -1,4 +1,4 @@
-//! The heaps of an `.h5` file, which hold its texts of variable length, read without HDF5: its library walks the objects
+//! HDF5's global heaps, which hold the texts of variable length, read without HDF5: its library walks the objects
 //! of a damaged heap for ever when one of them says that it has no length, and takes as much memory as a reference to a
 //! text asks for before it looks whether the text is as long.
 //!
@@ -138,7 +138,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::scan::BLOCK;
+    use super::byte_scan::BLOCK;
     use super::*;
 
     fn object(number: u16, held: u64, bytes: usize) -> Vec<u8> {

@@ -46,7 +46,7 @@ impl H5File {
         let failed = |reason: String| CheckpointError::Read { path: path.to_path_buf(), reason };
         let metadata = fs_err::metadata(path).map_err(|error| failed(error.to_string()))?;
         if !metadata.is_file() {
-            return Err(failed("it is no file".to_owned()));
+            return Err(failed("it is not a file".to_owned()));
         }
         let mut start = [0; 4];
         let mut plain = fs_err::File::open(path).map_err(|error| failed(error.to_string()))?;
@@ -58,7 +58,7 @@ impl H5File {
         local_heaps::check(&mut plain, metadata.len(), base).map_err(failed)?;
         let heaps = Heaps::find(&mut plain, metadata.len()).map_err(failed)?;
         let file =
-            unlocked().open(path).map_err(|_ignored| failed("it is no HDF5 file, or a damaged one".to_owned()))?;
+            unlocked().open(path).map_err(|_ignored| failed("it is not an HDF5 file, or it is damaged".to_owned()))?;
         let length = metadata.len();
         Ok(Self { file, plain: RefCell::new(plain), heaps, base, length, left: Cell::new(length) })
     }

@@ -86,7 +86,7 @@ impl History {
     /// What it is instead of an object of lists, or that these are more or longer than those of any run, as a sentence.
     pub fn parse(text: &str) -> Result<Self, String> {
         let read::Lists(lists) = serde_json::from_str(&read::quoted(text))
-            .map_err(|error| format!("it is no JSON object of lists of numbers: {error}"))?;
+            .map_err(|error| format!("it is not a JSON object of lists of numbers: {error}"))?;
         Ok(Self { lists })
     }
 
@@ -171,7 +171,7 @@ mod tests {
         let wrong = |text: &str| History::parse(text).expect_err("no history");
         assert_eq!(
             wrong(r#"{"loss": 3}"#),
-            "it is no JSON object of lists of numbers: invalid type: integer `3`, expected a list of numbers as `loss` at line \
+            "it is not a JSON object of lists of numbers: invalid type: integer `3`, expected a list of numbers as `loss` at line \
              1 column 10"
         );
         let place = |text: &str| wrong(text).split_once("numbers: ").expect("a reason").1.to_owned();

@@ -15,7 +15,7 @@ use super::strings::{text, texts};
 
 /// Most layers that a file may have.
 const MOST: usize = 20_000;
-/// Most weights of a layer that is no model.
+/// Most weights of a layer that is not a model.
 const MOST_WEIGHTS: u64 = 100;
 /// Most models around a layer.
 const DEEPEST: usize = 4;

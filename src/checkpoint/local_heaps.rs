@@ -1,4 +1,4 @@
-//! A look at the lists of what is free in the heaps of names of an `.h5` file: HDF5's library follows a list that leads
+//! A look at the free lists in HDF5's local heaps, which hold the names of groups: its library follows a list that leads
 //! back to itself for ever, and takes memory with each step.
 //!
 //! A heap of names begins with `HEAP`, version 0; then come the size of its bytes, the place of the first free block in them

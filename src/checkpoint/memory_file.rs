@@ -2,7 +2,7 @@
 //!
 //! HDF5 does not survive a disk that takes no more: when one of its writes fails, closing the file may read memory that was
 //! freed, and end the process. So it never writes to a disk here, and every error of a disk is one of our own writing. Large
-//! arrays never come into it: they are written behind it (`places`).
+//! arrays never come into it: they are written behind it (`dataset_addresses`).
 
 use std::ffi::c_void;
 use std::mem::MaybeUninit;

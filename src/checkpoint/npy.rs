@@ -101,7 +101,7 @@ impl Rows {
     /// The file cannot be written, or the numbers are no whole rows.
     pub fn push(&mut self, values: &[f32]) -> Result<(), CheckpointError> {
         if self.columns == 0 || !values.len().is_multiple_of(self.columns) {
-            let reason = format!("{} numbers are no rows of {}", values.len(), self.columns);
+            let reason = format!("{} numbers do not fill rows of {}", values.len(), self.columns);
             return Err(CheckpointError::write(&self.path, reason));
         }
         put(&mut self.file, values).map_err(|error| CheckpointError::write(&self.path, error))?;
@@ -156,7 +156,7 @@ pub fn read(path: &Path) -> Result<Matrix, CheckpointError> {
     let with_checksum = |bytes: usize| bytes as u64 + checksum::LENGTH == present;
     let Some(bytes) = bytes.filter(|bytes| *bytes as u64 == present || with_checksum(*bytes)) else {
         return Err(wrong(&format!(
-            "{present} bytes follow its header, which are no {} x {} of fp32",
+            "{present} bytes follow its header, which do not hold {} x {} numbers of fp32",
             shape[0], shape[1]
         )));
     };
@@ -245,7 +245,7 @@ mod tests {
         let data = (1..=9u8).map(f32::from).collect();
         assert_eq!(read(&path).expect("reads"), Matrix { shape: [3, 3], data });
         let broken = write_rows(&path, 2, |rows| rows.push(&[1.0, 2.0, 3.0]));
-        assert!(broken.expect_err("no whole rows").to_string().contains("3 numbers are no rows of 2"));
+        assert!(broken.expect_err("no whole rows").to_string().contains("3 numbers do not fill rows of 2"));
         assert_eq!(read(&path).expect("is the old one").shape, [3, 3]);
         assert_eq!(std::fs::read_dir(folder.path()).expect("reads").count(), 1);
     }

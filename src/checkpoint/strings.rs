@@ -48,7 +48,7 @@ fn values(source: &H5File, attribute: &Attribute) -> Result<Vec<String>, String>
     let kind = attribute.dtype().map_err(unreadable)?;
     let stored = (count as u64).checked_mul(kind.size() as u64).ok_or("is too long")?;
     source.spend(stored)?;
-    let values = match kind.to_descriptor().map_err(|_ignored| "is no text")? {
+    let values = match kind.to_descriptor().map_err(|_ignored| "is not text")? {
         TypeDescriptor::VarLenUnicode | TypeDescriptor::VarLenAscii => {
             let references = string_references::of(attribute, count)?;
             // Each has been paid for; what it refers to is as well.
@@ -70,10 +70,10 @@ fn values(source: &H5File, attribute: &Attribute) -> Result<Vec<String>, String>
             8193..=LONGEST_FIXED => bytes(attribute, FixedUnicode::<LONGEST_FIXED>::as_bytes),
             _ => return Err(format!("is a text of {size} bytes; at most {LONGEST_FIXED} are read")),
         },
-        _ => return Err("is no text".to_owned()),
+        _ => return Err("is not text".to_owned()),
     };
     let values = values.map_err(unreadable)?;
-    let texts = values.into_iter().map(|value| String::from_utf8(value).map_err(|_ignored| "is no UTF-8".to_owned()));
+    let texts = values.into_iter().map(|value| String::from_utf8(value).map_err(|_ignored| "is not UTF-8".to_owned()));
     texts.collect()
 }
 
@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(read("fixed"), Ok(Some(vec!["a/b:0".to_owned(), "1234567".to_owned()])));
         assert_eq!(read("long"), Ok(Some(vec!["é".repeat(150)])));
         assert_eq!(read("missing"), Ok(None));
-        assert!(read("number").expect_err("is refused").contains("no text"));
+        assert!(read("number").expect_err("is refused").contains("not text"));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! scaled in HSV, the crop is resized bilinearly with half-pixel centres. Values are not clipped between the steps. What
 //! varies is drawn for each image from (seed, epoch, image), so neither threads nor batches change it.
 
-mod native;
+mod cpu;
 mod variation;
 
 use tch::{Device, Kind, Tensor};
@@ -19,7 +19,7 @@ pub use variation::Variation;
 /// follows; both give the same values to 1e-5.
 pub fn to_device(images: &[u8], size: (u32, u32), variations: &[Variation], level: u8, device: Device) -> Tensor {
     if device == Device::Cpu {
-        return native::apply(images, size, variations, level);
+        return cpu::apply(images, size, variations, level);
     }
     let shape = [variations.len() as i64, i64::from(size.1), i64::from(size.0), 3];
     apply(&upload(&Tensor::from_slice(images).view(shape), device), variations, level)

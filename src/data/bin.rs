@@ -52,7 +52,7 @@ pub enum BinError {
         source: PickleError,
     },
     /// Not the shape of a bin.
-    #[error("`{}` is no evaluation bin: {reason}", path.display())]
+    #[error("`{}` is not an evaluation bin: {reason}", path.display())]
     #[diagnostic(help(
         "expected a pickled pair: a list of 2N JPEG or PNG images (byte strings or uint8 arrays) and a list of N flags"
     ))]

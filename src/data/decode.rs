@@ -244,7 +244,7 @@ fn encoded(image: &DynamicImage) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use image::{GrayImage, Luma, RgbImage, RgbaImage};
+    use image::{GrayImage, ImageEncoder as _, Luma, RgbImage, RgbaImage};
 
     use super::*;
 

@@ -27,7 +27,7 @@ const LAYOUT: &str = "a data set is a folder with one folder per identity, each 
 /// Bytes of an image file that are read; no photograph of a face is larger.
 pub(super) const LARGEST_FILE: u64 = 256 << 20;
 
-/// Why a folder is no data set.
+/// Why a folder is not a data set.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum FolderError {
     /// There is no such folder.
@@ -299,7 +299,7 @@ impl Source for FolderSet {
 /// Number of classes of the data set at `root`, by the names of its folders alone: no image is listed.
 ///
 /// # Errors
-/// A folder that is no data set.
+/// A folder that is not a data set.
 pub fn count_classes(root: &Path) -> Result<usize, FolderError> {
     let folders = class_folders(root)?;
     let numbers: Option<Vec<u32>> = folders.iter().map(|(name, _)| number(name)).collect();

@@ -57,7 +57,7 @@ impl Item {
     /// Decodes it, as [`Source::read`](super::source::Source::read) does.
     ///
     /// # Errors
-    /// It cannot be read, or is no image.
+    /// It cannot be read, or is not an image.
     pub fn read(&self, size: (u32, u32), scratch: &mut Vec<u8>, pixels: &mut [u8]) -> Result<ImageRead, ImageError> {
         match self {
             Self::File(path) => {

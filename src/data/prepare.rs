@@ -82,7 +82,7 @@ pub enum PrepareError {
     Bin(#[from] BinError),
     /// The system says no.
     #[error("`{}`: {source}", path.display())]
-    #[diagnostic(help("what was made so far is kept: the same command goes on from there"))]
+    #[diagnostic(help("what was made so far is kept: run the same command again to resume"))]
     Io {
         /// The file.
         path: PathBuf,
@@ -108,7 +108,7 @@ pub enum PrepareError {
         found: String,
     },
     /// A class whose name would be a folder elsewhere, or one that no reader lists.
-    #[error("class {label} is called `{}`, which is no name of a folder in `{}`", name.escape_debug(), path.display())]
+    #[error("class {label} is called `{}`, which is not a valid folder name in `{}`", name.escape_debug(), path.display())]
     #[diagnostic(help(
         "expected a name without `/`, without a zero byte and without a dot at its beginning: rename it where the set's \
          classes are named (its folder, or `classes.json` beside `train.rec`)"

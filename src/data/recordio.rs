@@ -53,7 +53,7 @@ impl RecordFile {
     /// is there, else the records are listed one by one. `progress` is told (done, all) of the labels that are read.
     ///
     /// # Errors
-    /// Files that are missing or damaged, a label that is no class, fewer than two classes.
+    /// Files that are missing or damaged, a label that is not a class, fewer than two classes.
     pub fn open(path: &Path, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Self, RecordError> {
         Self::open_cached(path, None, progress)
     }
@@ -77,7 +77,7 @@ impl RecordFile {
     /// As [`RecordFile::open`], for images that are not trained on: one class, or none, will do.
     ///
     /// # Errors
-    /// Files that are missing or damaged, a label that is no class.
+    /// Files that are missing or damaged, a label that is not a class.
     pub fn open_any(path: &Path, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Self, RecordError> {
         Self::open_with(path, None, progress)
     }

@@ -78,7 +78,7 @@ where
             } else if let Some(row) = good.next() {
                 if row.iter().any(|value| !value.is_finite()) {
                     counts.not_finite += 1;
-                    listener.bad(item, "has an embedding that is not finite");
+                    listener.bad(item, "has an embedding with NaN or infinite values");
                 }
                 rows.extend_from_slice(row);
             }

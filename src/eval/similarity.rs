@@ -7,7 +7,7 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum MetricsError {
     /// Not a number.
-    #[error("the embedding of image {0} is not finite")]
+    #[error("the embedding of image {0} has NaN or infinite values")]
     NotFinite(usize),
     /// No pairs.
     #[error("there are no pairs")]

@@ -101,10 +101,10 @@ pub fn difference(ours: &Tensor, theirs: &Tensor) -> Result<f64, String> {
     let length = |x: &Tensor| x.square().sum_dim_intlist([1i64].as_slice(), false, None).sqrt();
     let finite = |x: &Tensor| x.isfinite().all().int64_value(&[]) == 1;
     if !finite(&ours) {
-        return Err("the network's own embeddings are not finite: its weights are broken".to_owned());
+        return Err("the network's own embeddings have NaN or infinite values: its weights are broken".to_owned());
     }
     if !finite(&theirs) {
-        return Err("it gives numbers that are not finite".to_owned());
+        return Err("it gives NaN or infinite values".to_owned());
     }
     Ok((length(&(&ours - &theirs)) / length(&ours).clamp_min(1e-12)).max().double_value(&[]))
 }

@@ -97,7 +97,7 @@ impl Program {
         let model = read::read(&bytes)?;
         let own = model.metadata.iter().find(|(name, _)| name == METADATA);
         let metadata = own.and_then(|(_, bytes)| serde_json::from_slice(bytes).ok());
-        let Some(metadata) = metadata else { return Err("it is no file that facetui wrote".to_owned()) };
+        let Some(metadata) = metadata else { return Err("facetui did not write it".to_owned()) };
         Ok(Self { model, metadata })
     }
 

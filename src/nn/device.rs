@@ -43,7 +43,7 @@ pub fn load_cuda() {
         // only register kernels. It is kept for the life of the process.
         match unsafe { Library::open(Some(&library), RTLD_NOW | RTLD_GLOBAL) } {
             Ok(loaded) => std::mem::forget(loaded),
-            Err(error) => tracing::warn!("cannot load `{}`: {error}; going on without CUDA", library.display()),
+            Err(error) => tracing::warn!("cannot load `{}`: {error}; continuing without CUDA", library.display()),
         }
     }
 }

@@ -2,11 +2,11 @@
 //! backward pass. The graph stays as it is; this is a plan of how to walk it.
 //!
 //! A batch normalisation goes together with the activation or the residual sum behind it, and with the sum before it
-//! ([`native`](super::native)). A convolution pads its map by itself where Keras has a layer of zeros for that.
+//! ([`norm_act`](super::norm_act)). A convolution pads its map by itself where Keras has a layer of zeros for that.
 //! Files that both Kerases open say `hard_sigmoid` in three layers, `x + 3`, ReLU6, `* 1/6`, and hard swish in four: the
 //! same times `x`. Alone, every one of them would keep its map.
 
-use super::native::Act;
+use super::norm_act::Act;
 use crate::graph::layer::{Activation, Layer, Padding, WeightSpec};
 use crate::graph::{Graph, Node, NodeId};
 

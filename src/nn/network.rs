@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::fusion::{self, Fused, Sum, Then};
 use super::mode::Mode;
-use super::native::{self, Act, Norm};
+use super::norm_act::{self, Act, Norm};
 use super::parameters::Parameters;
 use super::{layers, regularization};
 use crate::graph::layer::{Activation, Layer, Regularizer};
@@ -144,7 +144,9 @@ impl Network {
     ) -> Tensor {
         let [Some(one), Some(other)] = sum.parts.map(|part| results[part].as_ref()) else { return Tensor::new() };
         let (result, whole) = match self.norm(norm, mode) {
-            Some(normal) if native::takes(one) => native::sum_norm_act(one, other, &normal, act, self.slope(at, act)),
+            Some(normal) if norm_act::takes(one) => {
+                norm_act::sum_norm_act(one, other, &normal, act, self.slope(at, act))
+            }
             _ => {
                 let whole = one + other;
                 results[sum.node] = Some(whole);
@@ -179,17 +181,17 @@ impl Network {
         })
     }
 
-    /// A batch normalisation and what the node `at` does with its result: in one pass where [`native`] can, else one
+    /// A batch normalisation and what the node `at` does with its result: in one pass where [`norm_act`] can, else one
     /// after the other.
     fn run_norm(&self, at: NodeId, norm: NodeId, then: Then, results: &[Option<Tensor>], mode: Mode) -> Tensor {
         let node = &self.graph.nodes()[norm];
         let sources = inputs(&node.inputs, results);
         let other = if let Then::Add(other) = then { results[other].as_ref() } else { None };
         if let (Some(normal), &[x]) = (self.norm(norm, mode), &sources[..])
-            && native::takes(x)
+            && norm_act::takes(x)
         {
             let act = if let Then::Act(act) = then { act } else { Act::None };
-            return native::norm_act(x, &normal, act, self.slope(at, act), other);
+            return norm_act::norm_act(x, &normal, act, self.slope(at, act), other);
         }
         let normal = self.run(norm, &sources, mode);
         if at == norm {

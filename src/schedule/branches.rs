@@ -21,7 +21,7 @@ pub struct Branch {
     pub stages: Vec<Stage>,
 }
 
-/// The list of `branches`; none where one is no map.
+/// The list of `branches`; none where one is not a map.
 pub(super) type Branches = Vec<At<Option<BranchFile>>>;
 
 /// One of `branches`: stages with a name, or one stage alone.
@@ -54,7 +54,7 @@ pub(super) fn read_branches<'n>(reader: &mut Reader, entries: impl Iterator<Item
 }
 
 impl BranchFile {
-    /// Reads the branch at `index`, counted from 0; none where it is no map.
+    /// Reads the branch at `index`, counted from 0; none where it is not a map.
     fn read(index: usize, node: &Node, reader: &mut Reader) -> At<Option<Self>> {
         let what = format!("branch {}", index + 1);
         let Value::Map(entries) = &node.value else {

@@ -83,7 +83,7 @@ pub enum Method {
         /// Take `weight_decay` itself, as TensorFlow Addons does.
         fixed_decay: bool,
     },
-    /// SGD with decoupled weight decay, as TensorFlow Addons has it: the learning rate is no factor of it.
+    /// SGD with decoupled weight decay, as TensorFlow Addons has it: the learning rate is not a factor of it.
     SgdW {
         /// Share of the last step that is kept, 0 to below 1.
         momentum: f64,

@@ -53,7 +53,7 @@ impl<'a> Reader<'a> {
         Self { sources, env, problems }
     }
 
-    /// The fields of a map, by the names of `known`. What is no map, and fields of other names, are noted; `elsewhere`
+    /// The fields of a map, by the names of `known`. What is not a map, and fields of other names, are noted; `elsewhere`
     /// may say where such a field belongs. `what` names the map: "a stage".
     pub(super) fn fields<'n>(
         &mut self,

@@ -1,4 +1,4 @@
-//! `recovery`: what is done when the loss is no number any more.
+//! `recovery`: what is done when the loss is NaN or infinite.
 
 use serde::Serialize;
 
@@ -9,14 +9,14 @@ use super::scalars::{share, whole};
 use super::span::At;
 use super::tree::{Entry, Value};
 
-/// What is done when the loss is no number any more: the run goes back to its newest state.
+/// What is done when the loss is NaN or infinite: the run goes back to its newest state.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Recovery {
     /// How often in a line of stages; 0 ends the run the first time.
     pub attempts: u32,
     /// What the learning rate is multiplied by each time.
     pub rate: f64,
-    /// Batches that are left out: the one whose loss is no number, and those before it.
+    /// Batches that are left out: the one whose loss is NaN or infinite, and those before it.
     pub skip: u64,
 }
 

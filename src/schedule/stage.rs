@@ -50,7 +50,7 @@ pub struct Stage {
 /// Images of one class in a group of a triplet batch.
 const TRIPLET_GROUP: f64 = 4.0;
 
-/// A list of stages; none where one is no map.
+/// A list of stages; none where one is not a map.
 pub(super) type Stages = Vec<At<Option<StageFile>>>;
 
 /// One of `stages`.
@@ -97,7 +97,7 @@ pub(super) fn read_stages<'n>(
 }
 
 impl StageFile {
-    /// Reads a stage that messages call `what`; none where it is no map.
+    /// Reads a stage that messages call `what`; none where it is not a map.
     pub(super) fn read(what: &str, node: &Node, reader: &mut Reader) -> At<Option<Self>> {
         let Some(fields) = reader.fields(what, node, STAGE, &belongs) else {
             return At { value: None, at: node.at };

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use super::identity::Identity;
+use super::random::Dice;
 use super::*;
 use crate::synth::render::SIDE;
 

@@ -65,7 +65,7 @@ pub(in crate::checkpoint) fn get(
     Ok((Some(state), (!notes.is_empty()).then(|| notes.join("; "))))
 }
 
-/// A variable that is no single number.
+/// A variable that is not a single number.
 struct Variable {
     name: String,
     numbers: Numbers,

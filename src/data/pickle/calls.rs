@@ -30,7 +30,7 @@ impl<'a> Machine<'a> {
             return Err(self.error(format!("a function was expected, but there is {}", self.get(function).describe())));
         };
         let Object::Tuple(arguments) = self.get(arguments) else {
-            return Err(self.error(format!("the arguments of {name:?} are no tuple; the pickle is damaged")));
+            return Err(self.error(format!("the arguments of {name:?} are not a tuple; the pickle is damaged")));
         };
         // A shared tuple is not copied: no function takes more than four arguments.
         let mut given = [Id(0); 4];

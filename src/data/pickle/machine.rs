@@ -256,7 +256,7 @@ impl<'a> Machine<'a> {
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
                 let (Object::Text(module), Object::Text(name)) = (self.get(module), self.get(name)) else {
-                    return Err(self.error("a name is no text; the pickle is damaged".to_owned()));
+                    return Err(self.error("a name is not text; the pickle is damaged".to_owned()));
                 };
                 let (module, name) = (module.clone(), name.clone());
                 self.name(&module, &name)?;
@@ -287,7 +287,7 @@ impl<'a> Machine<'a> {
                 return Err(self.error("the pickle makes an object of a class of its own; that is refused".to_owned()));
             }
             other => {
-                let place = if self.start == 0 { "the file is no pickle" } else { "the pickle is damaged" };
+                let place = if self.start == 0 { "the file is not a pickle" } else { "the pickle is damaged" };
                 let reason = format!("{place}: there is no instruction `{}` (0x{other:02x})", other.escape_ascii());
                 return Err(self.error(reason));
             }

@@ -68,7 +68,7 @@ fn damage_is_named_with_its_place() {
     for (pickled, words) in [
         (&b""[..], "the file is empty"),
         (b"\x80\x09.", "protocol 9"),
-        (b"\xff\xd8\xff\xe0", "the file is no pickle: there is no instruction"),
+        (b"\xff\xd8\xff\xe0", "the file is not a pickle: there is no instruction"),
         (b"]h\x07.", "object 7 is referred to"),
         (b"T\xff\xff\xff\x7fabc", "a byte string of 2147483647 bytes was expected, but 3 are left"),
         (b"\x8e\xff\xff\xff\xff\xff\xff\xff\xffabc", "cut short"),

@@ -52,7 +52,7 @@ pub fn from_people(
 /// Writes the pairs of a pairs file as a bin to `to`; the images lie in `images`, or beside the file.
 ///
 /// # Errors
-/// A file that is no list of pairs, an image that is missing or cannot be decoded, a place that is taken.
+/// A file that is not a list of pairs, an image that is missing or cannot be decoded, a place that is taken.
 pub fn from_pairs_file(
     file: &Path,
     images: Option<&Path>,

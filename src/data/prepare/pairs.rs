@@ -22,7 +22,7 @@ pub(super) struct Pair {
 pub(super) fn read(file: &Path, root: &Path) -> Result<Vec<Pair>, PrepareError> {
     let length = std::fs::metadata(file).map_err(io(file))?.len();
     if length > LARGEST {
-        let reason = format!("the file has {length} bytes, which is no list of pairs");
+        let reason = format!("the file has {length} bytes, too many for a list of pairs");
         return Err(PrepareError::Pairs { path: file.to_owned(), line: 1, reason });
     }
     let bytes = std::fs::read(file).map_err(io(file))?;
@@ -89,7 +89,8 @@ fn below(root: &Path, name: &str) -> Result<PathBuf, String> {
 
 /// The path of LFW's image `NAME/NAME_0004.jpg`.
 fn numbered(root: &Path, name: &str, number: &str) -> Result<PathBuf, String> {
-    let number: u32 = number.parse().map_err(|_ignored| format!("`{}` is no image's number", number.escape_debug()))?;
+    let number: u32 =
+        number.parse().map_err(|_ignored| format!("`{}` is not an image number", number.escape_debug()))?;
     let stem = below(&below(root, name)?, &format!("{name}_{number:04}"))?;
     let mut paths = ENDINGS.map(|ending| PathBuf::from(format!("{}.{ending}", stem.display()))).into_iter();
     let first = PathBuf::from(format!("{}.jpg", stem.display()));
@@ -145,7 +146,7 @@ mod tests {
             ("", "holds no pair"),
             ("Ann\t1\t2\n", "Ann_0002.jpg`"),
             ("\nAnn 1\n", "line 2 of"),
-            ("Ann\t1\tBob Lee\tx\n", "`x` is no image's number"),
+            ("Ann\t1\tBob Lee\tx\n", "`x` is not an image number"),
             ("a.jpg b.jpg yes\n", "its last word is `yes`"),
             ("a b c d e\n", "5 words"),
             ("Ann\t1\t12\n../x.jpg Ann/Ann_0001.jpg 1\n", "line 2 of"),

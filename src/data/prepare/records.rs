@@ -1,7 +1,7 @@
 //! A data set as `train.rec`, `train.idx` and `property`, as mxnet and `InsightFace`'s loaders read them, and the names of
 //! the classes beside them where they have some.
 //!
-//! Record 0 is a header with two labels: the number of the first record that is no image, and of the first that is
+//! Record 0 is a header with two labels: the number of the first record that is not an image, and of the first that is
 //! none at all. Records 1 to n are the images, class by class; then comes one record for each class, whose two labels
 //! are its first image and the one after its last.
 //!

@@ -27,7 +27,7 @@ pub enum RecordError {
     },
     /// A record is not what it must be.
     #[error("record {record} of `{}`, at byte {offset}: {reason}", path.display())]
-    #[diagnostic(help("the file or its index is damaged or not whole: compare their sizes with the originals"))]
+    #[diagnostic(help("the file or its index is damaged or incomplete: compare their sizes with the originals"))]
     Record {
         /// The file.
         path: PathBuf,

@@ -37,7 +37,7 @@ pub fn file(path: &Path, model: &Model, options: Options) -> Result<Vec<String>,
     compare(&wanted.narrow(0, 0, 1), &one, options).map_err(|why| format!("run on one image, {why}"))?;
     match Python::with("onnxruntime") {
         None => lines.push(
-            "onnxruntime is not at hand: `pip install onnxruntime`, or name a Python that has it in FACETUI_EXPORT_PYTHON"
+            "onnxruntime is not installed: `pip install onnxruntime`, or name a Python that has it in FACETUI_EXPORT_PYTHON"
                 .to_owned(),
         ),
         Some(python) => {

@@ -73,7 +73,7 @@ impl Program {
     }
 
     fn read(bytes: &[u8], folder: Option<&Path>, output: Option<&str>, device: Device) -> Result<Self, String> {
-        let model = ModelProto::decode(bytes).map_err(|error| format!("it is no ONNX file: {error}"))?;
+        let model = ModelProto::decode(bytes).map_err(|error| format!("it is not an ONNX file: {error}"))?;
         let own = |domain: &Option<String>| is_own(domain.as_deref());
         let opset = model.opset_import.iter().find(|set| own(&set.domain)).and_then(|set| set.version);
         let Some(opset) = opset.filter(|opset| OPSETS.contains(opset)) else {
@@ -107,7 +107,7 @@ impl Program {
             let read = constants::read(&tensor, folder).map_err(|why| format!("the weights `{name}` {why}"))?;
             let read = if read.kind() == Kind::Float { lay(&read, device)? } else { read };
             if name == input || constants.insert(name.clone(), read).is_some() {
-                return Err(format!("`{name}` is there twice"));
+                return Err(format!("`{name}` is defined twice"));
             }
         }
         check(&graph, &input, &constants)?;
@@ -216,7 +216,7 @@ fn is_own(domain: Option<&str>) -> bool {
     matches!(domain, None | Some("" | "ai.onnx"))
 }
 
-/// The one input that is no weight, and the name of the result.
+/// The one input that is not a weight, and the name of the result.
 fn edges(graph: &GraphProto, output: Option<&str>) -> Result<(ValueInfoProto, String), String> {
     let weights: HashSet<&str> = graph.initializer.iter().filter_map(|tensor| tensor.name.as_deref()).collect();
     let name = |info: &ValueInfoProto| info.name.clone().unwrap_or_default();

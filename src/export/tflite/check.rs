@@ -57,7 +57,7 @@ pub(super) fn file(
         Python::with("tensorflow").map(|python| (python, "TensorFlow's TFLite"))
     }) {
         None => lines.push(
-            "LiteRT is not at hand: `pip install ai-edge-litert`, or name a Python that has it in FACETUI_EXPORT_PYTHON"
+            "LiteRT is not installed: `pip install ai-edge-litert`, or name a Python that has it in FACETUI_EXPORT_PYTHON"
                 .to_owned(),
         ),
         Some((python, name)) => {

@@ -17,7 +17,7 @@ use super::write::{ALIGNMENT, IDENTIFIER, slot};
 /// In words: bytes that are no such file, or that contradict themselves.
 pub(super) fn read(bytes: &[u8]) -> Result<Model, String> {
     if bytes.get(4..8) != Some(IDENTIFIER.as_bytes()) {
-        return Err(format!("it is no TFLite file: the identifier `{IDENTIFIER}` is missing"));
+        return Err(format!("it is not a TFLite file: the identifier `{IDENTIFIER}` is missing"));
     }
     let options = VerifierOptions { max_tables: usize::MAX, max_apparent_size: usize::MAX, ..Default::default() };
     let mut reader = Reader { verifier: Verifier::new(&options, bytes), bytes };

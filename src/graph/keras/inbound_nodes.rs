@@ -8,7 +8,7 @@ use super::error::KerasError;
 
 /// How deep arguments may be nested.
 const DEEPEST: usize = 8;
-/// Keras 2's mark of a first argument that is no tensor.
+/// Keras 2's mark of a first argument that is not a tensor.
 const CONSTANT: &str = "_CONSTANT_VALUE";
 
 /// The result of a layer: which use of it, and which of its outputs.
@@ -111,7 +111,7 @@ pub(super) fn calls(layer: &str, inbound: Option<&Value>) -> Result<Vec<Call>, K
     let nodes = match inbound {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Array(nodes)) => nodes,
-        Some(_) => return Err(error(layer, "has `inbound_nodes` that are no list")),
+        Some(_) => return Err(error(layer, "has `inbound_nodes` that are not a list")),
     };
     let call = |node: &Value| match node {
         Value::Object(node) => keras3(layer, node),
@@ -204,7 +204,7 @@ fn reference(layer: &str, input: &[Value]) -> Result<Reference, KerasError> {
     };
     match (input.first().and_then(Value::as_str), number(1), number(2)) {
         (Some(name), Some(call), Some(output)) => Ok(Reference { layer: name.to_owned(), call, output }),
-        (Some(name), ..) => Err(error(layer, format!("takes an output of `{name}` that is no number"))),
+        (Some(name), ..) => Err(error(layer, format!("takes an output of `{name}` that is not a number"))),
         (None, ..) => Err(error(layer, "has an input without a layer's name")),
     }
 }

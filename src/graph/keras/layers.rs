@@ -193,7 +193,7 @@ fn reshape(fields: &Fields) -> Result<Layer, KerasError> {
     Err(fields.error("target_shape", "a list of sizes"))
 }
 
-/// Whether sizes can be a shape to reshape to: their product is no absurd number.
+/// Whether sizes can be a shape to reshape to: their product is not an absurd number.
 pub(super) fn target_shape(sizes: &[i64]) -> bool {
     let known = sizes.iter().filter(|size| **size >= 0);
     let product = known.map(|size| *size as u64).try_fold(1_u64, u64::checked_mul);

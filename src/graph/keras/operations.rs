@@ -164,7 +164,7 @@ impl Reader<'_> {
         let number = value.map_or(Some(default), |value| {
             constant(value).filter(|(_, data)| data.len() == 1).map(|(_, data)| data[0])
         });
-        number.ok_or_else(|| self.refuse(format!("has a `{}` that is no number", names[0])))
+        number.ok_or_else(|| self.refuse(format!("has a `{}` that is not a number", names[0])))
     }
 
     /// Whether a number, `default` unless given, is the wanted one.
@@ -183,7 +183,7 @@ impl Reader<'_> {
         let list: Option<Vec<i64>> = list;
         list.filter(|list| list.len() <= 8)
             .map(Some)
-            .ok_or_else(|| self.refuse(format!("has a `{}` that is no list of whole numbers", names[0])))
+            .ok_or_else(|| self.refuse(format!("has a `{}` that is not a list of whole numbers", names[0])))
     }
 
     fn operand(&self, place: usize, names: &[&str]) -> Result<Operand, KerasError> {

@@ -18,12 +18,12 @@ pub(super) fn axis_of(x: &Tensor, axis: i64) -> i64 {
     }
 }
 
-/// NCHW to Keras's NHWC; what is no map stays.
+/// NCHW to Keras's NHWC; what is not a map stays.
 pub(super) fn keras_order(x: &Tensor) -> Tensor {
     if x.dim() == 4 { x.permute([0, 2, 3, 1]) } else { x.shallow_clone() }
 }
 
-/// Keras's NHWC to NCHW; what is no map stays.
+/// Keras's NHWC to NCHW; what is not a map stays.
 pub(super) fn torch_order(x: &Tensor) -> Tensor {
     if x.dim() == 4 { x.permute([0, 3, 1, 2]) } else { x.shallow_clone() }
 }

@@ -40,7 +40,7 @@ impl<'a> Call<'a> {
     pub(super) fn integers(&self, place: usize) -> Result<Vec<i64>, String> {
         let tensor = self.tensor(place)?;
         if !matches!(tensor.kind(), Kind::Int64 | Kind::Int) || tensor.numel() > LONGEST_LIST {
-            return Err(format!("input {place} is no list of integers"));
+            return Err(format!("input {place} is not a list of integers"));
         }
         let flat = tensor.f_reshape([-1]).and_then(|flat| flat.f_to_kind(Kind::Int64)?.f_to_device(Device::Cpu));
         flat.and_then(|flat| Vec::<i64>::try_from(&flat)).map_err(|error| first_line(&error.to_string()))

@@ -1,5 +1,5 @@
-//! Operations of our own that tch cannot express, written in C++ against libtorch (`src/native`): so far batch
-//! normalisation with what follows it, in one pass.
+//! Batch normalisation with the activation or the sum that follows it, in one pass: C++ of our own against libtorch
+//! (`src/native/norm_act.cpp`), since tch cannot express it.
 
 use std::ffi::{CStr, c_char, c_int};
 
