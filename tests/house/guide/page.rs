@@ -59,9 +59,7 @@ impl Page {
 
     /// What stands between single backticks.
     pub fn spans(&self) -> Vec<String> {
-        let spans =
-            self.prose().lines().flat_map(|line| line.split('`').skip(1).step_by(2)).map(str::to_owned).collect();
-        spans
+        self.prose().lines().flat_map(|line| line.split('`').skip(1).step_by(2)).map(str::to_owned).collect()
     }
 
     /// The rows of all tables whose first line has these cells.
@@ -103,7 +101,6 @@ pub fn shell(line: &str) -> Vec<Vec<String>> {
     for letter in line.chars().chain([' ']) {
         match (quote, letter) {
             (Some(mark), _) if letter == mark => quote = None,
-            (Some(_), _) => word.push(letter),
             (None, '\'' | '"') => (quote, begun) = (Some(letter), true),
             (None, '#') if word.is_empty() => break,
             (None, '|') => commands.push(Vec::new()),
@@ -113,7 +110,7 @@ pub fn shell(line: &str) -> Vec<Vec<String>> {
                 }
                 begun = false;
             }
-            (None, _) => word.push(letter),
+            _ => word.push(letter),
         }
     }
     for command in &mut commands {
