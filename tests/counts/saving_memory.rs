@@ -9,7 +9,7 @@ use facetui::checkpoint::{self, SavedModel};
 use facetui::schedule::{Backbone, HeadKind, ModelSource, Optimizer};
 use facetui::train::model;
 use facetui::train::optim::optimizer::OptimizerState;
-use facetui::train::saver::OptimizerSnapshot;
+use facetui::train::saver::job::OptimizerSnapshot;
 use tch::{Device, Kind, Tensor};
 
 use crate::alone::in_a_process;

@@ -19,7 +19,7 @@ fn run(folder: &Path, stages: &str, more: &str) -> Vec<Event> {
     let loaded = schedule::parse("tiny.yaml", &text, &[], &|_| None).expect("is sound");
     let events = Arc::new(Mutex::new(Vec::new()));
     let (_commands, receiver) = crossbeam_channel::unbounded();
-    let emit: engine::Emit = {
+    let emit: facetui::train::emit::Emit = {
         let events = Arc::clone(&events);
         Arc::new(move |event| events.lock().expect("no panic").push(event))
     };

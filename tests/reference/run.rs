@@ -28,7 +28,7 @@ pub fn reference(root: &Root) {
     assert!(matches!(output.layer, Layer::BatchNormalization { .. }), "the last stage has no head");
     let state = saved.optimizer.clone().expect("has an optimiser");
     let network = network(saved);
-    let optimizer = resume::optimizer(&state, &network).expect("is known");
+    let optimizer = restore::optimizer(&state, &network).expect("is known");
     assert_eq!(optimizer.rule.name(), "nadam");
     assert!(optimizer.iterations > 0 && optimizer.slots().iter().all(|slot| slot.abs().max().double_value(&[]) > 0.0));
 

@@ -8,7 +8,8 @@ use facetui::nn::network::normalize_images;
 use facetui::nn::{Mode, Network};
 use facetui::schedule::Loss;
 use facetui::train::optim::optimizer::OptimizerState;
-use facetui::train::{resume, step};
+use facetui::train::optim::restore;
+use facetui::train::step;
 use tch::{Kind, Tensor};
 
 use crate::root::{Arrays, Root, difference, network};
@@ -98,7 +99,7 @@ pub fn losses(root: &Root) {
         fresh.iterations = 0;
         fresh.momentum_cache = None;
         fresh.slots.clear();
-        let mut optimizer = resume::optimizer(&fresh, &model).expect("is known");
+        let mut optimizer = restore::optimizer(&fresh, &model).expect("is known");
         for (batch, wanted) in run.json["loss_acc_per_step"].as_array().expect("losses").iter().enumerate() {
             let wanted = wanted[0].as_f64().expect("a loss");
             run.follow(&mut model, &mut optimizer, &data, batch as i64, wanted);
@@ -118,7 +119,7 @@ pub fn losses(root: &Root) {
         let error = difference(&tch::no_grad(|| model.embed(&x, Mode::Infer)), wanted);
         assert!(error < 1e-4 * scale.max(1.0), "{}: embeddings of Keras's file off by {error}", run.tag);
         state.iterations = state.iterations.max(1);
-        let mut optimizer = resume::optimizer(&state, &model).expect("is known");
+        let mut optimizer = restore::optimizer(&state, &model).expect("is known");
         let resumed = run.json["resume_losses_steps11_14_on_batches_0_3"].as_array().expect("losses");
         for (batch, wanted) in resumed.iter().enumerate() {
             let wanted = wanted.as_f64().expect("a loss");

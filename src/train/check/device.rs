@@ -133,7 +133,7 @@ fn apart(ours: &Tensor, theirs: &Tensor) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use crate::train::*;
+    use super::*;
 
     #[test]
     fn the_cpu_agrees_with_itself() {

@@ -7,7 +7,7 @@
 use tch::{Device, Kind};
 
 use crate::graph::{Graph, NodeId};
-use crate::nn::activations::{self, Activations};
+use crate::nn::activation_memory::{self, Activations};
 use crate::nn::parameters;
 use crate::schedule::{HeadKind, Optimizer, Stage};
 use crate::train::loss::head;
@@ -111,7 +111,7 @@ impl Plan<'_> {
         let scratch = if half { range.min(taken) * length * 2 } else { 0 };
         // The optimiser and the saver see all weights, block by block and as copies.
         let fused = !half && !self.device.is_cuda();
-        let Activations { kept, largest } = activations::of(self.graph, self.embedding, fused);
+        let Activations { kept, largest } = activation_memory::of(self.graph, self.embedding, fused);
         let element = if half { 2 } else { WORD };
         let kept = if stage.bottleneck_only { 2 * largest } else { kept };
         let pixels = self.graph.input_shape().map_or(0, |shape| shape.iter().product::<usize>() as u64);

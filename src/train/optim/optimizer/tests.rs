@@ -155,7 +155,7 @@ fn compare_file(path: &Path) -> usize {
         } else {
             config["name"].as_str().expect("a class")
         };
-        let rule = resume::rule(class, config).unwrap_or_else(|| panic!("{what}: not known"));
+        let rule = restore::rule(class, config).unwrap_or_else(|| panic!("{what}: not known"));
         let base = config["learning_rate"].as_f64().expect("a rate");
         let mut ours = Run::new(what.clone(), rule, &file);
         ours.follow("fixed", &run["fixed"], |_| base);

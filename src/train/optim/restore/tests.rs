@@ -8,7 +8,7 @@ use crate::graph::Array;
 use crate::nn::Network;
 use crate::nn::parameters::Piece;
 use crate::schedule::{Backbone, HeadKind, Loss, ModelSource};
-use crate::train::saver::OptimizerSnapshot;
+use crate::train::saver::job::OptimizerSnapshot;
 use crate::train::{model, step};
 
 /// Every kind of optimiser, with every slot there is.
