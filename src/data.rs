@@ -79,7 +79,7 @@ pub fn count_classes(sets: &[TrainSet]) -> Result<usize, OpenError> {
     }
 }
 
-/// Opens the training sets of a schedule, as one where there are several ([`concat`]). `progress` as in [`open`], for
+/// Opens the training sets of a schedule, as one where there are several ([`mod@concat`]). `progress` as in [`open`], for
 /// each of them.
 ///
 /// # Errors

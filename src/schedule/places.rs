@@ -12,7 +12,7 @@ pub enum Place {
     Model,
     /// `model.embedding`, or the file where that is not given.
     Embedding,
-    /// A number of classes: an index into [`Loaded::classes`].
+    /// A number of classes: an index into [`Loaded::classes`](super::Loaded::classes).
     Classes(usize),
 }
 
