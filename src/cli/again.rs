@@ -9,7 +9,7 @@ use super::{Failure, resume, train};
 use crate::checkpoint::CheckpointError;
 use crate::checkpoint::atomic::write_atomically;
 use crate::checkpoint::sum;
-use crate::tui::Again;
+use crate::tui::Retrain;
 
 /// Largest file that is read, in bytes.
 const LARGEST: u64 = 1 << 20;
@@ -49,8 +49,8 @@ pub(super) fn keep(folder: &Path, name: &str, overrides: &[String]) -> Option<St
 }
 
 /// Trains the schedule of a past run as it was trained.
-pub(super) fn again(again: Again) -> Result<(), Failure> {
-    let Again { schedule, name, fresh } = again;
+pub(super) fn again(again: Retrain) -> Result<(), Failure> {
+    let Retrain { schedule, name, fresh } = again;
     let overrides = read(schedule.parent().unwrap_or(Path::new("")))?
         .unwrap_or_else(|| vec![format!("name={}", serde_json::Value::from(name))]);
     train::train(&train::Request {
