@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use facetui::event::{BinResult, Event, Record, RunHeader, StagePlan};
-use facetui::tui::{Abilities, Still};
+use facetui::tui::{Abilities, Offscreen};
 
 const EPOCHS: u64 = 300;
 const STAGES: u64 = 3;
@@ -23,10 +23,10 @@ const REPORT: u64 = 25;
 fn main() {
     let steps = std::env::args().skip(1).find_map(|argument| argument.parse::<u64>().ok()).unwrap_or(1_000_000);
     let records = records(steps);
-    let mut still = Still::new(200, 60, Abilities { color: true, unicode: true, light: false });
+    let mut screen = Offscreen::new(200, 60, Abilities { color: true, unicode: true, light: false });
     let began = Instant::now();
     for record in &records {
-        still.hear(record);
+        screen.hear(record);
     }
     let folded = began.elapsed();
     println!("{steps} steps in {} events, 200x60, all panes", records.len());
@@ -36,24 +36,24 @@ fn main() {
         millis(folded),
         micros(folded, records.len())
     );
-    frames("whole run over steps, smoothed", &mut still);
-    press(&mut still, "c");
-    frames("with the crosshair", &mut still);
-    press(&mut still, "cy");
-    frames("logarithmic", &mut still);
-    press(&mut still, "ys");
-    frames("raw", &mut still);
-    press(&mut still, "sx");
-    frames("over epochs", &mut still);
-    press(&mut still, "x");
-    frames("over time", &mut still);
-    press(&mut still, "x++++++");
-    frames("zoomed in, following", &mut still);
-    press(&mut still, "0z");
-    frames("one chart on the whole screen", &mut still);
-    press(&mut still, "z");
+    frames("whole run over steps, smoothed", &mut screen);
+    press(&mut screen, "c");
+    frames("with the crosshair", &mut screen);
+    press(&mut screen, "cy");
+    frames("logarithmic", &mut screen);
+    press(&mut screen, "ys");
+    frames("raw", &mut screen);
+    press(&mut screen, "sx");
+    frames("over epochs", &mut screen);
+    press(&mut screen, "x");
+    frames("over time", &mut screen);
+    press(&mut screen, "x++++++");
+    frames("zoomed in, following", &mut screen);
+    press(&mut screen, "0z");
+    frames("one chart on the whole screen", &mut screen);
+    press(&mut screen, "z");
     let mut times: Vec<Duration> =
-        (0..10).map(|at| timed(|| press(&mut still, if at % 2 == 0 { "]" } else { "[" }))).collect();
+        (0..10).map(|at| timed(|| press(&mut screen, if at % 2 == 0 { "]" } else { "[" }))).collect();
     tell("another smoothing (no frame)", &mut times);
 }
 
@@ -161,9 +161,9 @@ fn records(steps: u64) -> Vec<Record> {
     records
 }
 
-fn press(still: &mut Still, keys: &str) {
+fn press(screen: &mut Offscreen, keys: &str) {
     for key in keys.chars() {
-        still.press(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE));
+        screen.press(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE));
     }
 }
 
@@ -173,11 +173,11 @@ fn timed(work: impl FnOnce()) -> Duration {
     began.elapsed()
 }
 
-fn frames(name: &str, still: &mut Still) {
+fn frames(name: &str, screen: &mut Offscreen) {
     let mut times: Vec<Duration> = (0..FRAMES)
         .map(|_| {
             timed(|| {
-                black_box(still.draw());
+                black_box(screen.draw());
             })
         })
         .collect();

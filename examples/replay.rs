@@ -31,12 +31,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let speed = arguments.iter().find_map(|argument| argument.parse::<f64>().ok()).unwrap_or(8.0);
     let live = (!has("history")).then(|| {
         let (sender, events) = tokio::sync::mpsc::unbounded_channel();
-        let (commands, wishes) = crossbeam_channel::unbounded();
+        let (commands, requests) = crossbeam_channel::unbounded();
         let records = script(has("fail"), has("forever"));
-        thread::spawn(move || play(&records, speed, &sender, &wishes));
+        thread::spawn(move || play(&records, speed, &sender, &requests));
         LiveRun { events, commands }
     });
-    let left = facetui::tui::run(live, Box::new(Shelf { empty: has("empty") }), TuiOptions::default())?;
+    let left = facetui::tui::run(live, Box::new(ScriptedHistory { empty: has("empty") }), TuiOptions::default())?;
     if let Some(state) = left.state {
         println!("{} epochs, {:?}, signal {:?}", state.epochs.len(), state.phase, left.signal);
     }
@@ -58,7 +58,7 @@ fn script(fails: bool, forever: bool) -> Vec<Record> {
 }
 
 /// Sends the records at their moments, in time with the commands.
-fn play(records: &[Record], speed: f64, events: &UnboundedSender<Arc<Record>>, wishes: &Receiver<Command>) {
+fn play(records: &[Record], speed: f64, events: &UnboundedSender<Arc<Record>>, requests: &Receiver<Command>) {
     let mut before = records.first().map_or(0.0, |record| record.at);
     let mut stop: Option<StopKind> = None;
     let start = now();
@@ -67,8 +67,8 @@ fn play(records: &[Record], speed: f64, events: &UnboundedSender<Arc<Record>>, w
         thread::sleep(Duration::from_secs_f64((record.at - before).max(0.0) / speed));
         before = record.at;
         let mut paused = false;
-        while let Some(wish) = if paused { wishes.recv().ok() } else { wishes.try_recv().ok() } {
-            let answer = match wish {
+        while let Some(request) = if paused { requests.recv().ok() } else { requests.try_recv().ok() } {
+            let answer = match request {
                 Command::Stop(kind) => {
                     stop = Some(kind);
                     paused = false;
@@ -112,11 +112,11 @@ fn now() -> f64 {
 }
 
 /// A made-up history.
-struct Shelf {
+struct ScriptedHistory {
     empty: bool,
 }
 
-impl HistorySource for Shelf {
+impl HistorySource for ScriptedHistory {
     fn list(&mut self) -> Vec<PastRun> {
         if self.empty {
             return Vec::new();

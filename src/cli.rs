@@ -148,7 +148,7 @@ fn perform(action: Action) -> Result<(), Failure> {
 fn follow(mut chosen: Option<FollowUp>) -> Result<(), Failure> {
     while let Some(FollowUp { next, runs }) = chosen {
         chosen = match next {
-            Next::Train(again) => train::retrain(again)?,
+            Next::Train(retrain) => train::retrain(retrain)?,
             Next::Attach(folder) => attach::attach_to(&folder, &runs)?,
         };
     }

@@ -117,8 +117,8 @@ pub(super) fn start(loaded: Loaded, text: &str, request: &Request) -> Result<Opt
 }
 
 /// Trains the schedule of a past run as it was trained.
-pub(super) fn retrain(again: Again) -> Result<Option<FollowUp>, Failure> {
-    let Again { schedule, name, fresh } = again;
+pub(super) fn retrain(again: Retrain) -> Result<Option<FollowUp>, Failure> {
+    let Retrain { schedule, name, fresh } = again;
     let overrides = overrides::read(schedule.parent().unwrap_or(Path::new("")))?
         .unwrap_or_else(|| vec![format!("name={}", serde_json::Value::from(name))]);
     train(&Request {

@@ -11,8 +11,8 @@ use crate::run::history::schedule_diff::Change;
 use crate::run::history::{Marks, PastRun};
 use crate::run::state::RunState;
 
-use super::drill::{Look, Wish};
-use super::remembered::Remembered;
+use super::bin_details::{BinDetails, BinRequest};
+use super::ui_state::UiState;
 
 /// The tabs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,79 +40,95 @@ pub enum Motion {
     End,
 }
 
+impl Motion {
+    /// A position from 0 to `last` after the movement.
+    pub(super) fn moved(self, position: usize, last: usize) -> usize {
+        const PAGE: usize = 10;
+        match self {
+            Self::Up => position.saturating_sub(1),
+            Self::Down => position.saturating_add(1),
+            Self::PageUp => position.saturating_sub(PAGE),
+            Self::PageDown => position.saturating_add(PAGE),
+            Self::Home => 0,
+            Self::End => last,
+        }
+        .min(last)
+    }
+}
+
 /// What can be changed about the charts. All of them change together, so that they can be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Charting {
+pub enum ChartAction {
     /// Over steps, epochs or time.
-    Axis,
+    NextXAxis,
     /// Logarithmic or linear y axis of loss, learning rate and gradient norm.
-    Log,
+    ToggleLogY,
     /// Smoothed or raw curves.
-    Smoothing,
+    ToggleSmoothing,
     /// Smooth less.
-    Weaker,
+    SmoothLess,
     /// Smooth more.
-    Stronger,
+    SmoothMore,
     /// Leave the few wildest raw values out of the y axes, or not.
-    Calm,
+    ToggleOutliers,
     /// The whole run or the current stage.
-    Stage,
+    ToggleStage,
     /// Show less of the x axis.
     ZoomIn,
     /// Show more of the x axis.
     ZoomOut,
-    /// Show everything again.
-    Whole,
-    /// Show what was before.
+    /// Show the whole x and y axes.
+    ResetZoom,
+    /// Show an earlier part.
     PanLeft,
-    /// Show what came after.
+    /// Show a later part.
     PanRight,
     /// Keep the end of the run in view.
-    Follow,
+    ToggleFollow,
     /// Show or hide the crosshair.
-    Cross,
-    /// Move the crosshair by a little: back or on.
-    CrossBy(i8),
+    ToggleCrosshair,
+    /// Move the crosshair by so many steps, to the left when negative.
+    MoveCrosshair(i8),
 }
 
 /// What can be done with past runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Past {
-    /// Draw the chosen run beside others, or no longer.
+pub enum HistoryAction {
+    /// Add the chosen run to the compared ones, or take it out.
     Compare,
     /// Measure the compared runs against the chosen one.
-    Pin,
+    PinBaseline,
     /// Compare nothing.
-    Clear,
+    ClearComparison,
     /// Type which runs are shown.
     Filter,
     /// Sort by the next column.
     Sort,
-    /// Turn the order around.
+    /// Reverse the order.
     Reverse,
     /// Type the chosen run's tags.
     Tags,
     /// Type the chosen run's note.
     Note,
     /// Show how its schedule differs from the baseline's, or from the run before.
-    Difference,
+    DiffSchedules,
     /// Move the chosen run to the trash; asks.
     Delete,
     /// The answer: yes.
-    DeleteForSure,
+    ConfirmDelete,
     /// Show it with all its keys, while another process trains it.
     Attach,
     /// Train its schedule; asks how.
-    Train,
-    /// The answer: go on where it ended.
+    TrainAgain,
+    /// The answer: resume where it ended.
     Resume,
     /// The answer: from the beginning.
-    Repeat,
+    Restart,
 }
 
 /// A past run's schedule that is to be trained.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Again {
+pub struct Retrain {
     /// The copy of the schedule's text in the run's folder.
     pub schedule: PathBuf,
     /// The run's name.
@@ -125,7 +141,7 @@ pub struct Again {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
     /// Train a past run's schedule.
-    Train(Again),
+    Train(Retrain),
     /// Show the run of this folder, which another process trains.
     Attach(PathBuf),
 }
@@ -135,68 +151,72 @@ pub enum Next {
 pub enum Action {
     /// Show the other tab.
     NextTab,
-    /// Ask for a stop after this epoch, or take that back.
+    /// Ask for a stop after this epoch, or cancel it.
     ToggleStop,
-    /// Hold the training, or go on.
+    /// Pause the training, or resume it.
     TogglePause,
     /// Ask whether to end at once.
     AskStopNow,
     /// End at once, as was confirmed.
     StopNow,
     /// End after the epoch instead.
-    StopGently,
+    StopAfterEpoch,
     /// Evaluate the bins before the next step.
     EvaluateNow,
     /// Save the model before the next step.
     SaveNow,
     /// Open the prompt for the learning rate's multiplier.
-    AskRate,
+    EditLearningRate,
     /// A letter typed into it.
     Type(char),
-    /// The last letter taken back.
+    /// The last letter deleted.
     Erase,
-    /// The next multiplier of a series, up or down.
-    StepRate(bool),
+    /// The next larger multiplier.
+    LearningRateUp,
+    /// The next smaller multiplier.
+    LearningRateDown,
     /// Send it.
-    ApplyRate,
-    /// Look into the chosen bin.
-    Look,
-    /// Look into the next bin, or the one before.
-    LookBeside(bool),
+    ApplyLearningRate,
+    /// Open the chosen bin.
+    OpenBin,
+    /// Open the next bin.
+    NextBin,
+    /// Open the previous bin.
+    PreviousBin,
     /// The bin's newest figures, or its best.
     ToggleBest,
     /// The hardest pairs of two persons, or those of one.
-    ToggleKind,
+    TogglePairKind,
     /// The warnings in full.
     Warnings,
     /// How busy the machine is.
     Machine,
-    /// Leave; asks first while a run is trained here.
-    Leave,
-    /// Leave a run that another process trains; it goes on.
+    /// Quit; asks first while a run is trained here.
+    Quit,
+    /// Quit; the run that another process trains continues.
     Detach,
-    /// Ctrl-C: stop after the epoch, then now, then leave; only leave a run that another process trains.
+    /// Ctrl-C: stop after the epoch, then now, then quit; only quit where another process trains the run.
     Interrupt,
     /// Go to the background (Ctrl-Z).
     Suspend,
-    /// Draw the whole screen anew (Ctrl-L).
+    /// Redraw the screen (Ctrl-L).
     Redraw,
     /// Show or hide the help.
     Help,
     /// Close the topmost thing: a dialog, a zoomed pane, an opened run.
     Close,
     /// Change how the charts are drawn.
-    Chart(Charting),
+    Chart(ChartAction),
     /// Show or hide the table of branches.
     Branches,
     /// Move the focus to the next pane.
     FocusNext,
-    /// Move the focus to the pane before.
+    /// Move the focus to the previous pane.
     FocusPrevious,
     /// Focus a pane, by its number.
     Focus(u8),
     /// Give the focused pane the whole screen, or take it back.
-    Zoom,
+    ZoomPane,
     /// Put the borders between panes back to where they were.
     ResetBorders,
     /// Give the mouse to the terminal, for selecting text, or take it back.
@@ -204,19 +224,19 @@ pub enum Action {
     /// Scroll, or choose a run in the history.
     Move(Motion),
     /// Write the plot of the shown run beside its journal.
-    Plot,
+    SavePlot,
     /// Show the chosen run of the history on the whole screen.
-    Open,
+    OpenRun,
     /// Read the list of runs again.
     Refresh,
     /// Do something with past runs.
-    Past(Past),
-    /// Choose what to do by its name.
-    Command,
-    /// The quit dialog's first answer: stop after this epoch, then leave.
-    StopAfterEpochAndLeave,
-    /// The quit dialog's second answer: stop now, then leave.
-    StopNowAndLeave,
+    History(HistoryAction),
+    /// Choose a command by its name.
+    Commands,
+    /// The quit dialog's first answer: stop after this epoch, then quit.
+    StopAfterEpochAndQuit,
+    /// The quit dialog's second answer: stop now, then quit.
+    StopNowAndQuit,
 }
 
 /// What happened outside the user's fingers.
@@ -244,10 +264,10 @@ pub enum News<'a> {
         /// Its state, or a sentence.
         state: Box<Result<RunState, String>>,
     },
-    /// What became of a change of a past run, in a sentence either way.
-    Kept(Result<String, String>),
+    /// Whether a past run was changed, in a sentence either way.
+    Changed(Result<String, String>),
     /// How two schedules differ, or why that cannot be told.
-    Differs {
+    SchedulesDiffed {
         /// The two runs.
         names: String,
         /// The lines.
@@ -255,8 +275,8 @@ pub enum News<'a> {
     },
     /// A plot was written there, or why it was not.
     Plotted(Result<PathBuf, String>),
-    /// What lies behind a bin's figures, or why it cannot be shown.
-    Looked(Wish, Box<Result<Look, String>>),
+    /// The details of a bin, or why they cannot be shown.
+    BinRead(BinRequest, Box<Result<BinDetails, String>>),
     /// A second passed.
     Tick,
 }
@@ -277,23 +297,23 @@ pub enum Effect {
     /// Move a run to the trash, off this thread.
     Discard(Box<PastRun>),
     /// Compare the schedules of two runs, off this thread.
-    Difference(Box<PastRun>, Box<PastRun>),
+    DiffSchedules(Box<PastRun>, Box<PastRun>),
     /// End the front end, and do something else.
     Then(Next),
     /// Take the mouse, or give it to the terminal.
     Mouse(bool),
-    /// Keep what was chosen about the screen for the next time, off this thread.
-    Remember(Remembered),
+    /// Save the screen's layout for the next time, off this thread.
+    SaveUiState(UiState),
     /// Write the plot of the run of this journal, off this thread; of the live run when none is given.
     Plot(Option<PathBuf>),
     /// Write one plot of the runs of these journals, off this thread.
     PlotTogether(Vec<PathBuf>),
-    /// Read what lies behind a bin's figures, off this thread.
-    Look(Wish),
+    /// Read the details of a bin, off this thread.
+    ReadBin(BinRequest),
     /// Go to the background.
     Suspend,
-    /// Draw the whole screen anew, whatever was written over it.
+    /// Redraw the screen, whatever was written over it.
     Redraw,
     /// End the front end.
-    Leave,
+    Quit,
 }

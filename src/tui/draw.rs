@@ -9,9 +9,9 @@ use super::app::App;
 use super::format::{cut, width};
 use super::layout::{Pane, SMALLEST, Size, screen, size};
 use super::pane::{
-    Frame, Scene, branches, charts, detail, dialog, difference, evaluation, footer, framed, header, help, history, log,
+    PaneFrame, Scene, bin_view, branches, charts, dialog, evaluation, footer, framed, header, help, history_tab, log,
 };
-use super::pane::{machine, prompt, result, stages, status, warnings};
+use super::pane::{machine, prompt, result, schedule_diff, stages, status, warnings};
 use super::theme::Styles;
 use super::view::Dialog;
 
@@ -27,12 +27,12 @@ pub(super) fn draw(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) 
     match (app.view.tab, app.on_screen()) {
         (_, Some((shown, live))) => {
             let scene = Scene { app, run: shown, styles, live };
-            match &app.view.drill {
-                Some(drill) => detail::render(body, buffer, &scene, drill, size),
+            match &app.view.bin_view {
+                Some(open) => bin_view::render(body, buffer, &scene, open, size),
                 None => panes(body, buffer, &scene, size),
             }
         }
-        (Tab::History, None) => history::render(body, buffer, app, styles, size),
+        (Tab::History, None) => history_tab::render(body, buffer, app, styles, size),
         (Tab::Training, None) => nothing_trained(body, buffer, styles),
     }
     if app.view.prompt.is_none() {
@@ -47,10 +47,10 @@ pub(super) fn draw(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) 
         }
         Some(Dialog::Delete) => dialog::delete(body, buffer, app, styles),
         Some(Dialog::Train) => dialog::train(body, buffer, app, styles),
-        Some(Dialog::Difference) => difference::render(body, buffer, app, styles),
+        Some(Dialog::ScheduleDiff) => schedule_diff::render(body, buffer, app, styles),
         Some(Dialog::Quit) => dialog::quit(body, buffer, app, styles),
         Some(Dialog::StopNow) => dialog::stop_now(body, buffer, app, styles),
-        Some(Dialog::Rate) => dialog::rate(body, buffer, app, styles),
+        Some(Dialog::LearningRate) => dialog::rate(body, buffer, app, styles),
         Some(Dialog::Warnings) => {
             if let Some((run, _)) = app.on_screen() {
                 warnings::render(body, buffer, app, &run.state, styles);
@@ -74,13 +74,13 @@ pub(super) fn draw(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) 
 /// The panes of a run, or one of them on the whole body.
 fn panes(body: Rect, buffer: &mut Buffer, scene: &Scene<'_>, size: Size) {
     for (which, area) in scene.app.arrangement(scene.run, body, size).panes {
-        let frame = Frame { sides: size.framed(), focused: which == scene.app.view.focus };
+        let frame = PaneFrame { sides: size.framed(), focused: which == scene.app.view.focus };
         pane(which, area, buffer, scene, frame);
     }
 }
 
 /// One pane in its frame.
-pub(super) fn pane(which: Pane, area: Rect, buffer: &mut Buffer, scene: &Scene<'_>, frame: Frame) {
+pub(super) fn pane(which: Pane, area: Rect, buffer: &mut Buffer, scene: &Scene<'_>, frame: PaneFrame) {
     let styles = scene.styles;
     let options = &scene.app.view.charts;
     let plain = |text: &'static str| vec![Span::styled(text, styles.title)];

@@ -4,7 +4,7 @@
 //! Nothing is drawn while nothing changes. Reading the history happens on a thread of its own.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, mpsc as blocking};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -18,24 +18,23 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
-use crate::checkpoint::names;
 use crate::crash;
-use crate::eval::detail;
 use crate::event::{Command, Event, Level, Record};
 use crate::report::plot;
 use crate::run::history::HistorySource;
 
-use super::action::{Effect, News, Next as Then};
+use super::action::{Effect, News, Next};
 use super::app::App;
+use super::bin_details::{self, BinRequest};
 use super::draw::draw;
-use super::drill::{Look, Wish};
-use super::librarian::{self, Read};
-use super::picture::Means;
-use super::remembered::Remembered;
-use super::stdio::StdioCapture;
+use super::history_tab::worker::{self, Answer};
+use super::options::{LiveRun, TuiExit, TuiOptions};
 use super::terminal::Screen;
-use super::theme::{Abilities, Depth, Styles};
-use super::{Left, LiveRun, TuiOptions};
+use super::terminal::abilities::{Abilities, Depth};
+use super::terminal::pictures::PictureMode;
+use super::terminal::stdio::StdioCapture;
+use super::theme::Styles;
+use super::ui_state::UiState;
 
 /// Shortest time between two frames that no key asked for.
 const FRAME: Duration = Duration::from_millis(33);
@@ -43,8 +42,8 @@ const FRAME: Duration = Duration::from_millis(33);
 /// Events taken in between two looks at the keyboard.
 const BATCH: usize = 256;
 
-/// Whether to go on.
-enum Next {
+/// Whether the loop continues.
+enum Flow {
     Go,
     Leave,
 }
@@ -54,7 +53,7 @@ pub(super) async fn main(
     live: Option<LiveRun>,
     history: Box<dyn HistorySource>,
     options: TuiOptions,
-) -> io::Result<Left> {
+) -> io::Result<TuiExit> {
     let mut signals = Signals::listen()?;
     let (print, printed) = mpsc::unbounded_channel();
     let capture = StdioCapture::start(options.log_file.as_deref(), move |line| {
@@ -64,17 +63,17 @@ pub(super) async fn main(
     let (events, commands) = live.map_or((None, None), |live| (Some(live.events), Some(live.commands)));
     let zone = options.zone.unwrap_or_else(TimeZone::system);
     let (answers, read) = mpsc::unbounded_channel();
-    let requests = librarian::start(history, answers.clone())?;
+    let requests = worker::start(history, answers.clone())?;
     let mut app = App::new(events.is_some(), now(), zone);
-    app.remember(options.state_file.as_deref().map(Remembered::read).unwrap_or_default());
+    app.restore_ui_state(options.state_file.as_deref().map(UiState::read).unwrap_or_default());
     app.keys = options.settings.keys.clone();
     let mouse = app.view.mouse;
     let mut front = Front {
-        app: App { role: options.role, means: options.pictures.unwrap_or_else(Means::detect), ..app },
+        app: App { role: options.role, picture_mode: options.pictures.unwrap_or_else(PictureMode::detect), ..app },
         // Abilities that are given say nothing of more than sixteen colours.
         styles: match options.abilities {
-            Some(abilities) => Styles::chosen(abilities, Depth::Sixteen, &options.settings),
-            None => Styles::chosen(Abilities::detect(), Depth::detect(), &options.settings),
+            Some(abilities) => Styles::chosen(abilities, Depth::Sixteen, &options.settings.look),
+            None => Styles::chosen(Abilities::detect(), Depth::detect(), &options.settings.look),
         },
         screen: Screen::take(capture, mouse)?,
         events,
@@ -101,7 +100,7 @@ pub(super) async fn main(
         (Some(events), Some(commands)) => Some(LiveRun { events, commands }),
         _ => None,
     };
-    Ok(Left { state: front.app.live.take().map(|run| run.state), signal, gone, live, then: front.then.take() })
+    Ok(TuiExit { state: front.app.live.take().map(|run| run.state), signal, gone, live, then: front.then.take() })
 }
 
 /// The moment, in seconds since the Unix epoch.
@@ -114,7 +113,7 @@ struct Signals {
     terminate: Signal,
     hang_up: Signal,
     interrupt: Signal,
-    go_on: Signal,
+    resume: Signal,
 }
 
 impl Signals {
@@ -123,7 +122,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             hang_up: signal(SignalKind::hangup())?,
             interrupt: signal(SignalKind::interrupt())?,
-            go_on: signal(SignalKind::from_raw(RawSignal::CONT.as_raw()))?,
+            resume: signal(SignalKind::from_raw(RawSignal::CONT.as_raw()))?,
         })
     }
 }
@@ -137,16 +136,16 @@ struct Front {
     commands: Option<crossbeam_channel::Sender<Command>>,
     printed: UnboundedReceiver<String>,
     requests: blocking::Sender<Effect>,
-    read: UnboundedReceiver<Read>,
+    read: UnboundedReceiver<Answer>,
     /// Where threads answer.
-    answers: UnboundedSender<Read>,
+    answers: UnboundedSender<Answer>,
     /// The live run's journal.
     journal: Option<PathBuf>,
     before_frame: Option<fn()>,
     /// Where what was chosen about the screen is kept.
     state_file: Option<PathBuf>,
     /// What is to be done after this.
-    then: Option<Then>,
+    then: Option<Next>,
     dirty: bool,
     /// Where the mouse went since the last frame.
     moved: Option<MouseEvent>,
@@ -174,7 +173,7 @@ impl Front {
                 _ = signals.terminate.recv() => return Ok(Some(SignalKind::terminate().as_raw_value())),
                 _ = signals.hang_up.recv() => return Ok(Some(SignalKind::hangup().as_raw_value())),
                 _ = signals.interrupt.recv() => return Ok(Some(SignalKind::interrupt().as_raw_value())),
-                _ = signals.go_on.recv() => { self.reenter()?; Next::Go }
+                _ = signals.resume.recv() => { self.reenter()?; Flow::Go }
                 input = keys.next() => match input {
                     Some(input) => self.input(&input?)?,
                     // The terminal is gone.
@@ -182,8 +181,8 @@ impl Front {
                 },
                 record = next_event(&mut self.events) => self.record(record)?,
                 Some(line) = self.printed.recv() => self.print(line),
-                Some(read) = self.read.recv() => self.heard_of_history(read)?,
-                () = sleep_until(due), if self.dirty || self.moved.is_some() => Next::Go,
+                Some(read) = self.read.recv() => self.answered(read)?,
+                () = sleep_until(due), if self.dirty || self.moved.is_some() => Flow::Go,
                 _ = clock.tick(), if ticking => {
                     self.app.now = now();
                     self.dirty = true;
@@ -191,7 +190,7 @@ impl Front {
                     self.carry_out(effects)?
                 }
             };
-            if let Next::Leave = next {
+            if let Flow::Leave = next {
                 return Ok(None);
             }
         }
@@ -221,18 +220,18 @@ impl Front {
         Ok(())
     }
 
-    fn input(&mut self, input: &Input) -> io::Result<Next> {
+    fn input(&mut self, input: &Input) -> io::Result<Flow> {
         match input {
             Input::Key(key) => {
                 let effects = match self.app.type_key(key) {
                     Some(effects) => effects,
                     None => match self.app.keys.action(&self.app.scopes(), key) {
                         Some(action) => self.app.act(action),
-                        None => return Ok(Next::Go),
+                        None => return Ok(Flow::Go),
                     },
                 };
                 let next = self.carry_out(effects)?;
-                if let Next::Go = next {
+                if let Flow::Go = next {
                     // A key is answered at once, however lately the screen was drawn.
                     self.draw()?;
                 }
@@ -241,7 +240,7 @@ impl Front {
             // The mouse tells of every cell it crosses: only the last one before a frame is looked at.
             Input::Mouse(event) if event.kind == MouseEventKind::Moved => {
                 self.moved = Some(*event);
-                Ok(Next::Go)
+                Ok(Flow::Go)
             }
             Input::Mouse(event) => {
                 // A wheel tells of many notches at once: one frame shows them all.
@@ -257,30 +256,30 @@ impl Front {
             }
             Input::Resize(..) => {
                 self.dirty = true;
-                Ok(Next::Go)
+                Ok(Flow::Go)
             }
-            _ => Ok(Next::Go),
+            _ => Ok(Flow::Go),
         }
     }
 
     /// Takes in an event and those that wait behind it.
-    fn record(&mut self, first: Option<Arc<Record>>) -> io::Result<Next> {
+    fn record(&mut self, first: Option<Arc<Record>>) -> io::Result<Flow> {
         self.dirty = true;
         let mut next = first;
         let mut taken = 0;
         while let Some(record) = next {
             let effects = self.app.hear(News::Event(&record));
-            if let Next::Leave = self.carry_out(effects)? {
-                return Ok(Next::Leave);
+            if let Flow::Leave = self.carry_out(effects)? {
+                return Ok(Flow::Leave);
             }
             taken += 1;
             if taken == BATCH {
-                return Ok(Next::Go);
+                return Ok(Flow::Go);
             }
             next = match self.events.as_mut().map(UnboundedReceiver::try_recv) {
                 Some(Ok(record)) => Some(record),
                 Some(Err(TryRecvError::Disconnected)) => None,
-                _ => return Ok(Next::Go),
+                _ => return Ok(Flow::Go),
             };
         }
         // The engine's end of the channel is gone.
@@ -289,28 +288,28 @@ impl Front {
         self.carry_out(effects)
     }
 
-    fn print(&mut self, message: String) -> Next {
+    fn print(&mut self, message: String) -> Flow {
         let record = Record { at: now(), event: Event::Log { level: Level::Info, message } };
         self.app.hear(News::Printed(&record));
         self.dirty = true;
-        Next::Go
+        Flow::Go
     }
 
-    fn heard_of_history(&mut self, read: Read) -> io::Result<Next> {
+    fn answered(&mut self, answer: Answer) -> io::Result<Flow> {
         self.dirty = true;
-        let effects = match read {
-            Read::Listed(runs) => self.app.hear(News::Listed(runs)),
-            Read::Opened(id, state) => self.app.hear(News::Opened { id, state }),
-            Read::Compared(id, state) => self.app.hear(News::Compared { id, state }),
-            Read::Kept(kept) => self.app.hear(News::Kept(kept)),
-            Read::Differs(names, lines) => self.app.hear(News::Differs { names, lines }),
-            Read::Plotted(plot) => self.app.hear(News::Plotted(plot)),
-            Read::Looked(wish, look) => self.app.hear(News::Looked(wish, look)),
+        let effects = match answer {
+            Answer::Listed(runs) => self.app.hear(News::Listed(runs)),
+            Answer::Opened(id, state) => self.app.hear(News::Opened { id, state }),
+            Answer::Compared(id, state) => self.app.hear(News::Compared { id, state }),
+            Answer::Changed(changed) => self.app.hear(News::Changed(changed)),
+            Answer::SchedulesDiffed(names, lines) => self.app.hear(News::SchedulesDiffed { names, lines }),
+            Answer::Plotted(plot) => self.app.hear(News::Plotted(plot)),
+            Answer::BinRead(request, details) => self.app.hear(News::BinRead(request, details)),
         };
         self.carry_out(effects)
     }
 
-    fn carry_out(&mut self, effects: Vec<Effect>) -> io::Result<Next> {
+    fn carry_out(&mut self, effects: Vec<Effect>) -> io::Result<Flow> {
         for effect in effects {
             match effect {
                 Effect::Send(command) => {
@@ -325,42 +324,42 @@ impl Front {
                 | Effect::Compare(_)
                 | Effect::Mark(..)
                 | Effect::Discard(_)
-                | Effect::Difference(..) => drop(self.requests.send(effect)),
+                | Effect::DiffSchedules(..) => drop(self.requests.send(effect)),
                 Effect::Then(then) => {
                     self.then = Some(then);
-                    return Ok(Next::Leave);
+                    return Ok(Flow::Leave);
                 }
                 Effect::Plot(journal) => self.plot(journal.or_else(|| self.journal.clone()).into_iter().collect()),
                 Effect::PlotTogether(journals) => self.plot(journals),
-                Effect::Look(wish) => self.look(wish),
+                Effect::ReadBin(request) => self.read_bin(request),
                 Effect::Mouse(wanted) => self.screen.mouse(wanted)?,
-                Effect::Remember(kept) => self.keep(kept),
+                Effect::SaveUiState(state) => self.save_ui_state(state),
                 Effect::Suspend => self.suspend()?,
                 Effect::Redraw => {
                     self.screen.blank()?;
                     self.app.forget_pictures();
                 }
-                Effect::Leave => return Ok(Next::Leave),
+                Effect::Quit => return Ok(Flow::Leave),
             }
         }
-        Ok(Next::Go)
+        Ok(Flow::Go)
     }
 
-    /// Writes what is to be remembered, on a thread of its own. Where it cannot be written the screen is as usual next time.
-    fn keep(&self, kept: Remembered) {
+    /// Saves the layout on a thread of its own. Where it cannot be written the next start has the usual one.
+    fn save_ui_state(&self, state: UiState) {
         let Some(path) = self.state_file.clone() else { return };
         let write = move || {
-            if let Err(error) = kept.write(&path) {
-                tracing::debug!("the screen's settings are not kept: {error}");
+            if let Err(error) = state.write(&path) {
+                tracing::debug!("cannot save the layout of the screen: {error}");
             }
         };
-        let _ = thread::Builder::new().name("facetui-remember".to_owned()).spawn(write);
+        let _ = thread::Builder::new().name("facetui-ui-state".to_owned()).spawn(write);
     }
 
     /// Writes a plot on a thread of its own, which answers when it is done.
     fn plot(&self, journals: Vec<PathBuf>) {
         let answers = self.answers.clone();
-        let answer = move |plot| drop(answers.send(Read::Plotted(plot)));
+        let answer = move |plot| drop(answers.send(Answer::Plotted(plot)));
         if journals.is_empty() {
             return answer(Err("this run has no journal".to_owned()));
         }
@@ -368,7 +367,7 @@ impl Front {
             let answer = answer.clone();
             move || {
                 let drawn = crash::expected(|| plot::beside(&journals).map_err(|error| error.to_string()));
-                answer(drawn.unwrap_or_else(|_| Err("drawing it failed".to_owned())));
+                answer(drawn.unwrap_or_else(|_| Err("drawing failed".to_owned())));
             }
         };
         if let Err(error) = thread::Builder::new().name("facetui-plot".to_owned()).spawn(work) {
@@ -376,18 +375,18 @@ impl Front {
         }
     }
 
-    /// Reads what lies behind a bin's figures on a thread of its own: a file, and faces to be decoded.
-    fn look(&self, wish: Wish) {
+    /// Reads the details of a bin on a thread of its own: a file, and faces to be decoded.
+    fn read_bin(&self, request: BinRequest) {
         let answers = self.answers.clone();
-        let journal = wish.journal.clone().or_else(|| self.journal.clone());
-        let asked = wish.clone();
+        let journal = request.journal.clone().or_else(|| self.journal.clone());
+        let asked = request.clone();
         let work = move || {
-            let look = look(&wish, journal.as_deref());
-            drop(answers.send(Read::Looked(wish, Box::new(look))));
+            let details = bin_details::read(&request, journal.as_deref());
+            drop(answers.send(Answer::BinRead(request, Box::new(details))));
         };
-        if let Err(error) = thread::Builder::new().name("facetui-look".to_owned()).spawn(work) {
-            let look = Err(format!("nothing can be read: {error}"));
-            drop(self.answers.send(Read::Looked(asked, Box::new(look))));
+        if let Err(error) = thread::Builder::new().name("facetui-bin".to_owned()).spawn(work) {
+            let details = Err(format!("cannot start a thread to read it: {error}"));
+            drop(self.answers.send(Answer::BinRead(asked, Box::new(details))));
         }
     }
 
@@ -407,24 +406,6 @@ impl Front {
     }
 }
 
-/// What lies behind a bin's figures, beside a journal.
-fn look(wish: &Wish, journal: Option<&Path>) -> Result<Look, String> {
-    let run = journal.and_then(Path::parent).ok_or("this run has no folder")?;
-    let run = match &wish.branch {
-        Some(branch) if names::stays_inside(branch) => run.parent().unwrap_or(run).join(branch),
-        Some(branch) => {
-            return Err(format!("the journal names a branch `{}`, which is no run's folder", branch.escape_debug()));
-        }
-        None => run.to_path_buf(),
-    };
-    let path = detail::path(&run, &wish.bin, wish.best);
-    if !path.exists() {
-        return Err(format!("nothing was kept of `{}` in this run yet: it is after an evaluation", wish.bin));
-    }
-    let read = crash::expected(|| detail::read(&path).map(Look::new).map_err(|error| error.to_string()));
-    read.unwrap_or_else(|_| Err(format!("`{}` cannot be shown", path.display())))
-}
-
 /// A tick a second, for what counts seconds.
 fn clock() -> Interval {
     let mut clock = interval(Duration::from_secs(1));
@@ -437,33 +418,5 @@ async fn next_event(events: &mut Option<UnboundedReceiver<Arc<Record>>>) -> Opti
     match events {
         Some(events) => events.recv().await,
         None => std::future::pending().await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_journals_names_lead_to_no_file_outside_of_its_run() {
-        let place = tempfile::tempdir().expect("a folder");
-        let journal = place.path().join("runs/a/journal.jsonl");
-        fs_err::create_dir_all(place.path().join("runs/a/evaluation")).expect("makes");
-        fs_err::create_dir_all(place.path().join("evaluation")).expect("makes");
-        for file in ["x.json", "evaluation/lfw.json", "runs/evaluation"] {
-            fs_err::write(place.path().join(file), "{}").expect("writes");
-        }
-        let said = |branch: Option<&str>, bin: &str| {
-            let branch = branch.map(str::to_owned);
-            let wish = Wish { journal: None, branch, bin: bin.to_owned(), best: false };
-            look(&wish, Some(&journal)).map(drop).expect_err("there is nothing")
-        };
-        let outside = place.path().join("x").display().to_string();
-        for bin in ["../../../x", outside.as_str()] {
-            assert!(said(None, bin).contains("nothing was kept of"), "{bin}");
-        }
-        for branch in ["..", "../..", "", place.path().to_str().expect("text")] {
-            assert!(said(Some(branch), "lfw").contains("no run's folder"), "{branch}");
-        }
     }
 }

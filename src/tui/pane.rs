@@ -2,25 +2,26 @@
 //!
 //! A pane reads a [`Scene`] and writes cells; it keeps nothing. Any rectangle is fine, an empty one included.
 
+pub(super) mod bin_view;
 pub(super) mod branches;
 pub(super) mod charts;
-pub(super) mod compare;
-pub(super) mod detail;
+pub(super) mod compared_runs;
 pub(super) mod dialog;
-pub(super) mod difference;
 pub(super) mod evaluation;
 pub(super) mod footer;
 pub(super) mod header;
 pub(super) mod help;
-pub(super) mod history;
+pub(super) mod history_tab;
 pub(super) mod log;
 pub(super) mod machine;
 pub(super) mod prompt;
 pub(super) mod result;
-pub(super) mod spark;
+pub(super) mod schedule_diff;
+pub(super) mod sparkline;
 pub(super) mod stages;
 pub(super) mod status;
 pub(super) mod warnings;
+mod window;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -29,22 +30,22 @@ use ratatui::widgets::{Block, Borders, Widget};
 
 use super::app::App;
 use super::format::{cut, width};
+use super::shown_run::ShownRun;
 use super::theme::Styles;
-use super::watched::Watched;
 
 /// What a pane of a run draws from.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scene<'a> {
     pub(super) app: &'a App,
-    pub(super) run: &'a Watched,
+    pub(super) run: &'a ShownRun,
     pub(super) styles: &'a Styles,
-    /// Whether the run goes on in this process.
+    /// Whether the run is trained in this process.
     pub(super) live: bool,
 }
 
 /// How a pane is framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Frame {
+pub(super) struct PaneFrame {
     /// All sides, or a title line only.
     pub(super) sides: bool,
     pub(super) focused: bool,
@@ -61,7 +62,7 @@ const fn borders(sides: bool) -> Borders {
 }
 
 /// Draws a frame with a title and gives the area within.
-pub(super) fn framed(area: Rect, buffer: &mut Buffer, styles: &Styles, frame: Frame, title: Vec<Span<'_>>) -> Rect {
+pub(super) fn framed(area: Rect, buffer: &mut Buffer, styles: &Styles, frame: PaneFrame, title: Vec<Span<'_>>) -> Rect {
     let area = area.intersection(buffer.area);
     if area.is_empty() {
         return area;

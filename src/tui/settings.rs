@@ -26,7 +26,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::keymap::{Key, Keymap};
-use super::theme::Theme;
+use super::theme::{Colors, Look, Theme};
 
 /// Largest file that is read, in bytes.
 const LARGEST: u64 = 64 << 10;
@@ -43,27 +43,14 @@ const SERIES: usize = 24;
 /// What was set; what was not is as it always is.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    pub(super) theme: Theme,
-    pub(super) ascii: bool,
-    pub(super) colors: Colors,
+    pub(super) look: Look,
     pub(super) keys: Keymap,
-}
-
-/// Colours over those of the theme.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Colors {
-    pub(super) accent: Option<Color>,
-    pub(super) good: Option<Color>,
-    pub(super) warning: Option<Color>,
-    pub(super) bad: Option<Color>,
-    pub(super) dim: Option<Color>,
-    pub(super) series: Vec<Color>,
 }
 
 /// A file that is wrong, with every mistake in it.
 #[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("the settings in `{}` are wrong", path.display())]
-#[diagnostic(help("mend the lines, or start without the file: `FACETUI_CONFIG= facetui ...`"))]
+#[error("the settings in `{}` are not valid", path.display())]
+#[diagnostic(help("fix these lines, or start without the file: `FACETUI_CONFIG= facetui ...`"))]
 pub struct SettingsError {
     path: PathBuf,
     #[related]
@@ -123,7 +110,9 @@ impl Settings {
         let text = match fs_err::metadata(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(error) => return Err(unreadable(error.to_string())),
-            Ok(meta) if meta.len() > LARGEST => return Err(unreadable("it is too long".to_owned())),
+            Ok(meta) if meta.len() > LARGEST => {
+                return Err(unreadable(format!("it has more than {} KiB", LARGEST >> 10)));
+            }
             Ok(_) => fs_err::read_to_string(path).map_err(|error| unreadable(error.to_string()))?,
         };
         Self::parse(path, &text)
@@ -148,19 +137,20 @@ impl Settings {
         let known = ["theme", "ascii", "colors", "keys"];
         let all: BTreeMap<Spanned<String>, toml::Value> = toml::from_str(text).unwrap_or_default();
         for key in all.keys().filter(|key| !known.contains(&key.get_ref().as_str())) {
-            wrong(key.span(), format!("`{}` is no setting", key.get_ref()), &nearest(key.get_ref(), &known));
+            wrong(key.span(), format!("unknown setting `{}`", key.get_ref()), &nearest(key.get_ref(), &known));
         }
-        let mut settings = Self { ascii: file.ascii.is_some_and(|ascii| *ascii.get_ref()), ..Self::default() };
+        let mut settings = Self::default();
+        settings.look.ascii = file.ascii.is_some_and(|ascii| *ascii.get_ref());
         if let Some(theme) = file.theme {
             match Theme::named(theme.get_ref()) {
-                Some(found) => settings.theme = found,
+                Some(found) => settings.look.theme = found,
                 None => {
-                    wrong(theme.span(), "there is no such theme".to_owned(), &nearest(theme.get_ref(), &Theme::NAMES));
+                    wrong(theme.span(), "unknown theme".to_owned(), &nearest(theme.get_ref(), &Theme::NAMES));
                 }
             }
         }
         for (name, value) in &file.colors {
-            if let Err((span, message, label)) = settings.colors.set(name, value) {
+            if let Err((span, message, label)) = settings.look.colors.set(name, value) {
                 wrong(span, message, &label);
             }
         }
@@ -175,12 +165,11 @@ impl Settings {
         }
         for (name, span, keys) in bound {
             if let Err(names) = settings.keys.rebind(name.get_ref(), &keys) {
-                let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                wrong(name.span(), format!("`{}` is no action", name.get_ref()), &nearest(name.get_ref(), &names));
+                wrong(name.span(), format!("unknown action `{}`", name.get_ref()), &nearest(name.get_ref(), &names));
             } else if let Some((key, first, second)) = settings.keys.conflict() {
                 wrong(
                     span,
-                    format!("`{key}` would mean `{first}` and `{second}` at once"),
+                    format!("`{key}` is bound to both `{first}` and `{second}`"),
                     "give one of them another key",
                 );
                 break;
@@ -202,7 +191,7 @@ fn nearest(written: &str, known: &[&str]) -> String {
     let best = known.iter().max_by(|a, b| strsim::jaro(written, a).total_cmp(&strsim::jaro(written, b)));
     match best {
         Some(best) if strsim::jaro(written, best) > 0.75 => format!("did you mean `{best}`?"),
-        _ if known.len() <= 8 => format!("there are {}", known.join(", ")),
+        _ if known.len() <= 8 => format!("use one of {}", known.join(", ")),
         _ => "`facetui keys` lists the actions".to_owned(),
     }
 }
@@ -221,20 +210,20 @@ impl Colors {
                 let list = value.get_ref().as_array().filter(|list| (1..=SERIES).contains(&list.len()));
                 let list = list.and_then(|list| list.iter().map(color).collect::<Option<Vec<_>>>());
                 self.series = list.ok_or_else(|| {
-                    let message = "the colours of curves are a list of colours".to_owned();
+                    let message = "`series` is a list of colours".to_owned();
                     (value.span(), message, format!("for example [\"#56b4e9\", \"red\"], at most {SERIES}"))
                 })?;
                 return Ok(());
             }
             other => {
                 let known = ["accent", "good", "warning", "bad", "dim", "series"];
-                return Err((name.span(), format!("`{other}` has no colour"), nearest(other, &known)));
+                return Err((name.span(), format!("unknown colour `{other}`"), nearest(other, &known)));
             }
         };
         let found = color(value.get_ref());
         *place = Some(found.ok_or_else(|| {
             let hint = "write \"#rrggbb\", a number from 0 to 255, or a name such as \"light blue\"".to_owned();
-            (value.span(), "this is no colour".to_owned(), hint)
+            (value.span(), "not a colour".to_owned(), hint)
         })?);
         Ok(())
     }
@@ -250,8 +239,8 @@ fn color(value: &toml::Value) -> Option<Color> {
 
 fn keys(value: &toml::Value) -> Result<Vec<Key>, String> {
     let one = |value: &toml::Value| {
-        let text = value.as_str().ok_or_else(|| format!("a {} is no key", value.type_str()))?;
-        Key::parse(text).ok_or_else(|| format!("`{text}` is no key"))
+        let text = value.as_str().ok_or_else(|| format!("a {} is not a key", value.type_str()))?;
+        Key::parse(text).ok_or_else(|| format!("`{text}` is not a key"))
     };
     match value {
         toml::Value::Array(list) if list.is_empty() => Err("an action needs a key".to_owned()),
@@ -280,17 +269,17 @@ mod tests {
     #[test]
     fn a_whole_file_is_read() {
         let text = "theme = \"light\"\nascii = true\n[colors]\naccent = \"#112233\"\nseries = [\"red\", 33]\n\
-                    [keys]\ntoggle_stop = \"ctrl-e\"\nchart_smoothing = [\"ctrl-s\"]\n";
+                    [keys]\ntoggle_stop = \"ctrl-e\"\ntoggle_smoothing = [\"ctrl-s\"]\n";
         let settings = parse(text).expect("right");
-        assert_eq!((settings.theme, settings.ascii), (Theme::Light, true));
-        assert_eq!(settings.colors.accent, Some(Color::Rgb(0x11, 0x22, 0x33)));
-        assert_eq!(settings.colors.series, [Color::Red, Color::Indexed(33)]);
+        assert_eq!((settings.look.theme, settings.look.ascii), (Theme::Light, true));
+        assert_eq!(settings.look.colors.accent, Some(Color::Rgb(0x11, 0x22, 0x33)));
+        assert_eq!(settings.look.colors.series, [Color::Red, Color::Indexed(33)]);
     }
 
     #[test]
     fn an_empty_file_and_no_file_set_nothing() {
-        assert_eq!(parse("").expect("right").theme, Theme::Auto);
-        assert_eq!(Settings::read(Path::new("/nonexistent/config.toml")).expect("none").theme, Theme::Auto);
+        assert_eq!(parse("").expect("right").look.theme, Theme::Auto);
+        assert_eq!(Settings::read(Path::new("/nonexistent/config.toml")).expect("none").look.theme, Theme::Auto);
     }
 
     #[test]

@@ -3,9 +3,9 @@
 mod charts;
 mod evaluation;
 mod every;
+mod history_tab;
 mod journeys;
 mod mouse;
-mod past;
 mod screens;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -18,8 +18,9 @@ use crate::event::{Event, Record};
 use super::action::{Effect, News};
 use super::app::App;
 use super::draw::draw;
+use super::terminal::abilities::Abilities;
 use super::testing::Script;
-use super::theme::{Abilities, Styles};
+use super::theme::Styles;
 
 /// A colour terminal with UTF-8 and a dark ground.
 const USUAL: Abilities = Abilities { color: true, unicode: true, light: false };

@@ -1,78 +1,16 @@
 //! The look, decided once: colours, modifiers and glyphs for this terminal.
 //!
 //! Where a terminal has many colours, curves take a palette that colour-blind people can tell apart (Okabe and Ito, 2008);
-//! text keeps to the terminal's own sixteen, so that its theme goes on deciding how they look on a light or a dark ground.
+//! text keeps to the terminal's own sixteen, so that its theme decides how they look on a light or a dark ground.
 //! Nothing depends on colour alone: every state also has a word or a mark. `NO_COLOR` leaves bold, dim and reversed text;
 //! a locale without UTF-8 leaves ASCII.
 
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::border;
 
-use super::settings::Settings;
+use super::terminal::abilities::{Abilities, Depth};
 
-/// What the terminal can show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Abilities {
-    /// Colours may be used.
-    pub color: bool,
-    /// Box drawing, blocks and braille may be used.
-    pub unicode: bool,
-    /// The ground is known to be light.
-    pub light: bool,
-}
-
-impl Abilities {
-    /// Asks the environment: `NO_COLOR`, `TERM`, `COLORFGBG`, `LC_ALL`/`LC_CTYPE`/`LANG`.
-    pub fn detect() -> Self {
-        Self::from(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
-    }
-
-    /// The same, from any source of variables.
-    fn from(get: impl Fn(&str) -> Option<String>) -> Self {
-        let term = get("TERM").unwrap_or_default();
-        let locale = get("LC_ALL").or_else(|| get("LC_CTYPE")).or_else(|| get("LANG")).unwrap_or_default();
-        let locale = locale.to_ascii_lowercase();
-        let ground = get("COLORFGBG").and_then(|value| value.rsplit(';').next().map(str::to_owned));
-        Self {
-            color: get("NO_COLOR").is_none() && term != "dumb" && !term.ends_with("-mono") && term != "vt100",
-            // The Linux console has UTF-8 but neither braille nor rounded corners in its fonts.
-            unicode: (locale.contains("utf-8") || locale.contains("utf8")) && term != "linux" && term != "dumb",
-            light: matches!(ground.as_deref(), Some("7" | "15")),
-        }
-    }
-}
-
-/// How many colours a terminal has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Depth {
-    /// Its own sixteen.
-    Sixteen,
-    /// The 256 of xterm.
-    Indexed,
-    /// All of them.
-    True,
-}
-
-impl Depth {
-    /// Asks the environment: `COLORTERM`, `TERM`.
-    pub(super) fn detect() -> Self {
-        Self::from(|name| std::env::var(name).ok())
-    }
-
-    fn from(get: impl Fn(&str) -> Option<String>) -> Self {
-        let term = get("TERM").unwrap_or_default();
-        let wide = get("COLORTERM").is_some_and(|value| value == "truecolor" || value == "24bit");
-        if wide || term.ends_with("-direct") {
-            Self::True
-        } else if term.contains("256color") {
-            Self::Indexed
-        } else {
-            Self::Sixteen
-        }
-    }
-}
-
-/// The user's choice of a look.
+/// The user's choice of colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Theme {
     /// What the terminal can do, on the ground it says it has.
@@ -97,6 +35,26 @@ impl Theme {
         let all = [Self::Auto, Self::Dark, Self::Light, Self::Sixteen, Self::Mono];
         Self::NAMES.iter().position(|known| *known == name).map(|at| all[at])
     }
+}
+
+/// Colours over those of the theme.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Colors {
+    pub(super) accent: Option<Color>,
+    pub(super) good: Option<Color>,
+    pub(super) warning: Option<Color>,
+    pub(super) bad: Option<Color>,
+    pub(super) dim: Option<Color>,
+    pub(super) series: Vec<Color>,
+}
+
+/// What the user chose about the look.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Look {
+    pub(super) theme: Theme,
+    /// No box drawing, blocks and braille.
+    pub(super) ascii: bool,
+    pub(super) colors: Colors,
 }
 
 /// The palette of Okabe and Ito, in two orders: what vanishes on a ground comes last there.
@@ -270,24 +228,24 @@ impl Styles {
         }
     }
 
-    /// The look that the user's settings make of what the terminal can show.
-    pub(super) fn chosen(mut abilities: Abilities, depth: Depth, settings: &Settings) -> Self {
-        match settings.theme {
+    /// The styles that the user's choice makes of what the terminal can show.
+    pub(super) fn chosen(mut abilities: Abilities, depth: Depth, look: &Look) -> Self {
+        match look.theme {
             Theme::Dark => abilities.light = false,
             Theme::Light => abilities.light = true,
             Theme::Mono => abilities.color = false,
             Theme::Auto | Theme::Sixteen => {}
         }
-        abilities.unicode &= !settings.ascii;
+        abilities.unicode &= !look.ascii;
         let mut styles = Self::new(abilities);
         if !abilities.color {
             return styles;
         }
-        if depth != Depth::Sixteen && settings.theme != Theme::Sixteen {
+        if depth != Depth::Sixteen && look.theme != Theme::Sixteen {
             let palette = if abilities.light { ON_LIGHT } else { ON_DARK };
             styles.series = palette.iter().map(|color| shade(*color, depth)).collect();
         }
-        let colors = &settings.colors;
+        let colors = &look.colors;
         if !colors.series.is_empty() {
             // Curves are chosen by number, and panes count on six.
             styles.series = colors.series.iter().copied().cycle().take(colors.series.len().max(6)).collect();
@@ -330,20 +288,6 @@ impl Styles {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::settings::Colors;
-
-    fn abilities(variables: &[(&str, &str)]) -> Abilities {
-        Abilities::from(|name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
-    }
-
-    #[test]
-    fn the_environment_decides() {
-        let full = abilities(&[("TERM", "xterm-256color"), ("LANG", "en_GB.UTF-8")]);
-        assert_eq!(full, Abilities { color: true, unicode: true, light: false });
-        assert!(!abilities(&[("NO_COLOR", "1"), ("LANG", "C.utf8")]).color);
-        assert!(!abilities(&[("LANG", "en_GB.UTF-8"), ("LC_ALL", "C")]).unicode);
-        assert!(abilities(&[("COLORFGBG", "0;15")]).light);
-    }
 
     #[test]
     fn without_colour_no_colour_is_used() {
@@ -356,7 +300,7 @@ mod tests {
     #[test]
     fn settings_change_the_look_but_not_the_absence_of_colour() {
         let usual = Abilities { color: true, unicode: true, light: false };
-        let settings = |theme| Settings { theme, ..Settings::default() };
+        let settings = |theme| Look { theme, ..Look::default() };
         let auto = Styles::chosen(usual, Depth::True, &settings(Theme::Auto));
         assert_eq!(auto.series[0], Color::Rgb(0x56, 0xb4, 0xe9));
         assert_eq!(Styles::chosen(usual, Depth::Indexed, &settings(Theme::Auto)).series[0], Color::Indexed(74));
@@ -364,21 +308,11 @@ mod tests {
         let mono = Styles::chosen(usual, Depth::True, &settings(Theme::Mono));
         assert!(!mono.has_color() && mono.key.fg.is_none());
         let own = Colors { accent: Some(Color::Red), series: vec![Color::Blue], ..Colors::default() };
-        let own = Settings { ascii: true, colors: own, ..Settings::default() };
+        let own = Look { ascii: true, colors: own, ..Look::default() };
         let styles = Styles::chosen(usual, Depth::True, &own);
         assert_eq!((styles.key.fg, styles.series.len(), styles.glyphs.unicode), (Some(Color::Red), 6, false));
         let none = Abilities { color: false, ..usual };
         assert!(!Styles::chosen(none, Depth::True, &own).has_color(), "`NO_COLOR` is stronger than the settings");
-    }
-
-    #[test]
-    fn the_depth_is_asked_of_the_environment() {
-        let depth = |pairs: &[(&str, &str)]| {
-            Depth::from(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
-        };
-        assert_eq!(depth(&[("TERM", "xterm-256color")]), Depth::Indexed);
-        assert_eq!(depth(&[("TERM", "xterm-256color"), ("COLORTERM", "truecolor")]), Depth::True);
-        assert_eq!(depth(&[("TERM", "screen")]), Depth::Sixteen);
     }
 
     #[test]

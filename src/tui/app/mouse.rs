@@ -8,11 +8,11 @@ use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Rect;
 
 use crate::tui::action::{Effect, Motion, Tab};
-use crate::tui::chart::Geometry;
+use crate::tui::charts::Geometry;
 use crate::tui::layout::{Pane, Size, screen, size};
 use crate::tui::pane::{charts, header, inside};
-use crate::tui::remembered::Remembered;
-use crate::tui::theme::{Abilities, Styles};
+use crate::tui::terminal::abilities::Abilities;
+use crate::tui::theme::Styles;
 use crate::tui::view::{Dialog, Drag};
 
 use super::App;
@@ -122,7 +122,7 @@ impl App {
             return Vec::new();
         }
         let [_, body, _] = screen(self.area);
-        let list = crate::tui::layout::history(body, size, self.history.runs.len()).list;
+        let list = crate::tui::layout::history_tab(body, size, self.history.runs.len()).list;
         let inner = inside(list, size.framed());
         if !inner.contains((column, row).into()) || row == inner.y {
             return Vec::new();
@@ -165,7 +165,7 @@ impl App {
                 let by = (f64::from(from) - f64::from(column)) / f64::from(geometry.panel.width.max(1)) * width;
                 self.view.drag = Some(Drag::Pan { pane, from, window, moved: true });
                 self.view.charts.cross = None;
-                self.look(window.0 + by, window.1 + by, false);
+                self.show_window(window.0 + by, window.1 + by, false);
                 true
             }
             None => false,
@@ -176,7 +176,7 @@ impl App {
         let selection = self.view.charts.selection.take();
         match self.view.drag.take() {
             Some(Drag::Border(_)) if std::mem::take(&mut self.view.border_moved) => {
-                return vec![Effect::Remember(self.remembered())];
+                return vec![Effect::SaveUiState(self.ui_state())];
             }
             Some(Drag::Select { pane, .. }) => {
                 let Some((_, area)) = selection.filter(|(_, area)| area.width > CLICK || area.height > CLICK) else {
@@ -202,7 +202,7 @@ impl App {
         }
         if area.width > CLICK {
             let (from, to) = (geometry.x_edge(area.x), geometry.x_edge(area.right()));
-            self.look(from, to, false);
+            self.show_window(from, to, false);
         }
     }
 
@@ -233,17 +233,6 @@ impl App {
             self.pan(share);
         }
         over
-    }
-
-    /// What is to be kept for the next time.
-    pub(super) fn remembered(&self) -> Remembered {
-        Remembered { borders: self.view.borders.clone(), mouse: self.view.mouse }
-    }
-
-    /// Takes up what was kept the last time.
-    pub(in crate::tui) fn remember(&mut self, kept: Remembered) {
-        self.view.borders = kept.borders;
-        self.view.mouse = kept.mouse;
     }
 }
 

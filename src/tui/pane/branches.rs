@@ -13,7 +13,7 @@ use crate::tui::format::{percent, width};
 use crate::tui::layout::centred;
 use crate::tui::theme::Styles;
 
-use super::{dialog, left, put, right};
+use super::{left, put, right, window};
 
 /// Widest name of a branch.
 const LONGEST_NAME: usize = 26;
@@ -38,7 +38,7 @@ pub(in crate::tui) fn window(area: Rect, buffer: &mut Buffer, state: &RunState, 
     let wanted = total(&all, &widths(&all, &lines)) + 2;
     let columns = (wanted as u16 + 4).min(area.width);
     let shape = centred(area, columns, lines.len() as u16 + 3);
-    let inner = dialog::window(shape, buffer, styles, title(state, styles));
+    let inner = window::window(shape, buffer, styles, title(state, styles));
     render(inner, buffer, state, styles);
 }
 

@@ -1,29 +1,31 @@
 //! The curves of a run: loss, training accuracy, the bins' accuracies and thresholds, learning rate, gradient norm, speed.
 
 mod figure;
+mod values;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Span;
 
-use crate::run::state::{BinState, CurrentEpoch, RunState};
-use crate::tui::chart::{Geometry, letter};
+use crate::run::state::{CurrentEpoch, RunState};
+use crate::tui::charts::options::{ChartOptions, STRENGTHS};
+use crate::tui::charts::x_axis::Axis;
+use crate::tui::charts::{Geometry, letter};
 use crate::tui::format;
 use crate::tui::layout::Pane;
-use crate::tui::scale::{Axis, Scale};
+use crate::tui::shown_run::ShownRun;
 use crate::tui::theme::Styles;
-use crate::tui::view::{ChartOptions, STRENGTHS};
-use crate::tui::watched::Watched;
 
 use figure::Figure;
+use values::{name, written};
 
 /// Draws the chart `pane`.
 pub(in crate::tui) fn render(
     pane: Pane,
     area: Rect,
     buffer: &mut Buffer,
-    run: &Watched,
+    run: &ShownRun,
     options: &ChartOptions,
     styles: &Styles,
 ) {
@@ -34,7 +36,7 @@ pub(in crate::tui) fn render(
 pub(in crate::tui) fn geometry(
     pane: Pane,
     area: Rect,
-    run: &Watched,
+    run: &ShownRun,
     options: &ChartOptions,
     styles: &Styles,
 ) -> Option<Geometry> {
@@ -42,7 +44,7 @@ pub(in crate::tui) fn geometry(
 }
 
 /// The title of a chart: its name, the values at the crosshair or else the newest ones, and what is shown.
-pub(in crate::tui) fn title(pane: Pane, run: &Watched, options: &ChartOptions, styles: &Styles) -> Vec<Span<'static>> {
+pub(in crate::tui) fn title(pane: Pane, run: &ShownRun, options: &ChartOptions, styles: &Styles) -> Vec<Span<'static>> {
     let mut spans = Vec::new();
     if let Some(number) = pane.number() {
         spans.push(Span::styled(format!("{number} "), styles.dim));
@@ -72,31 +74,8 @@ pub(in crate::tui) fn title(pane: Pane, run: &Watched, options: &ChartOptions, s
     spans
 }
 
-/// A chart's name.
-const fn name(pane: Pane) -> &'static str {
-    match pane {
-        Pane::Accuracy => "accuracy",
-        Pane::Bins => "bins",
-        Pane::Thresholds => "thresholds",
-        Pane::LearningRate => "learning rate",
-        Pane::GradientNorm => "gradient norm",
-        Pane::Speed => "images/s",
-        _ => "loss",
-    }
-}
-
-/// A value in the form its chart's values have.
-pub(super) fn written(pane: Pane, value: f64) -> String {
-    match pane {
-        Pane::Accuracy | Pane::Bins | Pane::Thresholds => format::accuracy(value),
-        Pane::LearningRate => format::learning_rate(value),
-        Pane::Speed => format::rate(value),
-        _ => format::loss(value),
-    }
-}
-
 /// What is shown, in a few words.
-fn shown(pane: Pane, run: &Watched, options: &ChartOptions) -> String {
+fn shown(pane: Pane, run: &ShownRun, options: &ChartOptions) -> String {
     let mut words = Vec::new();
     if options.cross.is_none() {
         words.push(options.axis.name().to_owned());
@@ -108,8 +87,8 @@ fn shown(pane: Pane, run: &Watched, options: &ChartOptions) -> String {
     if options.log_y && figure::has_log(pane) {
         words.push("log".to_owned());
     }
-    if options.calm && options.smooth && smoothed {
-        words.push("calm".to_owned());
+    if options.ignore_outliers && options.smooth && smoothed {
+        words.push("no outliers".to_owned());
     }
     match options.window {
         Some(window) if window.follow => words.push("following".to_owned()),
@@ -149,7 +128,7 @@ fn legend(
 }
 
 /// The newest value of a chart with one curve.
-fn newest(pane: Pane, run: &Watched) -> Option<f64> {
+fn newest(pane: Pane, run: &ShownRun) -> Option<f64> {
     let state = &run.state;
     let last = |values: &[f32]| values.last().map(|value| f64::from(*value)).filter(|value| value.is_finite());
     match pane {
@@ -162,7 +141,7 @@ fn newest(pane: Pane, run: &Watched) -> Option<f64> {
     }
 }
 
-/// The newest smoothed value while a run goes on, the last epoch's mean once it has ended.
+/// The newest smoothed value while a run is trained, the last epoch's mean once it has ended.
 fn epoch_or(
     latest: Option<f64>,
     state: &RunState,
@@ -174,21 +153,4 @@ fn epoch_or(
         return row().or(latest);
     }
     latest.or_else(|| state.current.as_ref().and_then(of_now)).or_else(row)
-}
-
-/// Where a bin's figures lie on the axis.
-fn place(bin: &BinState, at: usize, scale: &Scale<'_>, state: &RunState) -> Option<f64> {
-    let (index, _) = bin.results.get(at)?;
-    // The epoch's own row comes after its evaluation.
-    let steps = state.epoch_at(*index).map_or_else(|| state.total_steps(), |row| row.total_steps);
-    Some(scale.x(steps as f64))
-}
-
-/// Where all the figures of a bin lie on the axis, with their places in its list.
-fn results<'a>(
-    bin: &'a BinState,
-    scale: &'a Scale<'_>,
-    state: &'a RunState,
-) -> impl Iterator<Item = (f64, usize)> + 'a {
-    (0..bin.results.len()).filter_map(move |at| Some((place(bin, at, scale, state)?, at)))
 }

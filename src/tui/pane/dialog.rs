@@ -1,33 +1,26 @@
-//! The window that dialogs are drawn in, and the question whether to leave.
+//! The dialogs that ask: quit, stop now, delete, train again, the learning rate.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Span;
-use ratatui::widgets::{Clear, Widget};
 
 use crate::event::{RATE_SCALES, StopKind};
-use crate::tui::Role;
 use crate::tui::app::App;
 use crate::tui::format;
-use crate::tui::keymap::{Scope, names};
+use crate::tui::keymap::{Scope, key_names};
 use crate::tui::layout::centred;
+use crate::tui::options::Role;
 use crate::tui::theme::Styles;
 
-use super::{Frame, framed, left, put};
-
-/// An empty framed window over whatever was there; gives the area within.
-pub(in crate::tui) fn window(area: Rect, buffer: &mut Buffer, styles: &Styles, title: Vec<Span<'_>>) -> Rect {
-    let area = area.intersection(buffer.area);
-    Clear.render(area, buffer);
-    framed(area, buffer, styles, Frame { sides: true, focused: true }, title)
-}
+use super::window::window;
+use super::{left, put};
 
 /// The quit dialog.
 pub(in crate::tui) fn quit(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) {
     let lines = situation(app);
     let more = u16::from(app.role == Role::Attached);
     let shape = centred(area, 58, lines.len() as u16 + 8 + more);
-    let inner = window(shape, buffer, styles, vec![Span::styled("leave?", styles.title)]);
+    let inner = window(shape, buffer, styles, vec![Span::styled("quit?", styles.title)]);
     let mut row = 0;
     for line in lines {
         put(buffer, inner, row, vec![Span::styled(line, styles.text)], styles);
@@ -37,14 +30,16 @@ pub(in crate::tui) fn quit(area: Rect, buffer: &mut Buffer, app: &App, styles: &
     let attached = app.role == Role::Attached;
     let own = app.keys.in_scope(Scope::Detach).filter(|_| attached);
     for binding in own.chain(app.keys.in_scope(Scope::Quit)) {
-        let spans =
-            vec![Span::styled(left(&names(binding), 8, styles), styles.key), Span::styled(binding.help, styles.text)];
+        let spans = vec![
+            Span::styled(left(&key_names(binding), 8, styles), styles.key),
+            Span::styled(binding.help, styles.text),
+        ];
         put(buffer, inner, row, spans, styles);
         row += 1;
     }
     let last = match app.role {
-        Role::Trainer => "Ctrl-C again stops now; once more leaves at once",
-        Role::Attached | Role::Watching => "Ctrl-C again leaves; the run goes on",
+        Role::Trainer => "Ctrl-C again stops now; a third time quits at once",
+        Role::Attached | Role::Watching => "Ctrl-C again quits; training continues",
     };
     put(buffer, inner, row + 1, vec![Span::styled(last, styles.dim)], styles);
 }
@@ -53,7 +48,7 @@ pub(in crate::tui) fn quit(area: Rect, buffer: &mut Buffer, app: &App, styles: &
 pub(in crate::tui) fn delete(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) {
     let Some(run) = app.history.chosen() else { return };
     let lines = [
-        format!("`{}` goes to the folder `.trash` beside it.", run.id),
+        format!("`{}` is moved to the folder `.trash` beside it.", run.id),
         "Its checkpoints stay where they are.".to_owned(),
     ];
     question(area, buffer, app, styles, ("delete?", Scope::Delete), &lines);
@@ -63,23 +58,23 @@ pub(in crate::tui) fn delete(area: Rect, buffer: &mut Buffer, app: &App, styles:
 pub(in crate::tui) fn train(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) {
     let Some(run) = app.history.chosen() else { return };
     let lines = match app.history.whole_of(run) {
-        None => vec![format!("The schedule of `{}` as it was trained then.", run.id)],
+        None => vec![format!("This trains the schedule saved with `{}`.", run.id)],
         Some(whole) => vec![
-            format!("This is a branch of `{}`: it begins with what", whole.id),
-            format!("the stages before it leave. All {} branches are trained.", whole.branches.len()),
+            format!("This is a branch of `{}`.", whole.id),
+            format!("All {} branches of that run are trained.", whole.branches.len()),
         ],
     };
     question(area, buffer, app, styles, ("train again?", Scope::Train), &lines);
 }
 
-/// Whether to end at once.
+/// Whether to stop at once.
 pub(in crate::tui) fn stop_now(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) {
     let mut lines = situation(app);
     lines.truncate(1);
     lines.push(if app.waits_for_disk() {
         GIVES_UP.to_owned()
     } else {
-        "The model as it is goes to a file of its own; the epoch's stays.".to_owned()
+        "The current model is saved to a separate file.".to_owned()
     });
     question(area, buffer, app, styles, ("stop now?", Scope::StopNow), &lines);
 }
@@ -91,16 +86,16 @@ pub(in crate::tui) fn rate(area: Rect, buffer: &mut Buffer, app: &App, styles: &
     let planned = current.map(|current| current / now);
     let cursor = if styles.glyphs.unicode { "▏" } else { "_" };
     let mut lines = vec![match planned {
-        Some(planned) => format!("The schedule's rate is {}, times {now} now.", format::learning_rate(planned)),
-        None => format!("The schedule's rates are multiplied by {now} now."),
+        Some(planned) => format!("The schedule's rate is {}, now multiplied by {now}.", format::learning_rate(planned)),
+        None => format!("The schedule's rates are now multiplied by {now}."),
     }];
     lines.push(format!("times  {}{cursor}", app.view.rate.text));
     lines.push(match (app.typed_rate(), planned) {
         (Some(factor), Some(planned)) => format!("gives  {}", format::learning_rate(planned * factor)),
         (Some(_), None) => String::new(),
-        (None, _) => format!("a number from {:e} to {:e}, please", RATE_SCALES.start(), RATE_SCALES.end()),
+        (None, _) => format!("enter a number from {:e} to {:e}", RATE_SCALES.start(), RATE_SCALES.end()),
     });
-    question(area, buffer, app, styles, ("learning rate", Scope::Rate), &lines);
+    question(area, buffer, app, styles, ("learning rate", Scope::LearningRate), &lines);
 }
 
 /// Lines, and the keys of a scope with what they do.
@@ -119,16 +114,18 @@ fn question(
         put(buffer, inner, row as u16, vec![Span::styled(line.clone(), styles.text)], styles);
     }
     for (row, binding) in bindings.into_iter().enumerate() {
-        let spans =
-            vec![Span::styled(left(&names(binding), 10, styles), styles.key), Span::styled(binding.help, styles.text)];
+        let spans = vec![
+            Span::styled(left(&key_names(binding), 10, styles), styles.key),
+            Span::styled(binding.help, styles.text),
+        ];
         put(buffer, inner, (lines.len() + 1 + row) as u16, spans, styles);
     }
 }
 
 /// Of a run that stops now and waits for a disk.
-const GIVES_UP: &str = "It waits for the disk; once more gives that up.";
+const GIVES_UP: &str = "It waits for the disk; stopping again gives up.";
 
-/// What leaving means right now.
+/// What quitting means right now.
 fn situation(app: &App) -> Vec<String> {
     let Some(run) = &app.live else { return Vec::new() };
     let mut lines = vec![match (&run.state.header, &run.state.current) {
@@ -139,13 +136,13 @@ fn situation(app: &App) -> Vec<String> {
     }];
     let branches = run.state.comparison.as_ref().map_or(0, |comparison| comparison.to_come().count());
     if branches > 0 {
-        lines.push(format!("{branches} of its branches have not begun, and will not."));
+        lines.push(format!("{branches} more branches will not be trained."));
     }
     lines.push(match app.wanted_stop() {
-        Some(StopKind::AfterEpoch) => "It will stop after this epoch, as you asked.".to_owned(),
+        Some(StopKind::AfterEpoch) => "It stops after this epoch, as requested.".to_owned(),
         Some(StopKind::Now) if app.waits_for_disk() => GIVES_UP.to_owned(),
-        Some(StopKind::Now) => "It is stopping now, as you asked.".to_owned(),
-        None => "Stopped now, it leaves a checkpoint of its own.".to_owned(),
+        Some(StopKind::Now) => "It is stopping now, as requested.".to_owned(),
+        None => "Stopping now saves a separate checkpoint.".to_owned(),
     });
     lines
 }

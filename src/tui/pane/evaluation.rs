@@ -9,10 +9,10 @@ use ratatui::text::Span;
 use crate::event::{BinResult, Rate};
 use crate::run::state::{BinState, RunState};
 use crate::tui::format::{self, width};
+use crate::tui::shown_run::ShownRun;
 use crate::tui::theme::Styles;
-use crate::tui::watched::Watched;
 
-use super::spark::{range, spark};
+use super::sparkline::{range, spark};
 use super::{bar, left, put, right};
 
 /// The columns, in order.
@@ -28,13 +28,13 @@ enum Column {
     Folds,
     /// The rate of this place in the results.
     Tar(usize),
-    Past,
+    Trend,
 }
 
 /// What is given up first on a narrow screen.
 const GIVEN_UP: [Column; 9] = [
     Column::Tar(1),
-    Column::Past,
+    Column::Trend,
     Column::Drift,
     Column::Tar(0),
     Column::Folds,
@@ -55,7 +55,7 @@ const ALL: [Column; 11] = [
     Column::Folds,
     Column::Tar(0),
     Column::Tar(1),
-    Column::Past,
+    Column::Trend,
 ];
 
 impl Column {
@@ -70,7 +70,7 @@ impl Column {
             Self::Drift => "drift",
             Self::Folds => "10-fold",
             Self::Tar(place) => return rate(state, place).map_or_else(String::new, |far| format!("TAR@{far:.0e}")),
-            Self::Past => "so far",
+            Self::Trend => "trend",
         }
         .to_owned()
     }
@@ -83,7 +83,7 @@ impl Column {
             Self::Epoch => 5,
             Self::Threshold => 9,
             Self::Folds => 16,
-            Self::Past => 12,
+            Self::Trend => 12,
         }
     }
 }
@@ -95,18 +95,24 @@ fn rate(state: &RunState, place: usize) -> Option<f64> {
 }
 
 /// What the pane shows of one run.
-pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, run: &Watched, styles: &Styles) {
+pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, run: &ShownRun, styles: &Styles) {
     chosen(area, buffer, run, None, styles);
 }
 
 /// The same, with the mark of a chosen bin.
-pub(in crate::tui) fn chosen(area: Rect, buffer: &mut Buffer, run: &Watched, selected: Option<usize>, styles: &Styles) {
+pub(in crate::tui) fn chosen(
+    area: Rect,
+    buffer: &mut Buffer,
+    run: &ShownRun,
+    selected: Option<usize>,
+    styles: &Styles,
+) {
     let state = &run.state;
     if state.bins.is_empty() {
         let text = if state.header.is_some() {
-            "the schedule names no bins: nothing is evaluated"
+            "the schedule has no bins: nothing is evaluated"
         } else {
-            "the bins are not known yet"
+            "bins not known yet"
         };
         put(buffer, area, 0, vec![Span::styled(text, styles.dim)], styles);
         return;
@@ -123,7 +129,7 @@ pub(in crate::tui) fn chosen(area: Rect, buffer: &mut Buffer, run: &Watched, sel
     put(buffer, area, 0, head, styles);
     let lines = usize::from(area.height).saturating_sub(1);
     // A second line where there is room for one each, and something was left out.
-    let each = if lines >= 2 * state.bins.len() && !columns.contains(&Column::Past) { 2 } else { 1 };
+    let each = if lines >= 2 * state.bins.len() && !columns.contains(&Column::Trend) { 2 } else { 1 };
     // With more bins than lines, the last ones stay (the very last one decides which model is best), or the chosen one.
     let fit = lines / each;
     let last = state.bins.len().saturating_sub(fit);
@@ -176,7 +182,7 @@ fn second_line(
     name: usize,
     styles: &Styles,
 ) -> Vec<Span<'static>> {
-    let mut spans = vec![Span::styled(past(bin, name + 9, styles), styles.bar), Span::raw("  ")];
+    let mut spans = vec![Span::styled(trend(bin, name + 9, styles), styles.bar), Span::raw("  ")];
     let mut parts = Vec::new();
     if let Some(between) = between(bin, state) {
         parts.push(between);
@@ -215,7 +221,7 @@ fn between(bin: &BinState, state: &RunState) -> Option<String> {
 }
 
 /// How the accuracy went, in so many columns.
-fn past(bin: &BinState, columns: usize, styles: &Styles) -> String {
+fn trend(bin: &BinState, columns: usize, styles: &Styles) -> String {
     let values = || bin.results.iter().map(|(_, result)| result.accuracy);
     spark(values(), columns, range(values()), styles)
 }
@@ -272,7 +278,7 @@ fn cell(column: Column, columns: usize, bin: &BinState, state: &RunState, styles
             Some(Rate { tar: None, .. }) => (right("too few", columns, styles), styles.dim),
             None => dash(),
         },
-        Column::Past => (past(bin, columns, styles), styles.bar),
+        Column::Trend => (trend(bin, columns, styles), styles.bar),
     };
     vec![Span::styled(text, style)]
 }

@@ -1,4 +1,4 @@
-//! The first line: tabs, what was asked of the engine, the run's name and where it stands.
+//! The first line: tabs, what is requested of the engine, the run's name and where it stands.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -7,10 +7,10 @@ use ratatui::text::Span;
 
 use crate::event::{Outcome, Saved, StopKind};
 use crate::run::state::{Phase, RunState};
-use crate::tui::Role;
 use crate::tui::action::Tab;
 use crate::tui::app::App;
 use crate::tui::format::width;
+use crate::tui::options::Role;
 use crate::tui::theme::Styles;
 use crate::tui::view::Request;
 
@@ -46,31 +46,29 @@ pub(in crate::tui) fn phase_word(state: &RunState, goes_on: bool, styles: &Style
     }
 }
 
-/// What was asked of the engine and has not happened yet, in a sentence.
+/// What is requested of the engine and has not happened yet, in a sentence.
 pub(in crate::tui) fn notice(app: &App) -> Option<String> {
     let state = app.live.as_ref().map(|run| &run.state).filter(|state| !state.is_ended())?;
     let epoch =
         state.current.as_ref().map_or_else(|| "the first epoch".to_owned(), |now| format!("epoch {}", now.epoch));
-    let then = if app.view.leave_when_ended { ", then leaving" } else { "" };
+    let then = if app.view.quit_when_ended { ", then quitting" } else { "" };
     match (app.view.request, state.stop) {
         (Some(Request::Stop(StopKind::AfterEpoch)), _) => Some(format!("stop after {epoch} requested{then}")),
         (Some(Request::Stop(StopKind::Now)), _) => Some(format!("stop requested{then}")),
-        (Some(Request::Withdraw), _) => Some("going on requested".to_owned()),
+        (Some(Request::Withdraw), _) => Some("cancelling the stop requested".to_owned()),
         (Some(Request::Pause), _) => Some("pause requested".to_owned()),
         (Some(Request::Resume), _) => Some("resume requested".to_owned()),
         (Some(Request::Evaluate), _) => Some("evaluation requested".to_owned()),
-        (Some(Request::Save), _) => Some("saving requested".to_owned()),
+        (Some(Request::Save), _) => Some("save requested".to_owned()),
         (Some(Request::Rate(factor)), _) => Some(format!("learning rate times {factor} requested")),
         (None, Some(StopKind::AfterEpoch)) if app.view.interrupts > 0 => {
             Some(format!("stopping after {epoch} - Ctrl-C again stops now"))
         }
-        (None, Some(StopKind::AfterEpoch)) if then.is_empty() => {
-            Some(format!("stopping after {epoch} - n to continue"))
-        }
-        (None, Some(StopKind::AfterEpoch)) => Some(format!("stopping after {epoch}{then} - n to continue")),
+        (None, Some(StopKind::AfterEpoch)) if then.is_empty() => Some(format!("stopping after {epoch} - n to cancel")),
+        (None, Some(StopKind::AfterEpoch)) => Some(format!("stopping after {epoch}{then} - n to cancel")),
         (None, Some(StopKind::Now)) => Some(format!("stopping now{then}")),
         (None, None) if state.phase == Phase::Paused && app.view.waits => {
-            Some("what was asked waits for the paused evaluation - p to resume".to_owned())
+            Some("request waits for the paused evaluation - p to resume".to_owned())
         }
         (None, None) if state.phase == Phase::Paused => Some("paused - p to resume".to_owned()),
         (None, None) => None,
@@ -107,7 +105,7 @@ pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, app: &App, styles:
         };
         let notice = notice(app).unwrap_or_default();
         let free = usize::from(area.width).saturating_sub(used + width(word) + 4);
-        // What was asked for matters more.
+        // A request matters more.
         let role = if width(role) + width(&notice) + 2 > free { "" } else { role };
         let mut room = free - width(role);
         if !notice.is_empty() {

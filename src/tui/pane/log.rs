@@ -26,7 +26,7 @@ pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, scene: &Scene<'_>)
     let styles = scene.styles;
     let log = &scene.run.state.log;
     if log.is_empty() {
-        put(buffer, area, 0, vec![Span::styled("nothing was logged yet", styles.dim)], styles);
+        put(buffer, area, 0, vec![Span::styled("no log lines yet", styles.dim)], styles);
         return;
     }
     let height = usize::from(area.height);

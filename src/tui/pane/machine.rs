@@ -10,23 +10,18 @@ use ratatui::text::Span;
 use crate::event::{GpuSample, MachineSample};
 use crate::run::state::RunState;
 use crate::tui::format;
-use crate::tui::layout::centred;
+use crate::tui::layout::{centred, machine_lines};
 use crate::tui::theme::Styles;
 
-use super::spark::spark;
-use super::{dialog, left, put};
-
-/// Lines that there are to draw; none before the machine was looked at.
-pub(in crate::tui) fn lines(state: &RunState) -> usize {
-    state.machine.back().map_or(0, |sample| sample.gpus.len() + 2 + usize::from(sample.disk_free.is_some()))
-}
+use super::sparkline::spark;
+use super::{left, put, window};
 
 /// The columns of the first words.
 const LABEL: usize = 8;
 
 pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, state: &RunState, styles: &Styles) {
     let Some(sample) = state.machine.back() else {
-        put(buffer, area, 0, vec![Span::styled("the machine was not looked at yet", styles.dim)], styles);
+        put(buffer, area, 0, vec![Span::styled("no samples of the machine yet", styles.dim)], styles);
         return;
     };
     let mut row = 0;
@@ -63,8 +58,8 @@ pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, state: &RunState, 
 
 /// The same in a window of its own.
 pub(in crate::tui) fn window(area: Rect, buffer: &mut Buffer, state: &RunState, styles: &Styles) {
-    let shape = centred(area, 92, lines(state).max(1) as u16 + 2);
-    let inner = dialog::window(shape, buffer, styles, vec![Span::styled("machine", styles.title)]);
+    let shape = centred(area, 92, machine_lines(state).max(1) as u16 + 2);
+    let inner = window::window(shape, buffer, styles, vec![Span::styled("machine", styles.title)]);
     render(inner, buffer, state, styles);
 }
 

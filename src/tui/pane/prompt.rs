@@ -5,11 +5,11 @@ use ratatui::layout::Rect;
 use ratatui::text::Span;
 
 use crate::tui::app::App;
+use crate::tui::app::text_input::{Purpose, TextInput};
 use crate::tui::format::{cut, width};
-use crate::tui::prompt::{Purpose, Typing};
 use crate::tui::theme::Styles;
 
-use super::dialog::window;
+use super::window::window;
 use super::{left, put};
 
 /// Most commands that are shown at a time.
@@ -45,15 +45,15 @@ pub(in crate::tui) fn render(line: Rect, body: Rect, buffer: &mut Buffer, app: &
 }
 
 /// What helps with the text, and whether something is wrong with it.
-fn hint(prompt: &Typing, app: &App) -> (String, bool) {
+fn hint(prompt: &TextInput, app: &App) -> (String, bool) {
     match prompt.purpose {
         Purpose::Filter => match &app.history.filter_error {
             Some(error) => (error.clone(), true),
             None => (format!("{} of {} runs", app.history.runs.len(), app.history.total()), false),
         },
-        Purpose::Tags => ("words, Enter keeps them".to_owned(), false),
-        Purpose::Note => ("Enter keeps it, Esc does not".to_owned(), false),
-        Purpose::Command => ("Enter does it, Esc closes".to_owned(), false),
+        Purpose::Tags => ("words; Enter saves, Esc cancels".to_owned(), false),
+        Purpose::Note => ("Enter saves, Esc cancels".to_owned(), false),
+        Purpose::Command => ("Enter runs it, Esc cancels".to_owned(), false),
     }
 }
 
@@ -65,7 +65,7 @@ fn commands(body: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) {
     let area = Rect { y: body.bottom().saturating_sub(height), height, width: body.width.min(90), ..body };
     let inner = window(area, buffer, styles, vec![Span::styled("commands", styles.title)]);
     if commands.is_empty() {
-        put(buffer, inner, 0, vec![Span::styled("nothing is called so here", styles.dim)], styles);
+        put(buffer, inner, 0, vec![Span::styled("no such command here", styles.dim)], styles);
         return;
     }
     let rows = usize::from(inner.height);

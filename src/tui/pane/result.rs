@@ -13,8 +13,8 @@ use crate::tui::format::{self, cut_front, width, wrap};
 use crate::tui::layout::centred;
 use crate::tui::theme::Styles;
 
-use super::dialog::window;
 use super::evaluation::epoch_name;
+use super::window::window;
 use super::{left, put, right};
 
 /// One line of the summary.
@@ -77,7 +77,7 @@ fn rows(state: &RunState, outcome: &Outcome, columns: usize, styles: &Styles) ->
         }
         let left: Vec<&str> = comparison.to_come().map(|branch| comparison.name(branch)).collect();
         if !left.is_empty() {
-            say(&format!("not begun: {}", left.join(", ")), styles.warning, &mut rows);
+            say(&format!("not started: {}", left.join(", ")), styles.warning, &mut rows);
         }
         rows.push(Vec::new());
         rows.extend(table(comparison, columns, styles));
@@ -104,13 +104,13 @@ fn rows(state: &RunState, outcome: &Outcome, columns: usize, styles: &Styles) ->
     rows.extend(files(state, columns, styles));
     rows.push(Vec::new());
     if state.comparison.is_some() {
-        rows.push(vec![Span::styled("Esc b", styles.key), Span::styled(" the whole table of branches", styles.dim)]);
+        rows.push(vec![Span::styled("Esc b", styles.key), Span::styled(" table of branches", styles.dim)]);
     }
     rows.push(vec![
         Span::styled("q", styles.key),
-        Span::styled(" leave   ", styles.dim),
+        Span::styled(" quit   ", styles.dim),
         Span::styled("Esc", styles.key),
-        Span::styled(" look at the run once more", styles.dim),
+        Span::styled(" back to the run", styles.dim),
     ]);
     rows
 }

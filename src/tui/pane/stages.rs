@@ -56,16 +56,16 @@ pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, scene: &Scene<'_>)
 fn facts(header: &RunHeader, styles: &Styles) -> Vec<String> {
     let dot = styles.glyphs.dot;
     if header.parameters == 0 {
-        return vec!["nothing but its history is left".to_owned()];
+        return vec!["only the history is left".to_owned()];
     }
     vec![
+        format!("{} {dot} {} params {dot} {}-d", header.model, short_count(header.parameters), header.embedding_size),
         format!(
-            "{} {dot} {} weights {dot} {} long",
-            header.model,
-            short_count(header.parameters),
-            header.embedding_size
+            "{} images, {} classes {dot} batch {}",
+            grouped(header.images),
+            grouped(header.classes),
+            header.batch_size
         ),
-        format!("{} images of {} {dot} {} a step", grouped(header.images), grouped(header.classes), header.batch_size),
         format!("{} {dot} {}", header.device, header.precision),
     ]
 }

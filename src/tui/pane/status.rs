@@ -1,15 +1,17 @@
 //! Where the training is, how fast it goes and how long it will take.
 
+mod eta;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Span;
 
 use crate::run::state::{Phase, RunState};
-use crate::tui::estimate::estimate;
 use crate::tui::format;
 use crate::tui::theme::Styles;
 
 use super::{Scene, bar, left, put, right};
+use eta::eta;
 
 /// Share of the time waiting for data from which on it is worth a look.
 const SLOW_DATA: f64 = 0.2;
@@ -17,16 +19,16 @@ const SLOW_DATA: f64 = 0.2;
 pub(in crate::tui) fn render(area: Rect, buffer: &mut Buffer, scene: &Scene<'_>) {
     let styles = scene.styles;
     let state = &scene.run.state;
-    let estimate = estimate(state);
+    let eta = eta(state);
     let columns = usize::from(area.width);
     put(buffer, area, 0, first_line(state, columns, styles), styles);
     // The run's bar needs a line that a compact screen has not.
     let mut row = 1;
     if area.height >= 6 {
-        let share = format::percent(estimate.share);
+        let share = format::percent(eta.share);
         let done = state.done_epochs();
         let text = format!("run {done} of {} epochs", state.planned_epochs());
-        put(buffer, area, 1, bar_line(&text, &share, estimate.share, columns, styles), styles);
+        put(buffer, area, 1, bar_line(&text, &share, eta.share, columns, styles), styles);
         row = if area.height >= 8 { 3 } else { 2 };
     }
     let facts = facts(scene);
@@ -96,7 +98,7 @@ fn bar_line(text: &str, count: &str, share: f64, columns: usize, styles: &Styles
 /// The facts in reading order, two a line; the flag asks for attention.
 fn facts(scene: &Scene<'_>) -> Vec<(&'static str, String, bool)> {
     let state = &scene.run.state;
-    let left = estimate(state);
+    let left = eta(state);
     let known = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), format::duration);
     let elsewhere = || scene.app.history.chosen().is_some_and(|run| run.live);
     let ended = state.is_ended() || !(scene.live || elsewhere());

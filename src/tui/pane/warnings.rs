@@ -11,8 +11,8 @@ use crate::tui::format::{time_of_day, wrap};
 use crate::tui::layout::centred;
 use crate::tui::theme::Styles;
 
-use super::dialog::window;
 use super::put;
+use super::window::window;
 
 /// Widest the window gets.
 const WIDEST: u16 = 92;
@@ -30,7 +30,7 @@ pub(in crate::tui) fn count(state: &RunState) -> Option<String> {
 fn rows(app: &App, state: &RunState, columns: usize, styles: &Styles) -> Vec<Vec<Span<'static>>> {
     let all = state.warnings.all();
     if all.is_empty() {
-        return vec![vec![Span::styled("there is nothing to worry about", styles.good)]];
+        return vec![vec![Span::styled("no warnings", styles.good)]];
     }
     let mut rows = Vec::new();
     let active = all.iter().filter(|warning| warning.active);

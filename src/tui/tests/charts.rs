@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::event::Event;
+use crate::tui::charts::x_axis::Axis;
 use crate::tui::layout::Pane;
-use crate::tui::scale::Axis;
 use crate::tui::testing::START;
 
 fn late() -> Script {
@@ -222,7 +222,7 @@ fn smoothing_goes_off_and_on_and_has_degrees() {
     app.hear(News::Listed(screens::three_runs()));
     app.hear(News::Opened { id: "demo-c".to_owned(), state: Box::new(Ok(Script::new().whole().state())) });
     let opened = app.history.shown().expect("opened").as_ref().expect("read");
-    let live = crate::tui::watched::Watched::of(Script::new().whole().state(), 0.95);
+    let live = crate::tui::shown_run::ShownRun::of(Script::new().whole().state(), 0.95);
     assert_eq!(*opened, live);
 }
 

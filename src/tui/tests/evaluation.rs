@@ -1,4 +1,4 @@
-//! Bins in numbers and looked into, warnings, the machine, run control: their screens and journeys.
+//! Bins in numbers, an open bin, warnings, the machine, run control: their screens and journeys.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::eval::decoded_bin::DecodedBin;
 use crate::eval::detail::Detail;
 use crate::eval::similarity::PairSimilarities;
 use crate::event::{BinResult, Command, Event, GpuSample, MachineSample, Outcome, Rate, StopKind};
-use crate::tui::drill::{Look, Wish};
+use crate::tui::bin_details::{BinDetails, BinRequest};
 use crate::tui::layout::Pane;
 use crate::tui::testing::START;
 use crate::tui::view::Dialog;
@@ -37,7 +37,7 @@ fn first_line(app: &App) -> String {
 }
 
 /// What lies behind the figures of a bin of forty pairs with faces of their own shades.
-fn look(name: &str) -> Look {
+fn details(name: &str) -> BinDetails {
     let pairs = 40_u32;
     let same: Vec<bool> = (0..pairs).map(|pair| pair % 2 == 0).collect();
     let face = |at: u32| {
@@ -72,15 +72,15 @@ fn look(name: &str) -> Look {
         seconds: 1.0,
         rates: vec![Rate { far: 1e-3, tar: Some(0.8) }, Rate { far: 1e-4, tar: None }],
     };
-    Look::new(Detail::new(&bin, &measured, result, 1, None))
+    BinDetails::new(Detail::new(&bin, &measured, result, 1, None))
 }
 
-/// A front end that looks into a bin whose details were read.
+/// A front end that opens a bin whose details were read.
 fn looking(mut app: App) -> App {
     let effects = press(&mut app, "v");
-    let [Effect::Look(wish)] = &effects[..] else { panic!("{effects:?}") };
-    let read = Box::new(Ok(look(&wish.bin)));
-    app.hear(News::Looked(wish.clone(), read));
+    let [Effect::ReadBin(request)] = &effects[..] else { panic!("{effects:?}") };
+    let read = Box::new(Ok(details(&request.bin)));
+    app.hear(News::BinRead(request.clone(), read));
     app
 }
 
@@ -146,13 +146,13 @@ fn the_table_in_every_state() {
     insta::assert_snapshot!("evaluation_late_200x60", at(&zoomed(late.clone()), 200, 60));
     insta::assert_snapshot!("evaluation_late_60x16", at(&zoomed(late.clone()), 60, 16));
     insta::assert_debug_snapshot!("evaluation_styles_120x32", frame(&zoomed(late.clone()), 120, 32, USUAL));
-    let result = BinResult { accuracy: 0.93, ..look("pose").detail.result };
+    let result = BinResult { accuracy: 0.93, ..details("pose").detail.result };
     let checked = late.event(0.1, Event::BinChecked { index: 10, step: 20, result });
     let mut asked = app(checked);
     insta::assert_snapshot!("evaluation_asked_120x40", at(&asked, 120, 40));
     asked.view.focus = Pane::Evaluation;
     press(&mut asked, "Down");
-    assert!(at(&asked, 120, 40).contains("Enter look into"));
+    assert!(at(&asked, 120, 40).contains("Enter open bin"));
     let many = Script::new().with(|header| {
         header.bins = NAMES.iter().map(|name| (*name).to_owned()).collect();
         header.bins.extend((0..20).map(|at| "n".repeat(200 - at)));
@@ -180,18 +180,18 @@ fn a_bin_looked_into() {
 fn a_bin_that_is_not_read_yet_or_cannot_be() {
     let mut app = app(running());
     let effects = press(&mut app, "v");
-    assert!(at(&app, 80, 24).contains("reading what lies behind the figures"));
-    let [Effect::Look(wish)] = &effects[..] else { panic!("{effects:?}") };
-    assert_eq!(*wish, Wish { journal: None, branch: None, bin: "frontal".to_owned(), best: false });
-    let wrong = Wish { best: true, ..wish.clone() };
-    app.hear(News::Looked(wrong, Box::new(Ok(look("frontal")))));
+    assert!(at(&app, 80, 24).contains("reading the details"));
+    let [Effect::ReadBin(request)] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(*request, BinRequest { journal: None, branch: None, bin: "frontal".to_owned(), best: false });
+    let wrong = BinRequest { best: true, ..request.clone() };
+    app.hear(News::BinRead(wrong, Box::new(Ok(details("frontal")))));
     assert!(at(&app, 80, 24).contains("reading"), "the best figures were not asked for");
-    app.hear(News::Looked(wish.clone(), Box::new(Err("`x.json` is damaged: the curve".to_owned()))));
+    app.hear(News::BinRead(request.clone(), Box::new(Err("`x.json` is damaged: the curve".to_owned()))));
     assert!(at(&app, 80, 24).contains("`x.json` is damaged"));
-    let mut blind = look("frontal");
+    let mut blind = details("frontal");
     blind.faces.clear();
     blind.blind = Some("the faces are 3x3 pixels".to_owned());
-    app.hear(News::Looked(wish.clone(), Box::new(Ok(blind))));
+    app.hear(News::BinRead(request.clone(), Box::new(Ok(blind))));
     insta::assert_snapshot!("bin_without_faces_120x40", at(&app, 120, 40));
 }
 
@@ -201,29 +201,29 @@ fn drilling_into_bins_and_back() {
     app.view.focus = Pane::Evaluation;
     press(&mut app, "Down");
     let effects = press(&mut app, "Enter");
-    assert!(matches!(&effects[..], [Effect::Look(wish)] if wish.bin == "pose" && !wish.best));
+    assert!(matches!(&effects[..], [Effect::ReadBin(request)] if request.bin == "pose" && !request.best));
     let effects = press(&mut app, "b");
-    assert!(matches!(&effects[..], [Effect::Look(wish)] if wish.bin == "pose" && wish.best));
+    assert!(matches!(&effects[..], [Effect::ReadBin(request)] if request.bin == "pose" && request.best));
     let effects = press(&mut app, "Right");
-    assert!(matches!(effects.last(), Some(Effect::Look(wish)) if wish.bin == "age" && wish.best));
+    assert!(matches!(effects.last(), Some(Effect::ReadBin(request)) if request.bin == "age" && request.best));
     let effects = press(&mut app, "Right");
-    assert!(matches!(effects.last(), Some(Effect::Look(wish)) if wish.bin == "frontal"));
-    let Some(Effect::Look(wish)) = effects.last() else { panic!("no wish") };
-    app.hear(News::Looked(wish.clone(), Box::new(Ok(look("frontal")))));
+    assert!(matches!(effects.last(), Some(Effect::ReadBin(request)) if request.bin == "frontal"));
+    let Some(Effect::ReadBin(request)) = effects.last() else { panic!("no request") };
+    app.hear(News::BinRead(request.clone(), Box::new(Ok(details("frontal")))));
     assert!(at(&app, 120, 40).contains("best: epoch 1"));
     (0..3).for_each(|_| drop(press(&mut app, "Down")));
-    assert!(at(&app, 120, 40).contains("from the 4th on"), "{}", at(&app, 120, 40));
+    assert!(at(&app, 120, 40).contains("from the 4th"), "{}", at(&app, 120, 40));
     let small = at(&app, 60, 16);
     press(&mut app, "v");
     assert_ne!(at(&app, 60, 16), small, "one row shows the other kind");
     // The training can still be stopped from here, and a new evaluation is read at once.
     assert_eq!(press(&mut app, "p"), [Effect::Send(Command::Pause)]);
     let written = Event::DetailsWritten { bin: "frontal".to_owned(), index: 2, best: false };
-    assert!(matches!(&tell(&mut app, written)[..], [Effect::Look(wish)] if wish.bin == "frontal"));
+    assert!(matches!(&tell(&mut app, written)[..], [Effect::ReadBin(request)] if request.bin == "frontal"));
     let other = Event::DetailsWritten { bin: "age".to_owned(), index: 2, best: false };
     assert!(tell(&mut app, other).is_empty());
     press(&mut app, "Esc");
-    assert!(app.view.drill.is_none() && at(&app, 120, 40).contains("evaluation"));
+    assert!(app.view.bin_view.is_none() && at(&app, 120, 40).contains("evaluation"));
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn a_past_runs_bins_are_looked_into_beside_its_journal() {
     press(&mut app, "Enter");
     let effects = press(&mut app, "v");
     let wanted = PathBuf::from("runs/demo-c/journal.jsonl");
-    assert!(matches!(&effects[..], [Effect::Look(wish)] if wish.journal == Some(wanted)));
+    assert!(matches!(&effects[..], [Effect::ReadBin(request)] if request.journal == Some(wanted)));
     press(&mut app, "Esc");
     assert!(app.history.full, "back in the run");
     // A branch's details lie in a folder of its own.
@@ -242,7 +242,7 @@ fn a_past_runs_bins_are_looked_into_beside_its_journal() {
     let mut app = self::app(script.start_evaluated().branch(1).steps(20));
     let effects = press(&mut app, "v");
     assert!(
-        matches!(&effects[..], [Effect::Look(wish)] if wish.branch.as_deref() == Some("losses-20261124-070000-arcface"))
+        matches!(&effects[..], [Effect::ReadBin(request)] if request.branch.as_deref() == Some("losses-20261124-070000-arcface"))
     );
 }
 
@@ -259,7 +259,7 @@ fn warnings_are_counted_and_told_in_full() {
     let mut calm = self::app(running());
     assert!(!first_line(&calm).contains("warning"));
     press(&mut calm, "!");
-    assert!(at(&calm, 80, 24).contains("there is nothing to worry about"));
+    assert!(at(&calm, 80, 24).contains("no warnings"));
 }
 
 #[test]
@@ -284,7 +284,7 @@ fn the_machine_with_and_without_gpus() {
         "nothing was measured"
     );
     press(&mut app, "M");
-    assert!(at(&app, 80, 24).contains("the machine was not looked at yet"));
+    assert!(at(&app, 80, 24).contains("no samples of the machine yet"));
 }
 
 #[test]
@@ -331,8 +331,11 @@ fn another_learning_rate() {
     for key in ["e", "e", "9"] {
         press(&mut app, key);
     }
-    assert!(press(&mut app, "Enter").is_empty() && app.view.dialog == Some(Dialog::Rate), "that is no number");
-    assert!(at(&app, 80, 24).contains("a number from 1e-6 to 1e6, please"));
+    assert!(
+        press(&mut app, "Enter").is_empty() && app.view.dialog == Some(Dialog::LearningRate),
+        "that is not a number"
+    );
+    assert!(at(&app, 80, 24).contains("enter a number from 1e-6 to 1e6"));
     press(&mut app, "Esc");
     press(&mut app, "*");
     assert!(press(&mut app, "Enter").is_empty(), "it is that already");
@@ -346,7 +349,7 @@ fn evaluating_and_saving_are_pending_until_they_are_confirmed() {
     tell(&mut app, Event::EvaluationRequested);
     tell(&mut app, Event::Evaluating { bin: "pose".to_owned(), done: 10, total: 80 });
     assert!(first_line(&app).contains("EVALUATING"));
-    let result = look("pose").detail.result;
+    let result = details("pose").detail.result;
     tell(&mut app, Event::BinChecked { index: 2, step: 40, result });
     let shown = at(&app, 120, 40);
     assert!(shown.contains("after 40 steps, pose: accuracy 0.9250"), "{shown}");
@@ -354,9 +357,9 @@ fn evaluating_and_saving_are_pending_until_they_are_confirmed() {
     let live = app.live.as_ref().expect("a run");
     assert_eq!(live.state.bins[1].results.len(), 1, "it is no figure of an epoch");
     assert_eq!(press(&mut app, "S"), [Effect::Send(Command::Save)]);
-    assert!(first_line(&app).contains("saving requested"));
+    assert!(first_line(&app).contains("save requested"));
     tell(&mut app, Event::SaveRequested);
-    assert!(!first_line(&app).contains("saving"));
+    assert!(!first_line(&app).contains("save requested"));
     let mut early = self::app(Script::new().preparing());
     assert!(press(&mut early, "E").is_empty() && press(&mut early, "S").is_empty(), "there is nothing to evaluate yet");
     let mut ended = self::app(running().finish(failure()));
@@ -390,7 +393,7 @@ fn control_c_stops_gently_then_now_then_leaves() {
     assert_eq!(press(&mut app, "C-c"), [Effect::Send(Command::Stop(StopKind::AfterEpoch))]);
     tell(&mut app, Event::StopRequested { kind: StopKind::AfterEpoch });
     assert_eq!(press(&mut app, "C-c"), [Effect::Send(Command::Stop(StopKind::Now))]);
-    assert_eq!(press(&mut app, "C-c"), [Effect::Leave]);
+    assert_eq!(press(&mut app, "C-c"), [Effect::Quit]);
     // Asked for by `n` long ago, the first Ctrl-C does not yet stop now.
     let mut app = self::app(running().stop(StopKind::AfterEpoch));
     assert!(press(&mut app, "C-c").is_empty());

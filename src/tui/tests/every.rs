@@ -7,12 +7,12 @@ use proptest::prelude::*;
 use super::screens::three_runs;
 use super::*;
 use crate::event::{Event, MachineSample, Outcome};
-use crate::tui::Role;
 use crate::tui::draw;
 use crate::tui::layout::Pane;
-use crate::tui::pane::{Frame, Scene};
+use crate::tui::options::Role;
+use crate::tui::pane::{PaneFrame, Scene};
+use crate::tui::terminal::abilities::Depth;
 use crate::tui::testing::START;
-use crate::tui::theme::Depth;
 
 fn late() -> Script {
     Script::new().preparing().start().whole_stage(0).whole_stage(1).stage(2).whole_epoch().epoch().steps(200)
@@ -37,15 +37,15 @@ fn branches(script: Script) -> Script {
 
 /// Runs of every kind, by name.
 fn states() -> Vec<(&'static str, App)> {
-    let mut strange = late().records();
-    for record in strange.iter_mut().rev().take(9) {
+    let mut not_finite = late().records();
+    for record in not_finite.iter_mut().rev().take(9) {
         if let Event::Steps { loss, gradient_norm, .. } = &mut record.event {
             loss.fill(f32::NAN);
             *gradient_norm = Some(f64::INFINITY);
         }
     }
     let mut not_a_number = App::new(true, 0.0, TimeZone::UTC);
-    hear(&mut not_a_number, &strange);
+    hear(&mut not_a_number, &not_finite);
     let long = Script::new().with(|header| {
         header.stages.truncate(1);
         header.stages[0].epochs = 10_000;
@@ -76,7 +76,7 @@ fn alone(app: &App, pane: Pane, width: u16, height: u16, abilities: Abilities) -
     let styles = Styles::new(abilities);
     let (run, live) = app.on_screen().expect("a run");
     let scene = Scene { app, run, styles: &styles, live };
-    draw::pane(pane, area, &mut buffer, &scene, Frame { sides: true, focused: false });
+    draw::pane(pane, area, &mut buffer, &scene, PaneFrame { sides: true, focused: false });
     buffer
 }
 
@@ -121,7 +121,7 @@ fn every_theme() {
     ] {
         let area = app.area;
         let mut buffer = Buffer::empty(area);
-        draw::draw(area, &mut buffer, &app, &Styles::chosen(USUAL, depth, &parse(settings)));
+        draw::draw(area, &mut buffer, &app, &Styles::chosen(USUAL, depth, &parse(settings).look));
         insta::assert_debug_snapshot!(format!("theme_{name}"), buffer);
     }
 }
@@ -142,10 +142,10 @@ fn dialogs() -> Vec<(&'static str, App)> {
     };
     let attached = |role| App { role, ..training() };
     let mut same = history();
-    same.hear(News::Differs { names: "from a to b".to_owned(), lines: Ok(Vec::new()) });
+    same.hear(News::SchedulesDiffed { names: "from a to b".to_owned(), lines: Ok(Vec::new()) });
     let mut incomparable = history();
     let lines = Err("they cannot be compared: `a` has no schedule".to_owned());
-    incomparable.hear(News::Differs { names: "from a to b".to_owned(), lines });
+    incomparable.hear(News::SchedulesDiffed { names: "from a to b".to_owned(), lines });
     let mut nothing = App::new(false, START, TimeZone::UTC);
     nothing.act(crate::tui::action::Action::NextTab);
     vec![
@@ -160,7 +160,7 @@ fn dialogs() -> Vec<(&'static str, App)> {
         ("machine", with(training(), &["M"])),
         ("commands", with(training(), &[":", "z"])),
         ("no_commands", with(training(), &[":", "%"])),
-        ("drill_reading", with(training(), &["v"])),
+        ("bin_reading", with(training(), &["v"])),
         ("stopped", app(late().finish(Outcome::Stopped))),
         ("branches", with(app(branches(Script::new())), &["b"])),
         ("delete", with(history(), &["D"])),
@@ -204,7 +204,7 @@ proptest! {
                     for (width, height) in [(width, height), (0, height), (width, 0)] {
                         let mut buffer = Buffer::empty(Rect::new(0, 0, 80, 24));
                         let area = Rect::new(x, y, width, height);
-                        draw::pane(pane, area, &mut buffer, &scene, Frame { sides, focused });
+                        draw::pane(pane, area, &mut buffer, &scene, PaneFrame { sides, focused });
                     }
                 }
             }

@@ -1,10 +1,10 @@
-//! What happens when events and keys meet: pending wishes, leaving, the history beside a training.
+//! What happens when events and keys meet: pending requests, leaving, the history beside a training.
 
 use super::screens::{failure, three_runs};
 use super::*;
 use crate::event::{Command, Event, Outcome, Saved, StopKind};
-use crate::tui::Role;
 use crate::tui::action::Tab;
+use crate::tui::options::Role;
 use crate::tui::testing::START;
 use crate::tui::view::Dialog;
 
@@ -60,11 +60,11 @@ fn a_run_that_waits_for_a_disk_can_be_asked_to_give_up() {
     assert!(first_line(&app).contains("  NOT SAVED: no answer"), "{}", first_line(&app));
     press(&mut app, "N");
     let screen = text(&frame(&app, 100, 30, USUAL));
-    assert!(screen.contains("once more gives that up"), "{screen}");
+    assert!(screen.contains("stopping again gives up"), "{screen}");
     assert_eq!(press(&mut app, "s"), [Effect::Send(Command::Stop(StopKind::Now))]);
     press(&mut app, "q");
     let screen = text(&frame(&app, 100, 30, USUAL));
-    assert!(screen.contains("once more gives that up"), "{screen}");
+    assert!(screen.contains("stopping again gives up"), "{screen}");
     assert_eq!(press(&mut app, "s"), [Effect::Send(Command::Stop(StopKind::Now))]);
 }
 
@@ -79,9 +79,9 @@ fn a_gentle_stop_is_pending_then_confirmed_then_withdrawn() {
     assert_eq!(press(&mut app, "n"), [Effect::Send(Command::Stop(StopKind::AfterEpoch))]);
     assert!(first_line(&app).contains("stop after epoch 1 requested"), "{}", first_line(&app));
     event(&mut app, Event::StopRequested { kind: StopKind::AfterEpoch });
-    assert!(first_line(&app).contains("stopping after epoch 1 - n to continue"));
+    assert!(first_line(&app).contains("stopping after epoch 1 - n to cancel"));
     assert!(first_line(&app).contains("STOPPING"));
-    assert!(last_line(&app).contains("n continue"));
+    assert!(last_line(&app).contains("n cancel stop"));
     assert_eq!(press(&mut app, "n"), [Effect::Send(Command::WithdrawStop)]);
     event(&mut app, Event::StopWithdrawn);
     assert!(first_line(&app).contains("TRAINING"));
@@ -94,7 +94,7 @@ fn a_second_n_before_the_answer_takes_the_wish_back() {
     press(&mut app, "n");
     assert_eq!(press(&mut app, "n"), [Effect::Send(Command::WithdrawStop)]);
     event(&mut app, Event::StopRequested { kind: StopKind::AfterEpoch });
-    assert!(first_line(&app).contains("going on requested"), "{}", first_line(&app));
+    assert!(first_line(&app).contains("cancelling the stop requested"), "{}", first_line(&app));
     event(&mut app, Event::StopWithdrawn);
     assert!(!first_line(&app).contains("requested"));
 }
@@ -130,8 +130,8 @@ fn stop_after_the_epoch_then_leave() {
     press(&mut app, "q");
     assert_eq!(press(&mut app, "n"), [Effect::Send(Command::Stop(StopKind::AfterEpoch))]);
     event(&mut app, Event::StopRequested { kind: StopKind::AfterEpoch });
-    assert!(first_line(&app).contains("then leaving"));
-    assert_eq!(end(&mut app, Outcome::Stopped), [Effect::Leave]);
+    assert!(first_line(&app).contains("then quitting"));
+    assert_eq!(end(&mut app, Outcome::Stopped), [Effect::Quit]);
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn a_failure_is_shown_even_to_someone_who_is_leaving() {
     assert!(end(&mut app, failure()).is_empty());
     assert_eq!(app.view.dialog, Some(Dialog::Result));
     assert!(text(&frame(&app, 100, 30, USUAL)).contains("out of memory"));
-    assert_eq!(press(&mut app, "q"), [Effect::Leave]);
+    assert_eq!(press(&mut app, "q"), [Effect::Quit]);
 }
 
 #[test]
@@ -162,11 +162,11 @@ fn the_screen_stays_after_the_end_until_it_is_dismissed() {
     let mut app = app(Script::new().whole());
     assert_eq!(app.view.dialog, Some(Dialog::Result));
     assert!(first_line(&app).contains("FINISHED"));
-    assert!(last_line(&app).contains("finished - press q to leave"));
+    assert!(last_line(&app).contains("finished - press q to quit"));
     assert!(press(&mut app, "Esc").is_empty());
-    assert!(last_line(&app).contains("finished - press q to leave"));
+    assert!(last_line(&app).contains("finished - press q to quit"));
     assert!(press(&mut app, "n").is_empty(), "nothing is left to stop");
-    assert_eq!(press(&mut app, "q"), [Effect::Leave]);
+    assert_eq!(press(&mut app, "q"), [Effect::Quit]);
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn the_history_can_be_read_while_a_run_trains() {
     let effects = app.hear(News::Listed(three_runs()));
     assert_eq!(effects, [Effect::OpenRun(Box::new(three_runs()[0].clone()))]);
     assert_eq!(press(&mut app, "Down"), [Effect::OpenRun(Box::new(three_runs()[1].clone()))]);
-    // The answer to the first wish comes late and is not taken for the second.
+    // The answer to the first request comes late and is not taken for the second.
     app.hear(News::Opened { id: "demo-c".to_owned(), state: Box::new(Ok(Script::new().whole().state())) });
     assert!(app.history.shown().is_none());
     app.hear(News::Opened { id: "demo-b".to_owned(), state: Box::new(Ok(Script::new().whole().state())) });
@@ -253,7 +253,7 @@ fn a_history_without_a_run_leaves_at_once() {
     let mut app = App::new(false, START, TimeZone::UTC);
     assert_eq!(app.start(), [Effect::ListRuns]);
     assert!(press(&mut app, "p").is_empty(), "there is nothing to pause");
-    assert_eq!(press(&mut app, "q"), [Effect::Leave]);
+    assert_eq!(press(&mut app, "q"), [Effect::Quit]);
 }
 
 #[test]
@@ -290,7 +290,7 @@ fn the_curves_of_a_branch_are_its_own() {
     assert_eq!(live.state.total_steps(), 30);
     assert_eq!(
         *live,
-        crate::tui::watched::Watched::of(live.state.clone(), crate::tui::watched::STRENGTH),
+        crate::tui::shown_run::ShownRun::of(live.state.clone(), crate::tui::charts::options::STRENGTH),
         "live or read back, it is the same"
     );
 }
@@ -322,18 +322,18 @@ fn a_plot_is_asked_for_once_and_its_path_is_told_until_the_next_key() {
 fn leaving_an_attached_run_asks_nothing_of_it() {
     let mut app = App { role: Role::Attached, ..running() };
     assert!(first_line(&app).contains("attached TRAINING"), "{}", first_line(&app));
-    assert_eq!(press(&mut app, "q"), [Effect::Leave]);
+    assert_eq!(press(&mut app, "q"), [Effect::Quit]);
     // Ctrl-C offers the stops as well; a second one leaves.
     assert!(press(&mut app, "C-c").is_empty());
     let shown = text(&frame(&app, 100, 30, USUAL));
-    assert!(shown.contains("leave; the run goes on") && shown.contains("stop now, then leave"), "{shown}");
-    assert_eq!(press(&mut app, "q"), [Effect::Leave]);
-    assert_eq!(press(&mut app, "C-c"), [Effect::Leave]);
-    // Someone else's stop ends this one's wish to go on.
+    assert!(shown.contains("quit; training continues") && shown.contains("stop now, then quit"), "{shown}");
+    assert_eq!(press(&mut app, "q"), [Effect::Quit]);
+    assert_eq!(press(&mut app, "C-c"), [Effect::Quit]);
+    // Someone else's stop ends this one's wish to resume.
     let mut app = App { role: Role::Attached, ..running() };
     event(&mut app, Event::StopRequested { kind: StopKind::AfterEpoch });
     press(&mut app, "n");
-    assert!(first_line(&app).contains("going on requested"));
+    assert!(first_line(&app).contains("cancelling the stop requested"));
     event(&mut app, Event::StopRequested { kind: StopKind::Now });
     assert!(first_line(&app).contains("stopping now"), "{}", first_line(&app));
 }
@@ -347,8 +347,8 @@ fn a_watched_run_is_asked_nothing() {
     assert!(!last_line(&app).contains("stop"), "{}", last_line(&app));
     app.hear(News::Silence);
     let shown = text(&frame(&app, 100, 30, USUAL));
-    assert!(shown.contains("ended without a last word"), "{shown}");
-    assert_eq!(press(&mut app, "C-c"), [Effect::Leave]);
+    assert!(shown.contains("ended unexpectedly"), "{shown}");
+    assert_eq!(press(&mut app, "C-c"), [Effect::Quit]);
 }
 
 /// Everything a user does in an evening, one after the other.
@@ -406,5 +406,5 @@ fn from_the_start_to_the_plot() {
     assert!(matches!(&effects[..], [Effect::PlotTogether(journals)] if journals.len() == 2), "{effects:?}");
     app.hear(News::Plotted(Ok("runs/compared.svg".into())));
     assert!(first_line(&app).contains("wrote `runs/compared.svg`"));
-    assert_eq!(press(&mut app, "q"), [Effect::Leave]);
+    assert_eq!(press(&mut app, "q"), [Effect::Quit]);
 }

@@ -4,7 +4,7 @@ use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 
 use super::*;
 use crate::tui::layout::Pane;
-use crate::tui::remembered::Remembered;
+use crate::tui::ui_state::UiState;
 
 fn late() -> App {
     let script = Script::new().preparing().start().whole_stage(0).whole_stage(1).stage(2).whole_epoch().epoch();
@@ -100,12 +100,12 @@ fn borders_are_dragged_and_remembered() {
     mouse(&mut app, MouseEventKind::Drag(LEFT), 90, 15);
     let (_, effects) = mouse(&mut app, MouseEventKind::Up(LEFT), 90, 15);
     assert_eq!(width(&app, Pane::Loss), 90);
-    let [Effect::Remember(kept)] = &effects[..] else { panic!("{effects:?}") };
+    let [Effect::SaveUiState(kept)] = &effects[..] else { panic!("{effects:?}") };
     insta::assert_snapshot!("moved_border_120x40", text(&frame(&app, 120, 40, USUAL)));
     let mut next = late();
-    next.remember(kept.clone());
+    next.restore_ui_state(kept.clone());
     assert_eq!(width(&next, Pane::Loss), 90);
-    assert_eq!(press(&mut next, "R"), [Effect::Remember(Remembered::default())]);
+    assert_eq!(press(&mut next, "R"), [Effect::SaveUiState(UiState::default())]);
     assert_eq!(width(&next, Pane::Loss), 60);
     // A click alone moves nothing, and writes nothing.
     mouse(&mut app, MouseEventKind::Down(LEFT), 90, 15);
@@ -131,10 +131,10 @@ fn the_mouse_can_be_let_go() {
     let mut app = late();
     let effects = press(&mut app, "m");
     assert_eq!(effects[0], Effect::Mouse(false));
-    assert!(matches!(&effects[1], Effect::Remember(kept) if !kept.mouse));
-    assert!(text(&frame(&app, 120, 40, USUAL)).contains("the mouse selects text"));
+    assert!(matches!(&effects[1], Effect::SaveUiState(kept) if !kept.mouse));
+    assert!(text(&frame(&app, 120, 40, USUAL)).contains("the terminal selects text"));
     let mut next = late();
-    next.remember(Remembered { mouse: false, ..Remembered::default() });
+    next.restore_ui_state(UiState { mouse: false, ..UiState::default() });
     assert_eq!(press(&mut next, "m")[0], Effect::Mouse(true));
 }
 

@@ -2,15 +2,16 @@
 
 use ratatui::style::Color;
 
-use super::{place, results, written};
+use super::values::{place, results, written};
 use crate::run::state::{BinState, CurrentEpoch, EpochRow, RunState};
-use crate::tui::chart::{Best, Chart, Cross, Curve, Stroke, Unit};
+use crate::tui::charts::downsampling::Trace;
+use crate::tui::charts::options::ChartOptions;
+use crate::tui::charts::series::Series;
+use crate::tui::charts::x_axis::{Axis, Scale};
+use crate::tui::charts::{Best, Chart, Cross, Curve, Stroke, Unit};
 use crate::tui::layout::Pane;
-use crate::tui::scale::{Axis, Scale};
-use crate::tui::series::{Series, Trace};
+use crate::tui::shown_run::ShownRun;
 use crate::tui::theme::Styles;
-use crate::tui::view::ChartOptions;
-use crate::tui::watched::Watched;
 
 /// Whether a chart's y axis can be logarithmic.
 pub(super) const fn has_log(pane: Pane) -> bool {
@@ -32,7 +33,7 @@ struct Dense<'a> {
 /// What a chart is made of.
 pub(super) struct Figure<'a> {
     pane: Pane,
-    run: &'a Watched,
+    run: &'a ShownRun,
     options: &'a ChartOptions,
     styles: &'a Styles,
     scale: Scale<'a>,
@@ -40,7 +41,7 @@ pub(super) struct Figure<'a> {
 }
 
 impl<'a> Figure<'a> {
-    pub(super) fn new(pane: Pane, run: &'a Watched, options: &'a ChartOptions, styles: &'a Styles) -> Self {
+    pub(super) fn new(pane: Pane, run: &'a ShownRun, options: &'a ChartOptions, styles: &'a Styles) -> Self {
         let scale = Scale::new(options.axis, &run.state);
         Self { pane, run, options, styles, scale, window: options.span(&scale) }
     }
@@ -81,9 +82,9 @@ impl<'a> Figure<'a> {
             unit: if self.options.axis == Axis::Time { Unit::Seconds } else { Unit::Count },
             y,
             log_y: self.options.log_y && has_log(self.pane),
-            calm: self.options.calm && self.options.smooth,
+            ignore_outliers: self.options.ignore_outliers && self.options.smooth,
             best: self.best(),
-            strange: self.strange(buckets),
+            not_finite: self.not_finite(buckets),
             cross,
             selection,
             empty: self.empty(),
@@ -96,7 +97,7 @@ impl<'a> Figure<'a> {
         let (stepped, zoomed) = (state.total_steps() > 0, self.options.window.is_some());
         match self.pane {
             Pane::Bins | Pane::Thresholds if state.header.is_some() && state.bins.is_empty() => {
-                "the schedule names no bins"
+                "the schedule has no bins"
             }
             Pane::Bins | Pane::Thresholds if state.bins.iter().all(|bin| bin.results.is_empty()) => {
                 "no bin was evaluated yet"
@@ -104,7 +105,7 @@ impl<'a> Figure<'a> {
             _ if !stepped && self.pane != Pane::Bins => "no steps yet",
             Pane::Accuracy if self.run.accuracy.is_empty() => "this loss has no accuracy",
             Pane::GradientNorm if self.run.gradient_norm.is_empty() => "no gradient was measured",
-            _ if zoomed => "nothing here: `0` shows the whole run",
+            _ if zoomed => "nothing here: `0` resets the zoom",
             Pane::Accuracy => "this loss has no accuracy",
             _ => "nothing to show",
         }
@@ -290,8 +291,8 @@ impl<'a> Figure<'a> {
         best.filter(inside).collect()
     }
 
-    /// Where the loss or the gradient is no number; at most a mark a column.
-    fn strange(&self, columns: usize) -> Vec<f64> {
+    /// Where the loss or the gradient is NaN or infinite; at most a mark a column.
+    fn not_finite(&self, columns: usize) -> Vec<f64> {
         if !matches!(self.pane, Pane::Loss | Pane::GradientNorm) {
             return Vec::new();
         }
@@ -300,7 +301,7 @@ impl<'a> Figure<'a> {
         // A gradient that was not measured is written as NaN too; infinity is a value of its own.
         let told = |at: &&usize| !dense.reports || dense.values[**at].is_infinite();
         let mut places: Vec<f64> =
-            dense.series.strange(from, to).iter().filter(told).map(|at| self.x_of(dense, *at)).collect();
+            dense.series.not_finite(from, to).iter().filter(told).map(|at| self.x_of(dense, *at)).collect();
         let width = (self.window.1 - self.window.0) / columns.max(1) as f64;
         places.dedup_by(|next, kept| *next - *kept < width);
         places
