@@ -49,7 +49,7 @@ mod view;
 
 use std::io::{self, IsTerminal};
 
-use crate::run::history_api::HistorySource;
+use crate::run::history::HistorySource;
 
 pub use action::{Next, Retrain};
 pub use offscreen::Offscreen;

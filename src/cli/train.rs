@@ -28,7 +28,7 @@ use crate::run::launch::{self, LaunchOptions};
 use crate::run::lock::checkpoint::CheckpointLock;
 use crate::run::state::RunState;
 use crate::schedule::{self, Loaded};
-use crate::tui::{self, Again};
+use crate::tui::{self, Retrain};
 
 /// A run that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use std::path::Path;
 use super::terminal::pictures::Pictures;
 use crate::checkpoint::names;
 use crate::crash;
-use crate::eval::detail::{self, Detail, Face};
+use crate::eval::detail::{self, Detail};
+use crate::eval::hardest_pairs::Face;
 
 /// A bin's details to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
