@@ -37,7 +37,7 @@ type Places = BTreeMap<String, (u64, u64)>;
 fn failing_run(epochs: u32) -> Option<Places> {
     let place = Place::new(2, 4);
     place.write("p.yaml", &LONG.replace("EPOCHS", &epochs.to_string()));
-    let library = library(&place)?;
+    let library = library()?;
     let keep = place.path("keep");
     std::fs::create_dir(&keep).expect("makes");
     let settings = [
@@ -47,7 +47,7 @@ fn failing_run(epochs: u32) -> Option<Places> {
         ("FAULTS_EACH", "9".to_owned()),
         ("FAULTS_KEEP", keep.display().to_string()),
     ];
-    let output = faulty(&place, &["p.yaml", "--headless"], &library, &settings).output().expect("starts");
+    let output = faulty(&place, &["p.yaml", "--headless"], library, &settings).output().expect("starts");
     let said = text(&output);
     assert!(output.status.success(), "{:?}: {said}", output.status);
     let (at_the_end, temporary) = states(&place.path("checkpoints"));
@@ -180,9 +180,9 @@ fn long_every_place_of_a_short_run_with_branches_fails_and_the_run_comes_to_its_
 /// One fault a run, at each place in turn, or at so many of them.
 fn each_fails(most: Option<usize>) {
     let place = short();
-    let Some(library) = library(&place) else { return };
+    let Some(library) = library() else { return };
     let (code, said) =
-        run_short(&place, &library, &[("FAULTS_EACH", u32::MAX.to_string()), ("FAULTS_AT", u32::MAX.to_string())]);
+        run_short(&place, library, &[("FAULTS_EACH", u32::MAX.to_string()), ("FAULTS_AT", u32::MAX.to_string())]);
     assert_eq!(code, Some(0), "{said}");
     let mut all: Vec<String> = places(&place).into_keys().collect();
     assert!(all.len() > 80, "{} places", all.len());
@@ -194,13 +194,12 @@ fn each_fails(most: Option<usize>) {
     let problems = Mutex::new(Vec::new());
     let work = || {
         let place = short();
-        let library = crate::fault_library::library(&place).expect("was built before");
         while let Some((number, name)) =
             Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, all.get(at)?)))
         {
             let way = if number % 2 == 0 { "ENOSPC" } else { "EIO" };
             let settings = [("FAULTS_PLACE", name.clone()), ("FAULTS_WAY", way.to_owned())];
-            let (code, said) = run_short(&place, &library, &settings);
+            let (code, said) = run_short(&place, library, &settings);
             let wrong = |what: String| {
                 let problem = format!("{way} at {name}, exit code {code:?}: {what}");
                 problems.lock().expect("no panic").push(problem);

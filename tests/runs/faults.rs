@@ -69,7 +69,7 @@ const CALLS: [&str; 9] = [
 /// A run in which one call in some fails; the faults, after each of which the older states were there.
 fn failing_run() -> Option<Vec<Fault>> {
     let place = place(90);
-    let library = library(&place)?;
+    let library = library()?;
     let keep = place.path("keep");
     std::fs::create_dir(&keep).expect("makes");
     let settings = [
@@ -77,7 +77,7 @@ fn failing_run() -> Option<Vec<Fault>> {
         ("FAULTS_STRIDE", "6".to_owned()),
         ("FAULTS_KEEP", keep.display().to_string()),
     ];
-    let output = faulty(&place, &["f.yaml", "--headless"], &library, &settings).output().expect("starts");
+    let output = faulty(&place, &["f.yaml", "--headless"], library, &settings).output().expect("starts");
     let said = text(&output);
     assert!(output.status.success(), "{:?}: {said}", output.status);
     assert!(said.contains("No space left on device") && said.contains("Input/output error"), "{said}");
@@ -105,10 +105,10 @@ fn long_a_run_killed_at_every_call_keeps_its_newest_state() {
 /// Kills a run at one call after the other, each time where the one before has ended.
 fn killed_at(calls: &[u32]) {
     let place = place(1000);
-    let Some(library) = library(&place) else { return };
+    let Some(library) = library() else { return };
     let mut newest = 0;
     for &call in calls {
-        let output = faulty(&place, &["f.yaml", "--headless"], &library, &[("FAULTS_KILL", call.to_string())])
+        let output = faulty(&place, &["f.yaml", "--headless"], library, &[("FAULTS_KILL", call.to_string())])
             .output()
             .expect("starts");
         assert_eq!(output.status.code(), Some(137), "call {call}: {}", text(&output));
@@ -141,7 +141,7 @@ fn killed_at(calls: &[u32]) {
 #[test]
 fn a_run_goes_on_without_its_disk_and_saves_when_it_is_back() {
     let place = place(30);
-    let Some(library) = library(&place) else { return };
+    let Some(library) = library() else { return };
     let full = place.path("full");
     // By then the states of two epochs are there, and the greater part of the run is to come.
     let settings = [
@@ -150,7 +150,7 @@ fn a_run_goes_on_without_its_disk_and_saves_when_it_is_back() {
         ("FAULTS_AND", "journal.jsonl".to_owned()),
     ];
     let mut child =
-        faulty(&place, &["f.yaml", "--headless"], &library, &settings).stdout(Stdio::piped()).spawn().expect("starts");
+        faulty(&place, &["f.yaml", "--headless"], library, &settings).stdout(Stdio::piped()).spawn().expect("starts");
     let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
     let mut said = String::new();
     let _watchdog = watchdog(child.id());
@@ -182,10 +182,10 @@ fn a_run_goes_on_without_its_disk_and_saves_when_it_is_back() {
 #[test]
 fn a_run_that_cannot_save_at_its_end_says_so_and_goes_on_later() {
     let place = place(8);
-    let Some(library) = library(&place) else { return };
+    let Some(library) = library() else { return };
     let full = place.path("full");
     let settings = [("FAULTS_WHILE", full.display().to_string()), ("FAULTS_FULL_AT", "60".to_owned())];
-    let mut command = faulty(&place, &["f.yaml", "--headless"], &library, &settings);
+    let mut command = faulty(&place, &["f.yaml", "--headless"], library, &settings);
     let mut child = command.args(["--keep-trying", "0"]).stdout(Stdio::piped()).spawn().expect("starts");
     let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
     let mut said = String::new();

@@ -32,11 +32,11 @@ const GRACE: u64 = 2;
 fn the_second_deadline_gives_up_what_the_disk_does_not_take() {
     let place = Place::new(2, 4);
     place.write("g.yaml", SCHEDULE);
-    let Some(library) = crate::fault_library::library(&place) else { return };
+    let Some(library) = crate::fault_library::library() else { return };
     let full = place.path("full");
     // The disk of the checkpoints alone: the journal tells what happens meanwhile.
     let mut command = place.command(&["g.yaml", "--headless", "--grace", &GRACE.to_string(), "--keep-trying", "600"]);
-    command.env("LD_PRELOAD", &library).env("FAULTS_UNDER", "checkpoints").env("FAULTS_WHILE", &full);
+    command.env("LD_PRELOAD", library).env("FAULTS_UNDER", "checkpoints").env("FAULTS_WHILE", &full);
     let mut child = command.stdout(Stdio::piped()).spawn().expect("starts");
     let _watchdog = watchdog(child.id());
     let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines().map(|line| line.expect("text"));

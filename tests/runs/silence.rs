@@ -34,7 +34,7 @@ const SILENT: u64 = 2;
 fn begin() -> Option<(Place, Vec<(&'static str, String)>)> {
     let place = Place::new(2, 4);
     place.write("s.yaml", SCHEDULE);
-    let library = library(&place)?;
+    let library = library()?;
     let settings = vec![
         ("LD_PRELOAD", library.display().to_string()),
         ("FAULTS_HANG", place.path("gone").display().to_string()),
@@ -46,8 +46,8 @@ fn begin() -> Option<(Place, Vec<(&'static str, String)>)> {
 
 fn start(place: &Place, settings: &[(&str, String)], more: &[&str]) -> Child {
     let arguments = [&["s.yaml", "--headless"], more].concat();
-    let library = place.path("faults.so");
-    crate::fault_library::faulty(place, &arguments, &library, settings).stdout(Stdio::piped()).spawn().expect("starts")
+    let library = library().expect("was built before");
+    crate::fault_library::faulty(place, &arguments, library, settings).stdout(Stdio::piped()).spawn().expect("starts")
 }
 
 /// Waits until the states of two epochs are on disk: the saver may be some epochs behind the training. From then on there

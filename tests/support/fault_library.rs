@@ -3,23 +3,32 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use facetui::checkpoint;
 
 use crate::place::{Place, text};
 
-/// The library, when it can be built here.
-pub fn library(place: &Place) -> Option<PathBuf> {
+/// The library, when it can be built here. It is built once for all tests of this process.
+pub fn library() -> Option<&'static Path> {
+    static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
+    BUILT.get_or_init(build).as_deref()
+}
+
+fn build() -> Option<PathBuf> {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/native/faults.cpp");
     let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
-    let built = place.path("faults.so");
+    let built = Path::new(env!("CARGO_TARGET_TMPDIR")).join("faults.so");
+    // Another process may run with the one that was built before.
+    let fresh = built.with_extension(format!("{}.so", std::process::id()));
     let mut command = Command::new(compiler);
-    command.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&built).args([source, "-ldl"]);
+    command.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&fresh).args([source, "-ldl"]);
     let Ok(output) = command.output() else {
         eprintln!("no C++ compiler: no faults are injected");
         return None;
     };
     assert!(output.status.success(), "{}", text(&output));
+    std::fs::rename(&fresh, &built).expect("renames");
     Some(built)
 }
 
