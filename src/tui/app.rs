@@ -127,7 +127,7 @@ impl App {
                     scopes.push(Scope::Bins);
                 }
                 match self.on_screen() {
-                    Some(_) if self.view.bin_view.is_some() => scopes.push(Scope::BinView),
+                    Some(_) if self.view.open_bin.is_some() => scopes.push(Scope::BinView),
                     Some(_) => scopes.push(Scope::Run),
                     None if self.view.tab == Tab::History => scopes.push(Scope::History),
                     // Nothing is trained here.
@@ -172,7 +172,7 @@ impl App {
             Action::PreviousBin => self.open_bin_beside(false),
             Action::ToggleBest => self.toggle_best(),
             Action::TogglePairKind => {
-                if let Some(bin_view) = &mut self.view.bin_view {
+                if let Some(bin_view) = &mut self.view.open_bin {
                     bin_view.rejects = !bin_view.rejects;
                 }
                 Vec::new()

@@ -27,7 +27,7 @@ pub(super) fn draw(area: Rect, buffer: &mut Buffer, app: &App, styles: &Styles) 
     match (app.view.tab, app.on_screen()) {
         (_, Some((shown, live))) => {
             let scene = Scene { app, run: shown, styles, live };
-            match &app.view.bin_view {
+            match &app.view.open_bin {
                 Some(open) => bin_view::render(body, buffer, &scene, open, size),
                 None => panes(body, buffer, &scene, size),
             }

@@ -110,7 +110,7 @@ pub(super) struct View {
     /// The bin that is chosen in the table.
     pub(super) bin: usize,
     /// The open bin.
-    pub(super) bin_view: Option<BinView>,
+    pub(super) open_bin: Option<BinView>,
     /// Quit as soon as the run ends well.
     pub(super) quit_when_ended: bool,
 }
@@ -141,7 +141,7 @@ impl View {
             interrupts: 0,
             rate: RateInput::default(),
             bin: 0,
-            bin_view: None,
+            open_bin: None,
             quit_when_ended: false,
         }
     }

@@ -18,7 +18,7 @@ impl App {
 
     /// Whether the arrow keys choose a bin.
     pub(in crate::tui) fn chooses_bins(&self) -> bool {
-        self.view.focus == Pane::Evaluation && self.view.bin_view.is_none() && self.chosen_bin().is_some()
+        self.view.focus == Pane::Evaluation && self.view.open_bin.is_none() && self.chosen_bin().is_some()
     }
 
     /// Opens the chosen bin.
@@ -26,7 +26,7 @@ impl App {
         let Some(at) = self.chosen_bin() else { return Vec::new() };
         let bin = self.on_screen().map(|(run, _)| run.state.bins[at].name.clone()).unwrap_or_default();
         self.view.bin = at;
-        self.view.bin_view = Some(BinView { bin, best: false, first: 0, rejects: false, shown: None });
+        self.view.open_bin = Some(BinView { bin, best: false, first: 0, rejects: false, shown: None });
         self.read_details()
     }
 
@@ -36,9 +36,9 @@ impl App {
             return Vec::new();
         };
         self.view.bin = (self.chosen_bin().unwrap_or(0) + if forward { 1 } else { count - 1 }) % count;
-        let best = self.view.bin_view.as_ref().is_some_and(|bin_view| bin_view.best);
+        let best = self.view.open_bin.as_ref().is_some_and(|bin_view| bin_view.best);
         self.open_bin();
-        if let Some(bin_view) = &mut self.view.bin_view {
+        if let Some(bin_view) = &mut self.view.open_bin {
             bin_view.best = best;
         }
         self.read_details()
@@ -46,7 +46,7 @@ impl App {
 
     /// The newest figures or the best.
     pub(super) fn toggle_best(&mut self) -> Vec<Effect> {
-        if let Some(bin_view) = &mut self.view.bin_view {
+        if let Some(bin_view) = &mut self.view.open_bin {
             bin_view.best = !bin_view.best;
             bin_view.shown = None;
         }
@@ -55,7 +55,7 @@ impl App {
 
     /// Has the details of the open bin read (again).
     pub(super) fn read_details(&self) -> Vec<Effect> {
-        let (Some(bin_view), Some((run, live))) = (&self.view.bin_view, self.on_screen()) else { return Vec::new() };
+        let (Some(bin_view), Some((run, live))) = (&self.view.open_bin, self.on_screen()) else { return Vec::new() };
         let journal = if live { None } else { self.history.chosen().map(|run| run.journal.clone()) };
         let branch = run.state.comparison.as_ref().and_then(|comparison| comparison.current);
         let branch = branch.and_then(|_| run.state.header.as_ref().map(|header| header.run_id.clone()));
@@ -64,7 +64,7 @@ impl App {
 
     /// Takes in what was read, unless something else is on screen by now.
     pub(super) fn bin_read(&mut self, request: &BinRequest, details: Result<BinDetails, String>) {
-        if let Some(bin_view) = &mut self.view.bin_view
+        if let Some(bin_view) = &mut self.view.open_bin
             && bin_view.bin == request.bin
             && bin_view.best == request.best
         {
@@ -75,19 +75,19 @@ impl App {
     /// Whether the details on screen are older than those on disk.
     pub(super) fn details_changed(&self, bin: &str) -> bool {
         let live = self.on_screen().is_some_and(|(_, live)| live);
-        live && self.view.bin_view.as_ref().is_some_and(|bin_view| bin_view.bin == bin)
+        live && self.view.open_bin.as_ref().is_some_and(|bin_view| bin_view.bin == bin)
     }
 
     /// Drops the terminal's own pictures: it may have lost them.
     pub(in crate::tui) fn forget_pictures(&mut self) {
-        if let Some(Ok(details)) = self.view.bin_view.as_mut().and_then(|bin_view| bin_view.shown.as_mut()) {
+        if let Some(Ok(details)) = self.view.open_bin.as_mut().and_then(|bin_view| bin_view.shown.as_mut()) {
             details.pictures = RefCell::default();
         }
     }
 
     /// Moves among the bins of the table, or among the hardest pairs.
     pub(super) fn move_in_bins(&mut self, motion: Motion) -> bool {
-        if let Some(bin_view) = &mut self.view.bin_view {
+        if let Some(bin_view) = &mut self.view.open_bin {
             let most = match &bin_view.shown {
                 Some(Ok(details)) => details.detail.accepts.len().max(details.detail.rejects.len()),
                 _ => 0,

@@ -46,7 +46,7 @@ impl App {
     }
 
     pub(super) fn close(&mut self) {
-        if self.view.dialog.take().is_some() || self.view.bin_view.take().is_some() {
+        if self.view.dialog.take().is_some() || self.view.open_bin.take().is_some() {
             return;
         }
         let charts = &mut self.view.charts;
@@ -109,7 +109,7 @@ impl App {
 
     pub(super) fn show(&mut self, tab: Tab) -> Vec<Effect> {
         self.view.tab = tab;
-        self.view.bin_view = None;
+        self.view.open_bin = None;
         self.view.log_scroll = 0;
         self.view.zoomed = false;
         if tab == Tab::History { self.refresh() } else { Vec::new() }

@@ -76,7 +76,7 @@ fn label(binding: &Binding, app: &App) -> Option<Cow<'static, str>> {
         Action::OpenBin if binding.scope == Scope::Run && (app.chooses_bins() || app.chosen_bin().is_none()) => {
             return None;
         }
-        Action::ToggleBest if app.view.bin_view.as_ref().is_some_and(|bin_view| bin_view.best) => "newest",
+        Action::ToggleBest if app.view.open_bin.as_ref().is_some_and(|bin_view| bin_view.best) => "newest",
         Action::Chart(ChartAction::ToggleLogY) if charts.log_y => "linear",
         Action::Chart(ChartAction::ToggleSmoothing) if charts.smooth => "raw",
         Action::ZoomPane if app.view.zoomed => "unzoom",
@@ -84,7 +84,7 @@ fn label(binding: &Binding, app: &App) -> Option<Cow<'static, str>> {
         Action::Close if app.view.dialog.is_none() => {
             let past = app.view.tab == Tab::History && app.history.full;
             let charts = charts.cross.is_some() || charts.window.is_some() || charts.y.is_some();
-            let deep = app.view.zoomed || app.view.bin_view.is_some();
+            let deep = app.view.zoomed || app.view.open_bin.is_some();
             (past || deep || app.view.log_scroll > 0 || charts).then_some("back")?
         }
         // The sentence at the left says it already.

@@ -223,7 +223,7 @@ fn drilling_into_bins_and_back() {
     let other = Event::DetailsWritten { bin: "age".to_owned(), index: 2, best: false };
     assert!(tell(&mut app, other).is_empty());
     press(&mut app, "Esc");
-    assert!(app.view.bin_view.is_none() && at(&app, 120, 40).contains("evaluation"));
+    assert!(app.view.open_bin.is_none() && at(&app, 120, 40).contains("evaluation"));
 }
 
 #[test]
