@@ -24,7 +24,7 @@ pub(super) fn models(json: bool) -> Result<(), Failure> {
 fn as_text(rows: &[(&Backbone, Totals)]) -> String {
     let width = rows.iter().map(|(entry, _)| entry.name.len()).max().unwrap_or(0);
     let mut text = format!(
-        "{:width$}  embedding  million weights  million MACs  {:18}  MiB per image  ImageNet widths\n",
+        "{:width$}  embedding  million weights  million MACs  {:18}     MiB/image  ImageNet widths\n",
         "backbone", "maps"
     );
     for (entry, totals) in rows {
@@ -46,7 +46,7 @@ fn as_text(rows: &[(&Backbone, Totals)]) -> String {
         );
     }
     text.push_str(
-        "\nFor 112x112 images at width 1. MiB per image: the results of all layers in fp32, about what training keeps for\n\
+        "\nFor 112x112 images at width 1. MiB/image: the results of all layers in fp32, about what training keeps for\n\
          each image of a batch. ImageNet widths: those of Keras's own weight files, for `pretrained`.\n\
          In a schedule: model: {backbone: mobilenetv2, embedding: 256, dropout: 0.4, width: 0.5, pretrained: FILE.h5}\n",
     );

@@ -89,7 +89,7 @@ mod tests {
         versions       facetui 0.1.0, libtorch 2.11.0
         measured       mobilefacenet with arcface and sgd, 1000 classes, batch 64, fp32
         start          0.25 s until a step can be taken
-        step           80.0 images/s, 800.0 ms a step (median of 5, synthetic images)
+        step           80.0 images/s, 800.0 ms per step (median of 5, synthetic images)
         from files     79.0 images/s over 5 steps, 0.1 % of the time waiting for images, 98.8 % of the synthetic rate
         evaluation     200.0 images/s, each with its mirror image
         peak memory    1536 MiB

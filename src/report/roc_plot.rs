@@ -124,6 +124,6 @@ mod tests {
         let picture = image::open(&path).expect("is a picture");
         assert_eq!((picture.width(), picture.height()), (1440, 1040));
         let gif = write(&[], "", &folder.path().join("roc.gif")).expect_err("is refused").to_string();
-        assert!(gif.contains("SVG or a PNG"), "{gif}");
+        assert!(gif.contains("neither an SVG nor a PNG"), "{gif}");
     }
 }

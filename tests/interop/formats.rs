@@ -123,7 +123,7 @@ fn a_run_of_every_format_there_was_is_read_and_goes_on() {
         assert!(state.comparison.is_some() && state.log.iter().all(|line| !line.message.contains("damaged")));
         // It goes on where it was, under the labels that it had.
         let said = place.runs(&["kept.yaml", "--headless", "--resume-changed"]);
-        assert!(said.contains("going on with `kept-") && said.contains("of branch `center`"), "{said}");
+        assert!(said.contains("resuming `kept-") && said.contains("of branch `center`"), "{said}");
         assert!(!said.contains("damaged"), "{said}");
         assert_eq!(place.read("checkpoints/kept_hist.json"), lists, "the stages before are done");
         let (before, now) = (History::parse(&before), History::parse(&place.read("checkpoints/kept_center_hist.json")));

@@ -205,9 +205,12 @@ fn a_gentle_stop_ends_the_branch_after_its_epoch_and_begins_no_other() {
         said.push_str(&(line + "\n"));
     }
     assert_eq!(child.wait().expect("ends").code(), Some(130), "{said}");
-    for words in
-        ["the branch to come is not begun", "1 of 2 branches were not begun", "not begun: second", "stopped on request"]
-    {
+    for words in [
+        "the last branch will not be started",
+        "1 of 2 branches were not begun",
+        "not started: second",
+        "stopped on request",
+    ] {
         assert!(said.contains(words), "`{words}` is missing in {said}");
     }
     let table: Value = serde_json::from_str(&place.read("checkpoints/long_branches.json")).expect("JSON");

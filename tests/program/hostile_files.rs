@@ -150,7 +150,7 @@ fn a_state_leads_to_no_other_folder_and_removes_no_other_file() {
             state["best"] = json!(-1.0);
         });
         let said = place.runs(&on);
-        assert!(said.contains("going on with"), "{said}");
+        assert!(said.contains("resuming `"), "{said}");
         assert!(
             place
                 .path("work/checkpoints")

@@ -175,7 +175,7 @@ fn two_clients_agree_and_broken_ones_harm_nothing() {
         answer
     };
     assert!(answer(say(b"GET / HTTP/1.1\n\n")).contains("refused"));
-    assert!(answer(say(b"{\"command\":\"pause\"}\n")).contains("the first line must be a hello"));
+    assert!(answer(say(b"{\"command\":\"pause\"}\n")).contains("the first line must be `hello`"));
     assert!(answer(say(b"{\"hello\":{\"protocol\":99}}\n")).contains("speaks protocol 1"));
     assert!(answer(say(&b"x".repeat(40_000))).contains("a line of more than"));
     assert!(answer(say(&[hello.as_slice(), b"\xff\xfe\n"].concat())).contains("refused"));
@@ -224,12 +224,12 @@ fn a_second_trainer_is_refused_until_the_first_is_gone() {
     let refused = place.run(&["tiny.yaml", "--headless"]);
     assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
     let said = dense(&refused);
-    for word in ["`tiny` is trained already", &id, &running.0.to_string(), "facetui attach", "facetui stop"] {
+    for word in ["`tiny` is already being trained", &id, &running.0.to_string(), "facetui attach", "facetui stop"] {
         assert!(said.contains(&squeezed(word)), "`{word}` is missing in {}", text(&refused));
     }
     let refused = place.run(&["tiny.yaml", "--detach"]);
     assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
-    assert!(dense(&refused).contains("`tiny`istrainedalready"), "{}", text(&refused));
+    assert!(dense(&refused).contains("`tiny`isalreadybeingtrained"), "{}", text(&refused));
     assert_eq!(place.journals("tiny").len(), 1, "a refused run leaves no folder");
 
     // Killed, it leaves its files behind; they block nobody.
@@ -240,9 +240,9 @@ fn a_second_trainer_is_refused_until_the_first_is_gone() {
     let said = plain(&place.run(&["attach"]));
     assert!(said.contains("needs a terminal"), "{said}");
     let said = dense(&place.run(&["stop"]));
-    assert!(said.contains("norungoesonhere") && said.contains(&id), "{said}");
+    assert!(said.contains("norunistraininghere") && said.contains(&id), "{said}");
     let watched = place.run(&["watch", "tiny", "--headless"]);
-    assert!(plain(&watched).contains("ended without a last word"), "{}", text(&watched));
+    assert!(plain(&watched).contains("was killed"), "{}", text(&watched));
     // It goes on where it was, in the same folder.
     let (again, _running) = detached(&place);
     let table = place.runs(&["runs"]);
@@ -323,7 +323,7 @@ fn a_changed_schedule_is_refused_at_once_in_the_terminal_that_asked() {
     // Told what to do, it goes on in the background.
     let said = place.runs(&[&changed[..], &["--resume-changed"]].concat());
     let _running = Running(owner(&place).pid);
-    assert!(said.contains("trains in the background"), "{said}");
+    assert!(said.contains("is training in the background"), "{said}");
     assert_eq!(runs(), there);
 }
 

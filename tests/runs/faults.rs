@@ -196,6 +196,6 @@ fn a_run_that_cannot_save_at_its_end_says_so_and_goes_on_later() {
     assert!(!numbers.is_empty() && temporary <= 1, "{numbers:?}");
     std::fs::remove_file(&full).expect("removes");
     let said = place.runs(&["f.yaml", "--headless"]);
-    assert!(said.contains("the run goes on from") && said.contains("8 of 8 epochs"), "{said}");
+    assert!(said.contains("the run resumes from") && said.contains("8 of 8 epochs"), "{said}");
     assert_eq!(states(&place.path("checkpoints")).1, 0);
 }

@@ -70,7 +70,8 @@ fn the_second_deadline_gives_up_what_the_disk_does_not_take() {
     let took = asked.elapsed();
     assert_eq!(code, Some(3), "files are missing: {said}");
     assert!(
-        said.contains("the time for the epoch is over") && said.contains("the time for its files is over too"),
+        said.contains("the grace period of the epoch is over")
+            && said.contains("the grace period for writing files is over"),
         "{said}"
     );
     assert!(took >= Duration::from_secs(2 * GRACE), "{took:?}: {said}");
@@ -84,12 +85,12 @@ fn the_second_deadline_gives_up_what_the_disk_does_not_take() {
         })
         .collect();
     assert_eq!(stops[..2], [StopKind::AfterEpoch, StopKind::Now], "{said}");
-    // What is on the disk is whole, and the run goes on from it.
+    // What is on the disk is whole, and the run resumes from it.
     let model = place.path("checkpoints/g.h5");
     assert!(matches!(checkpoint::verify(&model), Ok(true)));
     std::fs::remove_file(&full).expect("removes");
     let epochs = 1 + checkpoint::notes(&model).expect("reads")["state"]["epoch"].as_u64().expect("an epoch");
     let said = place.runs(&["g.yaml", "--headless", "--resume-changed", "--set", &format!("stages.0.epochs={epochs}")]);
-    assert!(said.contains("the run goes on from"), "{said}");
+    assert!(said.contains("the run resumes from"), "{said}");
     eprintln!("ended {:.1} s after SIGTERM with --grace {GRACE}", took.as_secs_f64());
 }

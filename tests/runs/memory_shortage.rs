@@ -69,13 +69,13 @@ fn a_batch_that_does_not_fit_is_named_and_the_run_goes_on_with_one_that_does() {
     assert!(!said.contains("frame #0") && !said.contains("enforce fail"), "{said}");
     assert!(!place.model("checkpoints/tight.h5").weights.nodes.is_empty());
 
-    // The advice is good: under the same limit the run goes on from its first stage and ends.
+    // The advice is good: under the same limit the run resumes from its first stage and ends.
     let fits = number_after(&said, "help: `--set stages.1.batch_size=");
     assert!((8..120).contains(&fits), "{said}");
     let set = format!("stages.1.batch_size={fits}");
     let output = limited(&place, &["tight.yaml", "--headless", "--set", &set, "--resume-changed"]).output();
     let said = plain(&output.expect("starts"));
-    assert!(said.contains("the run goes on from") && said.contains("completed, 2 of 2 epochs"), "{said}");
+    assert!(said.contains("the run resumes from") && said.contains("completed, 2 of 2 epochs"), "{said}");
     assert!(!place.journals("tight").is_empty());
 }
 
@@ -106,7 +106,7 @@ fn auto_takes_what_fits_and_a_run_that_goes_on_keeps_it() {
     let check = limited(&place, &["check", "tight.yaml", "--set", "batch_size=auto"]).output().expect("starts");
     assert_eq!(number_after(&plain(&check), "batch_size: auto would take "), found);
     let said = place.runs(&[&auto[..], &["--headless"]].concat());
-    assert!(said.contains("the run goes on from") && !said.contains("`batch_size: auto` takes"), "{said}");
+    assert!(said.contains("the run resumes from") && !said.contains("`batch_size: auto` takes"), "{said}");
     let journals = place.journals("tight");
     assert_eq!(journals.len(), 1, "it is one run");
     let sizes: Vec<u64> = journals[0]

@@ -61,13 +61,13 @@ fn a_panic_in_any_thread_ends_the_run_with_its_state() {
         let said = text(output.as_ref().expect("starts"));
         assert_eq!(output.expect("starts").status.code(), Some(1), "{spot}: {said}");
         assert!(
-            said.contains("a test wanted it") && said.contains("what panicked is in `runs/panic-"),
+            said.contains("a test wanted it") && said.contains("the panic is described in `runs/panic-"),
             "{spot}: {said}"
         );
         let report = report(&place);
         assert!(report.contains(&format!("the thread `{thread}` panicked at src/crash.rs")), "{spot}: {report}");
         let said = place.runs(&["panic.yaml", "--headless"]);
-        assert_eq!(said.contains("the run goes on from"), trained, "{spot}: {said}");
+        assert_eq!(said.contains("the run resumes from"), trained, "{spot}: {said}");
         // What was trained before is not trained again, unless the panic was in the middle of a step.
         let journal = place.journals("panic").pop().expect("a journal");
         let ended = |event: &Event| matches!(event, Event::Finished { .. });
@@ -126,7 +126,7 @@ fn so_does_one_of_the_screen_and_the_terminal_is_given_back() {
     let mut terminal = Terminal::start_with(&place, &["panic.yaml"], (100, 30), &environment);
     terminal.wait("the screen failed");
     assert_eq!(terminal.end(), 1, "{}", terminal.text());
-    terminal.wait("what panicked is in");
+    terminal.wait("the panic is described in");
     let screen = terminal.text();
     assert!(screen.contains("failed,") && screen.contains("a test wanted it"), "{screen}");
     assert!(report(&place).contains("the thread `main` panicked"));

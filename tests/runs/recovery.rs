@@ -70,8 +70,8 @@ fn with_recovery_off_it_ends_with_the_state_before_the_nan() {
     // Without the fault it goes on from the newest state, which a fast epoch on a slow disk may have no snapshot behind, and
     // ends as the run that never had it.
     let newest = place.journals("nan")[0].iter().rev().find_map(|record| match record.event {
-        Event::CheckpointWritten { kind: CheckpointKind::Model, .. } => Some("the run goes on from the end of epoch 1"),
-        Event::CheckpointWritten { kind: CheckpointKind::Snapshot, .. } => Some("the run goes on from step"),
+        Event::CheckpointWritten { kind: CheckpointKind::Model, .. } => Some("the run resumes from the end of epoch 1"),
+        Event::CheckpointWritten { kind: CheckpointKind::Snapshot, .. } => Some("the run resumes from step"),
         _ => None,
     });
     let output = train(&place, &["recovery=off", "snapshot.steps=2"], "");
@@ -92,5 +92,5 @@ fn the_attempts_are_counted() {
     let output = train(&place, &["recovery={attempts: 2, skip: 1}"], nan);
     let said = text(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert_eq!(said.matches("the run went back to its newest state").count(), 2, "{said}");
+    assert_eq!(said.matches("the run went back to its newest saved state").count(), 2, "{said}");
 }

@@ -150,7 +150,7 @@ fn a_run_that_is_to_end_does_not_wait_for_a_silent_disk() {
         .as_u64()
         .expect("an epoch");
     let said = place.runs(&["s.yaml", "--headless", "--resume-changed", "--set", &format!("stages.0.epochs={epochs}")]);
-    assert!(said.contains("the run goes on from"), "{said}");
+    assert!(said.contains("the run resumes from"), "{said}");
 }
 
 #[test]

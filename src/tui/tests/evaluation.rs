@@ -322,7 +322,7 @@ fn another_learning_rate() {
     tell(&mut app, Event::LearningRateScaled { factor: 0.25 });
     assert!(!first_line(&app).contains("requested"));
     let shown = at(&app, 120, 40);
-    assert!(shown.contains("2.50e-4 x0.25") && shown.contains("learning rate times 0.25"), "{shown}");
+    assert!(shown.contains("2.50e-4 x0.25") && shown.contains("learning rate multiplied by 0.25"), "{shown}");
     press(&mut app, "*");
     press(&mut app, "Up");
     assert_eq!(press(&mut app, "Enter"), [Effect::Send(Command::ScaleLearningRate(0.5))]);

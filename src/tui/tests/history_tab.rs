@@ -64,7 +64,7 @@ fn a_filter_works_while_it_is_typed_and_is_taken_back() {
     assert!(text(&frame(&app, 120, 40, USUAL)).contains("(2 hidden)"));
     press(&mut app, "/");
     type_in(&mut app, " colour:red");
-    assert!(text(&frame(&app, 120, 40, USUAL)).contains("is no field"));
+    assert!(text(&frame(&app, 120, 40, USUAL)).contains("is not a field"));
     press(&mut app, "Esc");
     assert_eq!((app.history.runs.len(), app.history.filter_text.as_str()), (1, "state:stopped"));
     press(&mut app, "/");

@@ -276,7 +276,7 @@ fn the_table_of_branches_opens_where_there_are_branches() {
     assert_eq!(app.view.dialog, None);
     press(&mut app, "n");
     event(&mut app, Event::StopRequested { kind: StopKind::AfterEpoch });
-    assert!(text(&frame(&app, 120, 40, USUAL)).contains("the branch to come is not begun"));
+    assert!(text(&frame(&app, 120, 40, USUAL)).contains("the last branch will not be started"));
 }
 
 #[test]
