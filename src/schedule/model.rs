@@ -24,7 +24,7 @@ pub enum ModelSource {
         path: PathBuf,
         /// The layer whose output is the embedding, when the file holds a whole model.
         embedding: Option<EmbeddingLayer>,
-        /// Whether the file's optimiser goes on; the reference's `compile`.
+        /// Whether the file's optimiser resumes; the reference's `compile`.
         compile: bool,
     },
 }

@@ -15,9 +15,9 @@ pub(super) mod worker;
 use std::path::PathBuf;
 
 use super::shown_run::ShownRun;
+use crate::run::history::PastRun;
 use crate::run::history::filter::Filter;
 use crate::run::history::schedule_diff::Change;
-use crate::run::history::PastRun;
 use crate::run::state::RunState;
 
 use compared::MOST_COMPARED;

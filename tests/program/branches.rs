@@ -145,7 +145,7 @@ fn json_lines_end_in_the_whole_table_and_a_saved_model_may_be_the_start() {
         let log = |event: &&Event| matches!(event, Event::Log { message, .. } if message.contains(words));
         events.iter().filter(log).count()
     };
-    assert_eq!(told("the file's optimiser goes on: Adam after 3 steps"), 1);
+    assert_eq!(told("the file's optimiser resumes: Adam after 3 steps"), 1);
     let optimizer = place.model("checkpoints/cmp_softmax.h5").optimizer.expect("one");
     assert_eq!((optimizer.class_name.as_str(), optimizer.iterations), ("Adam", 6));
     assert!(!place.path("checkpoints/cmp.h5").exists(), "nothing was trained under the whole run's name");

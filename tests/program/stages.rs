@@ -175,7 +175,7 @@ fn a_model_goes_on_from_a_file_in_every_way() {
     ] {
         place.write(&format!("{name}.yaml"), &with(model, &format!("initial_epoch: 1\n{stages}")));
         let said = place.runs(&[&format!("{name}.yaml"), "--headless"]);
-        assert!(said.contains("optimiser goes on: Adam after 3 steps") && !said.contains("a new head"), "{said}");
+        assert!(said.contains("optimiser resumes: Adam after 3 steps") && !said.contains("a new head"), "{said}");
         let optimizer = place.model(&format!("checkpoints/{name}.h5")).optimizer.expect("one");
         assert_eq!(optimizer.iterations, 6);
         assert!(said.contains("epoch 2 ended"), "{said}");

@@ -169,7 +169,7 @@ fn a_run_waits_for_its_images_and_can_be_stopped_meanwhile() {
         wait(&mut lines, &mut said, "s: the training set's disk does not answer");
         assert!(said.contains("no images for "), "{said}");
         std::fs::remove_file(&gone).expect("removes");
-        wait(&mut lines, &mut said, "images come again");
+        wait(&mut lines, &mut said, "images are arriving again");
     }
     wait(&mut lines, &mut said, " ended");
     std::fs::write(&gone, "").expect("writes");

@@ -73,7 +73,7 @@ fn a_run_is_sized_suspended_asked_and_stopped() {
     terminal.press("n");
     terminal.wait("stopping after epoch");
     terminal.press("n");
-    terminal.wait("going on: the stop was withdrawn");
+    terminal.wait("the stop was withdrawn");
     terminal.wait("n stop after epoch");
     // What something else wrote over the screen goes with Ctrl-L.
     terminal.scribble(b"\x1b[5;5Hrubbish from elsewhere");
