@@ -137,7 +137,11 @@ fn disk(state: &RunState, warnings: &Warnings) -> Found {
         return NOTHING;
     }
     one(
-        format!("the next checkpoint may not fit on the disk: {} are free, it needs about {}", bytes(free), bytes(need)),
+        format!(
+            "the next checkpoint may not fit on the disk: {} are free, it needs about {}",
+            bytes(free),
+            bytes(need)
+        ),
         "make room now; if a file cannot be written, the previous one stays as it is",
     )
 }
