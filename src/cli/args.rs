@@ -294,12 +294,12 @@ mod tests {
         assert!(matches!(action(&[]), Action::History { .. }));
         let Action::Train(request) = action(&["a.yaml", "--set", "seed=1", "--json"]) else { panic!("not trained") };
         assert_eq!((request.overrides, request.headless, request.json), (vec!["seed=1".to_owned()], true, true));
-        let wish = |flag: &str| match action(&["a.yaml", flag]) {
+        let wanted = |flag: &str| match action(&["a.yaml", flag]) {
             Action::Train(request) => request.unfinished,
             other => panic!("{other:?}"),
         };
-        assert_eq!((wish("--fresh"), wish("--resume-changed")), (OnUnfinished::StartOver, OnUnfinished::Resume));
-        assert_eq!(wish("--json"), OnUnfinished::Ask);
+        assert_eq!((wanted("--fresh"), wanted("--resume-changed")), (OnUnfinished::StartOver, OnUnfinished::Resume));
+        assert_eq!(wanted("--json"), OnUnfinished::Ask);
         assert!(matches!(action(&["demo", "--headless"]), Action::Demo(request) if request.headless));
     }
 

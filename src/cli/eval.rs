@@ -66,7 +66,7 @@ fn picture(text: &str) -> Result<PathBuf, String> {
     }
 }
 
-/// Evaluates the model. A set that cannot be used is told, the others go on; the exit code is then 1.
+/// Evaluates the model. A set that cannot be used is reported, the others are evaluated; the exit code is then 1.
 pub(super) fn eval(request: &Request) -> Result<(), Failure> {
     saved_model::caught(|| {
         for path in request.roc.iter().chain(&request.output) {

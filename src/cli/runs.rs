@@ -1,4 +1,4 @@
-//! `facetui runs`: every run under a folder and every one that goes on on this machine, as a table or as JSON.
+//! `facetui runs`: every run under a folder and every one that is training on this machine, as a table or as JSON.
 
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -57,7 +57,7 @@ struct Row {
 /// Lists the runs.
 pub(super) fn runs(request: &Request) {
     let mut rows: Vec<Row> = find::all(&request.runs).into_iter().filter_map(row).collect();
-    // Those that go on first; each part is the newest first already.
+    // Those that are training first; each part is the newest first already.
     rows.sort_by_key(|row| !row.live);
     let live = rows.iter().filter(|row| row.live).count();
     let older = rows.len().saturating_sub(live + MOST_ENDED);

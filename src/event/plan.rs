@@ -10,7 +10,7 @@ use super::outcome::Outcome;
 pub struct StagePlan {
     /// The loss's name as the schedule's vocabulary spells it: `softmax`, `arcface`, ...
     pub loss: String,
-    /// The optimiser's name, or `keep` when the stage goes on with the one before it.
+    /// The optimiser's name, or `keep` when the stage keeps the one before it.
     pub optimizer: String,
     /// Epochs of this stage.
     pub epochs: u32,

@@ -51,9 +51,9 @@ impl Found {
 /// Which runs are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
-    /// Those that go on.
+    /// Those that are training.
     Live,
-    /// Those that go on first, then all others.
+    /// Those that are training first, then all others.
     Any,
 }
 
@@ -68,7 +68,7 @@ pub struct FindError {
     help: String,
 }
 
-/// Every run under `root` and every one that goes on on this machine, the newest first.
+/// Every run under `root` and every one that is training on this machine, the newest first.
 pub fn all(root: &Path) -> Vec<Found> {
     let mut found = BTreeMap::new();
     let under = std::fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
@@ -92,7 +92,7 @@ pub fn modified(path: &Path) -> f64 {
     modified.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok()).map_or(0.0, |since| since.as_secs_f64())
 }
 
-/// The run that is meant. Without a word it is the only one that goes on; where none does and any is wanted, the newest.
+/// The run that is meant. Without a word it is the only one that is training; where none is and any is wanted, the newest.
 ///
 /// # Errors
 /// [`FindError`], with the candidates.

@@ -46,7 +46,7 @@ impl Listeners {
         crash::test("recorder");
         let line = journal::line(&record);
         let record = Arc::new(record);
-        // Nobody may be watching any more: the journal goes on. Those who watch do not wait for the disk.
+        // Nobody may be watching any more: the journal continues. Those who watch do not wait for the disk.
         let _ = self.subjournalr.send(Arc::clone(&record));
         self.hub.publish(&line);
         self.journal.write(line, &record);
@@ -75,7 +75,7 @@ pub(super) fn record(
     loop {
         crossbeam_channel::select! {
             recv(events) -> record => match record {
-                // The machine is looked at until the engine is gone, which is a moment after its last word.
+                // The machine is sampled until the engine is gone, which is a moment after its last word.
                 Ok(record) if listeners.has_ended() && matches!(record.event, Event::Machine(_)) => {}
                 Ok(record) => listeners.take(record),
                 Err(_) => break,

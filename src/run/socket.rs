@@ -15,7 +15,7 @@
 //! ```
 //!
 //! The journal is the queue: a client that is slow is given what it missed from there, so that it holds up neither the
-//! recorder nor the others ([`hub`]); one that takes nothing for half a minute is dropped. What is no line of this
+//! recorder nor the others ([`hub`]); one that takes nothing for half a minute is dropped. A line that is not of this
 //! protocol is answered with `{"refused":"..."}` and the end of the connection.
 
 pub mod client;

@@ -62,7 +62,7 @@ pub struct Series<'a> {
     pub dash: &'static [f32],
     /// Squares at its best points instead of discs.
     pub square: bool,
-    /// Whether the line goes on over epochs without a value.
+    /// Whether the line continues over epochs without a value.
     pub joins: bool,
 }
 

@@ -45,7 +45,7 @@ impl std::str::FromStr for Split {
             }
             match parts.last() {
                 Some(Part { name, to: None, .. }) => {
-                    return Err(wrong(&format!("follows `{name}`, which goes on to the last epoch")));
+                    return Err(wrong(&format!("follows `{name}`, which extends to the last epoch")));
                 }
                 Some(Part { name, to: Some(end), .. }) if from < *end => {
                     return Err(wrong(&format!("begins before `{name}` ends, at {end}")));
@@ -80,7 +80,7 @@ mod tests {
             (":0-5", "no name"),
             ("a:x-5", "`x`"),
             ("a:5-5", "ends before"),
-            ("a:0-,b:5-6", "goes on to the last"),
+            ("a:0-,b:5-6", "extends to the last"),
             ("a:0-9,b:5-", "begins before"),
             ("a:0-99999999999999999999999", "99999999999999999999999"),
         ] {

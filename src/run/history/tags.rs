@@ -22,7 +22,7 @@ const NOTE: usize = 4000;
 /// Counts the changes of the file.
 const VERSION: u32 = 1;
 
-/// The file's content. Other keys are of newer versions, and are passed over.
+/// The file's content. Other keys are of newer versions, and are ignored.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct File {
@@ -69,7 +69,7 @@ fn look(run: &Path) -> io::Result<File> {
     let file: File = json_checksum::parse(&fs_err::read(&path)?).map_err(wrong)?;
     if file.version > VERSION {
         let version = file.version;
-        return Err(wrong(format!("its version is {version}; this facetui knows {VERSION}: a newer one wrote it")));
+        return Err(wrong(format!("a newer facetui wrote it (version {version}; this one reads up to {VERSION})")));
     }
     Ok(file)
 }

@@ -124,7 +124,7 @@ struct Worker {
 impl Worker {
     fn work(mut self, tasks: &Receiver<Task>) {
         for task in tasks {
-            // After a panic it goes on with the next one: the run ends in order, and its end is recorded.
+            // After a panic it continues with the next one: the run ends in order, and its end is recorded.
             let _ = catch_unwind(AssertUnwindSafe(|| self.perform(&task)));
             if let Task::Line(line, _) = &task {
                 self.waiting.fetch_sub(line.len(), Ordering::Relaxed);

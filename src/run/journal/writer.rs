@@ -143,7 +143,7 @@ impl JournalWriter {
         outcome
     }
 
-    /// Opens the file anew, and goes on where it ends.
+    /// Opens the file anew, and continues where it ends.
     fn reopen(&mut self) -> io::Result<()> {
         let path = path(&self.folder);
         let there =

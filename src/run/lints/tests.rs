@@ -138,7 +138,7 @@ const CASES: &[Case] = &[
     ("a loss that falls", &[], |story| {
         (0..30).for_each(|at| story.epoch(5.0 * 0.9_f64.powi(at), &[(0.9 + 0.003 * f64::from(at), 0.3)]));
     }),
-    ("a step that is no number", &[LintKind::NotFinite], |story| {
+    ("a step whose loss is NaN", &[LintKind::NotFinite], |story| {
         story.begin();
         story.steps(3, &[1.0, f32::NAN, 1.0], 0.0);
     }),
@@ -146,7 +146,7 @@ const CASES: &[Case] = &[
         story.begin();
         story.steps(1, &[f32::INFINITY], 0.0);
     }),
-    ("an accuracy that is no number", &[LintKind::NotFinite], |story| story.epoch(1.0, &[(f64::NAN, 0.3)])),
+    ("an accuracy that is NaN", &[LintKind::NotFinite], |story| story.epoch(1.0, &[(f64::NAN, 0.3)])),
     ("a loss that climbs back", &[LintKind::Diverging], |story| {
         for loss in [5.0, 3.0, 2.0, 2.5, 4.5, 5.0] {
             story.epoch(loss, &[(0.9, 0.3)]);
@@ -276,7 +276,7 @@ fn without_a_gpu_no_gpu_is_idle() {
 }
 
 #[test]
-fn a_worry_rests_when_it_is_over_and_comes_back_as_itself() {
+fn a_warning_ends_when_it_no_longer_holds_and_comes_back_as_itself() {
     let mut story = Story::new(&[], "cpu");
     story.tell(0.0, written(50 << 20));
     story.machine(Some(60 << 20), &[]);
@@ -295,7 +295,7 @@ fn a_worry_rests_when_it_is_over_and_comes_back_as_itself() {
 }
 
 #[test]
-fn each_bin_has_its_own_worries() {
+fn each_bin_has_its_own_warnings() {
     let mut story = Story::new(&["lfw", "agedb"], "cpu");
     for (at, accuracy) in [0.9, 0.95, 0.8, 0.8].into_iter().enumerate() {
         story.epoch(3.0 - at as f64 / 2.0, &[(accuracy, 0.3), (0.9 + at as f64 / 100.0, 0.3)]);
@@ -349,7 +349,7 @@ fn the_reference_and_the_demo_raise_nothing() {
 }
 
 #[test]
-fn a_branch_begins_without_the_worries_of_the_one_before() {
+fn a_branch_begins_without_the_warnings_of_the_one_before() {
     let mut story = Story::new(&[], "cpu");
     story.begin();
     story.steps(1, &[f32::NAN], 0.0);

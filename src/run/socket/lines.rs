@@ -5,11 +5,11 @@
 pub struct Lines {
     buffer: Vec<u8>,
     limit: usize,
-    /// The rest of a line that was too long is passed over.
+    /// The rest of a line that was too long is skipped.
     skipping: bool,
 }
 
-/// A line that was longer than the limit; it is passed over.
+/// A line that was longer than the limit; it is skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a line of more than {0} bytes")]
 pub struct TooLong(pub usize);

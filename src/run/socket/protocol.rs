@@ -1,6 +1,6 @@
 //! What travels over a run's socket: JSON values, one a line, no line longer than its side's limit.
 //!
-//! Version 1. Fields are only ever added; a client passes over lines it does not know, a server answers them with
+//! Version 1. Fields are only ever added; a client skips lines it does not know, a server answers them with
 //! [`ToClient::Refused`] and hangs up. Another version of the protocol is refused with words.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};

@@ -256,7 +256,7 @@ fn attend(stream: &UnixStream, shared: &Arc<Shared>) {
                 }
                 Ok(ToServer::Command(command)) => {
                     (shared.on_command)(&command, peer);
-                    // An engine that has just ended hears nothing, and needs not.
+                    // An engine that has just ended receives nothing, and needs not.
                     let _ = shared.commands.send(command);
                     None
                 }
@@ -359,7 +359,7 @@ fn copy(journal: &Path, part: std::ops::Range<u64>, mut stream: &UnixStream) -> 
         }
         left -= count as u64;
         let mut text = Vec::with_capacity(count + count / 8);
-        // What is no line of a journal is left to the client, which passes over it.
+        // A line that is not a record is left to the client, which skips it.
         lines.push(&bytes[..count], |line| {
             if let Ok(line) = line {
                 record_line(line, &mut text);
