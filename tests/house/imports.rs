@@ -197,6 +197,9 @@ impl<'ast> Visit<'ast> for Said {
         self.uses.extend(paths.into_iter().map(|path| (public, path)));
     }
 
+    /// `pub(in crate::tui)` imports nothing.
+    fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
+
     fn visit_path(&mut self, path: &'ast syn::Path) {
         self.add(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
         visit::visit_path(self, path);
@@ -272,7 +275,7 @@ fn a_ring_is_found_and_a_re_export_is_none() {
     put("room.rs", "pub mod a;\npub mod b;\npub mod c;\npub use a::Thing;\n");
     put("room/a.rs", "pub struct Thing;\npub fn f() { println!(\"{}\", super::b::g()); }\n");
     put("room/b.rs", "use super::Thing;\npub fn g() -> u8 { let _: Option<Thing> = None; 1 }\n");
-    put("room/c.rs", "#[cfg(test)]\nuse crate::room::d;\nuse super::a;\npub fn h() { a::f(); }\n");
+    put("room/c.rs", "#[cfg(test)]\nmod tests;\nuse super::a;\npub(in crate::room) fn h() { a::f(); }\n");
     let imports = Imports::read(folder.path());
     assert_eq!(imports.rings(), [["room/a", "room/b"]]);
     let name = |name: &str| vec!["room".to_owned(), name.to_owned()];

@@ -84,7 +84,7 @@ fn room(path: &Path, root: &Path) -> String {
 /// The code of a file: no comments, nothing from its test module on.
 fn code(path: &Path) -> String {
     let text = std::fs::read_to_string(path).expect("readable");
-    let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 

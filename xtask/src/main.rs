@@ -6,6 +6,7 @@
 
 mod args;
 mod cache;
+mod cargo;
 mod failure;
 mod libtorch;
 mod machine;

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use super::{Cargo, step};
 use crate::cache::{Cache, Package};
+use crate::cargo::{Cargo, step};
 use crate::failure::{Failure, Result};
 use crate::setup::{self, Request};
 use crate::{machine, say};

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use super::{Cargo, replace_with, step};
+use crate::cargo::{Cargo, replace_with, step};
 use crate::failure::{Failure, Result};
 use crate::say;
 use crate::setup::{self, Request};

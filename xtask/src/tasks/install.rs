@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-use super::{Cargo, step};
+use crate::cargo::{Cargo, step};
 use crate::failure::{Failure, Result};
 use crate::setup::{self, Request};
 use crate::{machine, say};

@@ -8,13 +8,10 @@ use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus};
 use std::time::Instant;
 
-use super::Cargo;
+use crate::cargo::Cargo;
 use crate::failure::{Failure, Result};
 use crate::say;
-use outcome::Outcome;
-
-/// What the names of tests that take minutes begin with; `cargo test` leaves them out, since they are ignored.
-const LONG: &str = "::long_";
+use outcome::{LONG, Outcome};
 
 /// Runs the usual tests, then the long ones if they are wanted; cargo's exit code.
 ///

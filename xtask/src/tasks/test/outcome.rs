@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+/// What the names of tests that take minutes begin with; `cargo test` leaves them out, since they are ignored.
+pub const LONG: &str = "::long_";
+
 /// A program of tests, as cargo names it when it starts it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Program {
@@ -60,7 +63,7 @@ impl Failed {
                 format!("cargo test {options} '{}'", name.split(" (line").next().unwrap_or(name))
             }
             Some(name) => format!("cargo test {options} {name} -- --exact{ignored}"),
-            None if self.long => format!("cargo test {options} -- --ignored {}", super::LONG),
+            None if self.long => format!("cargo test {options} -- --ignored {}", LONG),
             None => format!("cargo test {options}"),
         }
     }
