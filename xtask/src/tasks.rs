@@ -6,7 +6,7 @@ mod install;
 mod test;
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::args::{HELP, Task};
