@@ -126,7 +126,7 @@ mod tests {
         back(SILENCE_LIMIT.as_secs() + 1);
         assert!(watch.is_overdue());
         let (told, time) = watch.overdue().expect("is told");
-        assert_eq!((told, time.as_secs()), (work(0), SILENCE_LIMIT.as_secs() + 1));
+        assert!(told == work(0) && time > SILENCE_LIMIT, "{told:?} {time:?}");
         assert_eq!((watch.overdue(), watch.is_overdue()), (None, true), "once");
         assert!(watch.end() && !watch.end());
         watch.begin(work(100 * SLOWEST));

@@ -187,10 +187,8 @@ fn a_gentle_stop_ends_the_branch_after_its_epoch_and_begins_no_other() {
         "long",
         "branches: [{name: first, loss: softmax, epochs: 40000}, {name: second, loss: softmax, epochs: 400}]\n",
     );
-    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_facetui"))
-        .args(["long.yaml", "--headless"])
-        .current_dir(place.path(""))
-        .env("XDG_CACHE_HOME", place.path("cache"))
+    let mut child = place
+        .command(&["long.yaml", "--headless"])
         .stdout(std::process::Stdio::piped())
         .spawn()
         .expect("starts");

@@ -65,7 +65,7 @@ impl Place {
     fn run(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_facetui"));
         command.args(arguments).current_dir(self.folder.path()).env("XDG_CACHE_HOME", self.path("cache"));
-        command.env("NO_COLOR", "1").output().expect("starts")
+        command.env("OMP_NUM_THREADS", "1").env("NO_COLOR", "1").output().expect("starts")
     }
 
     fn journal(&self) -> Vec<Record> {

@@ -1,8 +1,6 @@
 //! What is wrong with training data, through the real program: an index, a record file or a bin that disagrees, and images
 //! that vanish or shrink while a run goes on.
 
-use std::process::Command;
-
 use crate::place::{Place, plain};
 
 const FACES: &str = "demo/faces_112x112_folders";
@@ -64,10 +62,8 @@ fn images_that_vanish_or_shrink_while_a_run_goes_on_are_counted_and_too_many_end
              stages: [{{loss: softmax, optimizer: adam, epochs: 4000}}]\n"
         ),
     );
-    let mut run = Command::new(env!("CARGO_BIN_EXE_facetui"))
-        .args(["run.yaml", "--headless"])
-        .current_dir(place.path(""))
-        .env("XDG_CACHE_HOME", place.path("cache"))
+    let mut run = place
+        .command(&["run.yaml", "--headless"])
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()

@@ -1,6 +1,7 @@
 //! The library that makes system calls fail (`tests/native/faults.cpp`), and what is seen of a run under it.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -64,6 +65,14 @@ pub fn log(place: &Place) -> Vec<Fault> {
 
 /// The numbers of the whole states in a folder, and how many temporary files lie there. A damaged state is a failure.
 pub fn states(folder: &Path) -> (Vec<u64>, usize) {
+    new_states(folder, &mut BTreeMap::new())
+}
+
+/// A file by its inode, length, and the moment of its last change in seconds and nanoseconds.
+type FileId = (u64, u64, i64, i64);
+
+/// As [`states`], but a file that is `known` and has not changed since is not read again.
+fn new_states(folder: &Path, known: &mut BTreeMap<FileId, u64>) -> (Vec<u64>, usize) {
     let (mut numbers, mut temporary) = (Vec::new(), 0);
     for entry in std::fs::read_dir(folder).expect("reads").flatten() {
         let path = entry.path();
@@ -72,10 +81,18 @@ pub fn states(folder: &Path) -> (Vec<u64>, usize) {
         if name.starts_with('.') || path.extension().is_none_or(|kind| kind != "h5") {
             continue;
         }
+        let meta = entry.metadata().expect("is there");
+        let file = (meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec());
+        if let Some(number) = known.get(&file) {
+            numbers.push(*number);
+            continue;
+        }
         assert!(matches!(checkpoint::verify(&path), Ok(true)), "{} is damaged", path.display());
         if !name.contains("_basic_") {
             let notes = checkpoint::notes(&path).expect("reads");
-            numbers.push(notes["state"]["sequence"].as_u64().expect("a state"));
+            let number = notes["state"]["sequence"].as_u64().expect("a state");
+            known.insert(file, number);
+            numbers.push(number);
         }
     }
     numbers.sort_unstable();
@@ -87,18 +104,20 @@ pub fn states(folder: &Path) -> (Vec<u64>, usize) {
 pub struct Kept {
     newest: u64,
     end: u64,
+    /// States that were read at an earlier fault.
+    known: BTreeMap<FileId, u64>,
 }
 
 impl Kept {
     /// For a run whose last state has the number `end`.
     pub const fn until(end: u64) -> Self {
-        Self { newest: 0, end }
+        Self { newest: 0, end, known: BTreeMap::new() }
     }
 
     /// Looks at the folder as it was at a fault: the newest state is as new as before, and one beside it, unless the run has
     /// come to its end, whose state is all that it leaves.
     pub fn look(&mut self, folder: &Path, fault: &str) {
-        let (numbers, temporary) = states(folder);
+        let (numbers, temporary) = new_states(folder, &mut self.known);
         let last = numbers.last().copied().unwrap_or_default();
         assert!(last >= self.newest, "{fault}: {numbers:?} after {}", self.newest);
         let is_enough = numbers.len() >= 2 || self.newest < 3 || last == self.end;

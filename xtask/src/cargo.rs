@@ -27,6 +27,12 @@ impl Cargo {
         Self { program: env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), inherited }
     }
 
+    /// One that inherits nothing that is taken away again.
+    #[cfg(test)]
+    pub fn plain() -> Self {
+        Self { program: "cargo".into(), inherited: Vec::new() }
+    }
+
     /// A cargo without arguments, in the current folder.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);

@@ -102,7 +102,7 @@ mod tests {
     }
 
     fn said(arguments: &str, long: bool) -> String {
-        let cargo = Cargo { program: "cargo".into(), inherited: Vec::new() };
+        let cargo = Cargo::plain();
         let command = command(&cargo, &words(arguments), long);
         command.get_args().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
     }
