@@ -273,23 +273,6 @@ mod tests {
     }
 
     #[test]
-    fn the_help_of_every_command() {
-        fn pages(command: &mut clap::Command, name: &str, text: &mut String) {
-            text.push_str(&format!("# {name} --help\n{}\n", command.render_long_help()));
-            let parts: Vec<String> = command.get_subcommands().map(|part| part.get_name().to_owned()).collect();
-            for part in parts.iter().filter(|part| *part != "help") {
-                let below = command.find_subcommand_mut(part).expect("listed");
-                pages(below, &format!("{name} {part}"), text);
-            }
-        }
-        let mut command = Arguments::command().version("0.0.0");
-        command.build();
-        let mut text = String::new();
-        pages(&mut command, "facetui", &mut text);
-        insta::assert_snapshot!(text);
-    }
-
-    #[test]
     fn a_file_is_trained_and_nothing_opens_the_history() {
         assert!(matches!(action(&[]), Action::History { .. }));
         let Action::Train(request) = action(&["a.yaml", "--set", "seed=1", "--json"]) else { panic!("not trained") };

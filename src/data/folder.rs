@@ -9,6 +9,7 @@
 //! folder (never in the data set, which may be read-only) and used again while no class folder has changed.
 
 mod cache;
+mod class_folder;
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -18,6 +19,7 @@ use std::time::SystemTime;
 
 use rayon::prelude::*;
 
+use self::class_folder::{ClassFolder, Names};
 use crate::data::source::{ImageError, Source};
 
 /// What every message about a data set's shape can point to.
@@ -102,37 +104,6 @@ pub enum FolderError {
 
 fn others(more: usize) -> String {
     if more == 0 { String::new() } else { format!(" (nor do {more} others)") }
-}
-
-/// A class folder as listed: its name, when it last changed, and its images' names, sorted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct ClassFolder {
-    name: Vec<u8>,
-    changed: SystemTime,
-    images: Names,
-}
-
-/// File names in one buffer: a million strings of their own would take three times the memory.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Names {
-    bytes: Vec<u8>,
-    ends: Vec<u32>,
-}
-
-impl Names {
-    fn push(&mut self, name: &[u8]) {
-        self.bytes.extend_from_slice(name);
-        self.ends.push(self.bytes.len() as u32);
-    }
-
-    fn get(&self, index: usize) -> &[u8] {
-        let start = if index == 0 { 0 } else { self.ends[index - 1] as usize };
-        &self.bytes[start..self.ends[index] as usize]
-    }
-
-    const fn len(&self) -> usize {
-        self.ends.len()
-    }
 }
 
 /// A listed folder data set. Images are numbered in the order of their class folders, then of their names.

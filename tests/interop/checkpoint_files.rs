@@ -285,7 +285,7 @@ fn names_that_are_no_names_are_refused() {
         let array = Array { shape: vec![1], data: vec![1.0] };
         model.extras = Extras { arrays: [(name.to_owned(), array)].into(), notes: Value::Null };
         let error = checkpoint::write(&cases.path("again.h5"), &model).expect_err("is refused");
-        assert!(error.to_string().contains("is no name"), "{error}");
+        assert!(error.to_string().contains("is not a valid name"), "{error}");
     }
 }
 

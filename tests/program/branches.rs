@@ -187,11 +187,8 @@ fn a_gentle_stop_ends_the_branch_after_its_epoch_and_begins_no_other() {
         "long",
         "branches: [{name: first, loss: softmax, epochs: 40000}, {name: second, loss: softmax, epochs: 400}]\n",
     );
-    let mut child = place
-        .command(&["long.yaml", "--headless"])
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .expect("starts");
+    let mut child =
+        place.command(&["long.yaml", "--headless"]).stdout(std::process::Stdio::piped()).spawn().expect("starts");
     let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().expect("a pipe")));
     let mut said = String::new();
     for line in lines {

@@ -7,6 +7,7 @@ mod hostile_files;
 mod models;
 mod plot;
 mod prepare;
+mod prepare_bins;
 mod schedules;
 mod stages;
 

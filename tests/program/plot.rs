@@ -98,8 +98,8 @@ fn mistakes_are_told_and_write_nothing() {
     std::fs::create_dir(place.path().join("nothing")).expect("makes");
     for (arguments, code, words) in [
         (["demo-2", "-o", "b.svg"], 2, ["no run `demo-2`", "`demo-1`"]),
-        (["demo-1", "-o", "b.pdf"], 2, ["`b.pdf` does not say", "`.svg`"]),
-        (["demo-1", "-o", "b"], 2, ["`b` does not say", "`.png`"]),
+        (["demo-1", "-o", "b.pdf"], 2, ["`b.pdf` is neither an SVG nor a PNG file", "`.svg`"]),
+        (["demo-1", "-o", "b"], 2, ["`b` is neither an SVG nor a PNG file", "`.png`"]),
         (["bad_hist.json", "-o", "b.svg"], 1, ["bad_hist.json", "integer `3`"]),
         (["empty_hist.json", "-o", "b.svg"], 1, ["empty_hist.json", "no finished epoch"]),
         (["nothing", "-o", "b.svg"], 1, ["nothing", "no `journal.jsonl`"]),

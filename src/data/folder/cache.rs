@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{ClassFolder, Names};
+use super::class_folder::{ClassFolder, Names};
 
 const MAGIC: &[u8] = b"facetui listing 2\n";
 
