@@ -61,7 +61,7 @@ fn a_batch_that_does_not_fit_is_named_and_the_run_goes_on_with_one_that_does() {
         "error: out of memory with 120 images a step: stage 2 takes about",
         "more were asked for",
         "`--set stages.1.batch_size=auto` finds the largest that does",
-        "with `--resume-changed` the run goes on",
+        "with `--resume-changed` the run resumes",
         "failed, 1 of 2 epochs",
     ] {
         assert!(said.contains(words), "`{words}` is missing in {said}");
@@ -102,9 +102,9 @@ fn auto_takes_what_fits_and_a_run_that_goes_on_keeps_it() {
 
     // Without the limit more would fit, as `check` says; the run keeps what it has, and nothing has changed.
     let check = place.runs(&["check", "tight.yaml", "--set", "batch_size=auto"]);
-    assert_eq!(number_after(&check, "batch_size: auto would take "), 96, "{check}");
+    assert_eq!(number_after(&check, "batch_size: auto would choose "), 96, "{check}");
     let check = limited(&place, &["check", "tight.yaml", "--set", "batch_size=auto"]).output().expect("starts");
-    assert_eq!(number_after(&plain(&check), "batch_size: auto would take "), found);
+    assert_eq!(number_after(&plain(&check), "batch_size: auto would choose "), found);
     let said = place.runs(&[&auto[..], &["--headless"]].concat());
     assert!(said.contains("the run resumes from") && !said.contains("`batch_size: auto` takes"), "{said}");
     let journals = place.journals("tight");

@@ -90,7 +90,7 @@ fn a_run_goes_on_while_its_disk_is_silent_and_saves_when_it_answers() {
     let (numbers, _) = states(&place.path("checkpoints"));
     assert!(numbers.len() >= 2, "{numbers:?}");
     std::fs::remove_file(&gone).expect("removes");
-    let mut both = ["everything that could not be written is written", "the journal is written again"].to_vec();
+    let mut both = ["all files that could not be written are written now", "the journal can be written again"].to_vec();
     while !both.is_empty() {
         let mut line = String::new();
         wait(&mut lines, &mut line, "written");

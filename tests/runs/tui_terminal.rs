@@ -170,7 +170,7 @@ fn keys_are_answered_and_the_terminal_is_given_back() {
         "a key was answered after {answers:?}"
     );
     terminal.press("q");
-    terminal.wait("keep watching");
+    terminal.wait("stop now, then quit");
     terminal.press("s");
     terminal.wait("left: Ended(Stopped) signal None");
     wait_for_the_end(&mut terminal);
@@ -186,10 +186,10 @@ fn the_mouse_is_taken_and_can_be_let_go() {
     terminal.press("\u{1b}[<0;15;1M\u{1b}[<0;15;1m");
     terminal.wait("No runs yet");
     terminal.press("m");
-    terminal.wait("the mouse selects text");
+    terminal.wait("the terminal selects text");
     terminal.until("the mouse is let go", mode(MouseProtocolMode::None));
     terminal.press("q");
-    terminal.wait("keep watching");
+    terminal.wait("stop now, then quit");
     terminal.press("s");
     wait_for_the_end(&mut terminal);
 }
@@ -211,7 +211,7 @@ fn what_libraries_print_goes_to_the_log() {
     terminal.wait("stdout: printed by a library");
     terminal.wait("stderr: complained by a library");
     terminal.press("q");
-    terminal.wait("keep watching");
+    terminal.wait("stop now, then quit");
     terminal.press("s");
     wait_for_the_end(&mut terminal);
 }
@@ -260,7 +260,7 @@ fn a_continue_signal_draws_the_whole_screen_again() {
     terminal.wait("TRAINING");
     terminal.wait("evaluation");
     terminal.press("q");
-    terminal.wait("keep watching");
+    terminal.wait("stop now, then quit");
     terminal.press("s");
     wait_for_the_end(&mut terminal);
 }
