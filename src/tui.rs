@@ -1,6 +1,6 @@
 //! The terminal front end: live charts of a run that is trained, and the history of past ones.
 //!
-//! TEA-lite. Two states: what is known (a [`RunState`] folded from events, and the list of past runs) and how it is looked
+//! TEA-lite. Two states: what is known (a [`RunState`](crate::run::state::RunState) folded from events, and the list of past runs) and how it is looked
 //! at (tab, focus, scroll positions, dialogs). Keys become `Action`s, events become `News`, both
 //! change the state in plain functions that return `Effect`s, and only the loop touches the terminal, the
 //! channels and the signals. Drawing is a function of the state. No tensor, no file format and no folder is known here.

@@ -1,6 +1,6 @@
 //! State dicts of `facetui export --pytorch` in PyTorch itself. PyTorch is no part of the tests' set-up, being three
 //! gigabytes: this runs where a Python with torch and safetensors is at hand (`FACETUI_EXPORT_PYTHON`). What the names and
-//! shapes must be is tested without it in src/export/state_dict.rs.
+//! shapes must be is tested without it in `src/export/state_dict.rs`.
 
 use std::path::Path;
 

@@ -1,7 +1,6 @@
 //! A run that is asked to end while its disk takes nothing: `--grace` has one deadline for the epoch and one for the files,
 //! then it gives them up, and what is on disk is whole. The library of `tests/runs/faults.rs` is the disk.
 #![cfg(target_os = "linux")]
-#![expect(clippy::print_stderr, reason = "what was measured is printed")]
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;

@@ -1,7 +1,6 @@
 //! A disk that does not answer: calls wait for as long as its server is gone. Training goes on, which is told; what waits is
 //! written when the server is back, and a run that is to end meanwhile ends.
 #![cfg(target_os = "linux")]
-#![expect(clippy::print_stderr, reason = "what was measured is printed")]
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};

@@ -16,6 +16,7 @@ pub fn library() -> Option<&'static Path> {
     BUILT.get_or_init(build).as_deref()
 }
 
+#[expect(clippy::print_stderr, reason = "that no faults are injected is told")]
 fn build() -> Option<PathBuf> {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/native/faults.cpp");
     let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".to_owned());

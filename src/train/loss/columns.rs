@@ -267,7 +267,7 @@ impl Pass<'_> {
     }
 }
 
-/// OutputPaths that exist whole.
+/// Outputs that exist whole.
 #[derive(Debug)]
 pub struct Whole {
     outputs: Tensor,

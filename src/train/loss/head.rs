@@ -16,7 +16,7 @@ use crate::train::loss::columns::{Columns, Verdict, judge};
 const CPU_OUTPUTS: usize = 4 << 20;
 /// On a GPU, whose products want large matrices.
 const GPU_OUTPUTS: usize = 256 << 20;
-/// OutputPaths of so many bytes are computed once and kept for the backward pass.
+/// Outputs of so many bytes are computed once and kept for the backward pass.
 const KEPT_OUTPUTS: usize = 16 << 20;
 /// A squared length below this counts as this, as in Keras's `l2_normalize`.
 const LEAST_SQUARE: f64 = 1e-12;

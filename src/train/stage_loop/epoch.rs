@@ -52,6 +52,14 @@ enum Fetched {
     Stop,
 }
 
+/// How the evaluation at an epoch's end went.
+enum Evaluated {
+    /// All bins were evaluated: the last one and its accuracy, if that is the best so far.
+    Whole(Option<(String, f64)>),
+    /// The user asked to stop now.
+    Interrupted,
+}
+
 /// An epoch, or what is left of it, and all that it works on.
 pub struct EpochLoop<'a, 's, 'e> {
     /// What the stage loop carries.
@@ -218,9 +226,9 @@ impl EpochLoop<'_, '_, '_> {
         // A frozen basic model gives the figures it gave before: the reference repeats them in its history.
         if !self.now.stage.bottleneck_only {
             match self.evaluate()? {
-                Some(best) => improved = best,
+                Evaluated::Whole(best) => improved = best,
                 // It is evaluated when the run resumes.
-                None => return Ok(EpochEnd::Interrupted),
+                Evaluated::Interrupted => return Ok(EpochEnd::Interrupted),
             }
         }
         self.record(&totals, learning_rate);
@@ -228,15 +236,15 @@ impl EpochLoop<'_, '_, '_> {
         Ok(EpochEnd::Whole)
     }
 
-    /// Evaluates the bins: the last bin and its accuracy if that is the best so far; none when the user asked to stop now.
-    fn evaluate(&mut self) -> Result<Option<Option<(String, f64)>>, TrainError> {
+    /// Evaluates the bins.
+    fn evaluate(&mut self) -> Result<Evaluated, TrainError> {
         let Session { bins, emit, control, .. } = &mut *self.session;
         let state = &mut *self.state;
         let index = state.index;
         let moment = Moment { index, step: None };
         let results = bins.evaluate(self.network, moment, emit, control)?;
         if control.poll() {
-            return Ok(None);
+            return Ok(Evaluated::Interrupted);
         }
         // From here on they are those of the epoch's end.
         self.now.is_consistent = false;
@@ -250,7 +258,7 @@ impl EpochLoop<'_, '_, '_> {
         }
         state.train_state.remember(results);
         state.train_state.epoch += 1;
-        Ok(Some(improved))
+        Ok(Evaluated::Whole(improved))
     }
 
     /// Takes the epoch's figures into the history, and tells that it ended.

@@ -63,7 +63,7 @@ impl Failed {
                 format!("cargo test {options} '{}'", name.split(" (line").next().unwrap_or(name))
             }
             Some(name) => format!("cargo test {options} {name} -- --exact{ignored}"),
-            None if self.long => format!("cargo test {options} -- --ignored {}", LONG),
+            None if self.long => format!("cargo test {options} -- --ignored {LONG}"),
             None => format!("cargo test {options}"),
         }
     }
