@@ -54,7 +54,7 @@ pub(in crate::tui) fn title(pane: Pane, run: &ShownRun, options: &ChartOptions, 
     if matches!(pane, Pane::Bins | Pane::Thresholds) {
         spans.extend(legend(pane, &figure, &run.state, options, styles));
     } else if let Some(x) = options.cross {
-        // A loss may really be no number; elsewhere nothing is known there.
+        // A loss may really be NaN; elsewhere nothing is known there.
         let known = |value: &f64| value.is_finite() || pane == Pane::Loss;
         let Some(value) = figure.at(x).into_iter().next().filter(known) else {
             spans.push(Span::styled(" -", styles.dim));
