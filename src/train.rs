@@ -1,7 +1,7 @@
 //! The engine: it trains a schedule's stages on its own thread, takes [`Command`](crate::event::Command)s and says what
 //! happens as [`Event`](crate::event::Event)s. It draws nothing and knows no terminal.
 //!
-//! Imports point downwards here too (`tests/rooms.rs`). From the top:
+//! Imports point downwards here too (`tests/house/rooms.rs`). From the top:
 //!
 //! | file or folder | what it does |
 //! |---|---|
